@@ -1,0 +1,219 @@
+"""Are two models the same function? Numbers, bounds and margins; the margins stand here and nowhere else.
+
+Exact variants: max|Δlogit| in float64. Behavioural variants: divergences over the outputs that the objective covers, on held-out
+sequences in distribution and longer. Sequences are the independent units: means carry a cluster standard error; the disagreement
+bound (Clopper & Pearson 1934) counts one random decision per sequence; closing accuracies are compared by a paired equivalence
+test (TOST, Schuirmann 1987). A standard error of 0 never becomes certainty: half-widths are at least 3/n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+
+from auditor.behaviour.effects import kl_per_position
+from auditor.behaviour.evaluation import CLOSING_THRESHOLD, decision_positions
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.records import Certificate
+from auditor.tensors import EXACT_LOGITS
+
+CONFIDENCE = 0.95
+"""One-sided confidence of every bound in a certificate."""
+
+MIN_SEQUENCES = 100
+"""Fewer sequences certify nothing: 3/n alone is then 3 %."""
+
+EXACT_MARGINS: Mapping[str, float] = {"max_abs_logit_difference": EXACT_LOGITS}
+
+BEHAVIOURAL_MARGINS: Mapping[str, float] = {
+    "kl_upper95_nats": 2e-3,  # a thousandth of the about 1 nat per token that Dyck outputs carry, doubled
+    "kl_q999_nats": 1.0,  # one token in a thousand may move by more than a nat, not more
+    "disagreement_upper95": 1e-2,
+    "closing_accuracy": 5e-3,  # half a point, both ways
+    "longer_closing_accuracy": 2e-2,  # two points on longer inputs
+}
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Per-position numbers of two models on one set of sequences, flattened over [sequence, position]."""
+
+    kl: NDArray[np.float64]  # [covered]
+    total_variation: NDArray[np.float64]  # [covered]
+    owner: NDArray[np.int64]  # [covered] which sequence
+    differs: NDArray[np.bool_]  # [decision] another closing bracket is preferred
+    right: NDArray[np.bool_]  # [decision, 2] closing accuracy of (original, variant)
+    decision_owner: NDArray[np.int64]
+    uncovered_kl: NDArray[np.float64]
+    max_abs_logit: float
+    sequences: int
+
+
+def certify_exact(original: CanonicalTransformer, variant: CanonicalTransformer, evidence: Evidence) -> Certificate:
+    """Certificate of a variant that should be equal by algebra. Both models must be in float64."""
+    found = _compare(original, variant, evidence)
+    passed = found.max_abs_logit <= EXACT_LOGITS
+    failures = () if passed else (f"max|Δlogit| {found.max_abs_logit:.3g} > {EXACT_LOGITS:g}",)
+    return Certificate(
+        passed=passed,
+        sequences=found.sequences,
+        margins=dict(EXACT_MARGINS),
+        failures=failures,
+        max_abs_logit_difference=found.max_abs_logit,
+        kl_mean_nats=float(found.kl.mean()),
+        kl_q999_nats=float(np.quantile(found.kl, 0.999)),
+        total_variation_mean=float(found.total_variation.mean()),
+        disagreement=float(found.differs.mean()) if found.differs.size else None,
+    )
+
+
+def certify_behavioural(
+    original: CanonicalTransformer,
+    variant: CanonicalTransformer,
+    evidence: Evidence,
+    longer: Evidence | None,
+    *,
+    generator: np.random.Generator,
+) -> Certificate:
+    """Certificate of a variant that should be equal on the language. ``longer`` None: no longer input fits the model."""
+    found = _compare(original, variant, evidence)
+    kl_mean, kl_half = _ratio(found.kl, found.owner, found.sequences)
+    trials, hits = _independent_decisions(found, generator)
+    numbers: dict[str, float | None] = {
+        "kl_upper95_nats": kl_mean + kl_half,
+        "kl_q999_nats": float(np.quantile(found.kl, 0.999)),
+        "disagreement_upper95": clopper_pearson_upper(hits, trials) if trials else None,
+        "closing_accuracy": _accuracy_bound(found) if trials else None,
+    }
+    beyond = None if longer is None else _longer_numbers(_compare(original, variant, longer))
+    if beyond is not None:
+        numbers["longer_closing_accuracy"] = beyond["closing_accuracy_difference"]
+    failures = _failures(numbers)
+    if found.sequences < MIN_SEQUENCES:
+        failures = (*failures, f"{found.sequences} sequences < {MIN_SEQUENCES}")
+    return Certificate(
+        passed=not failures,
+        sequences=found.sequences,
+        margins=dict(BEHAVIOURAL_MARGINS),
+        failures=failures,
+        max_abs_logit_difference=found.max_abs_logit,
+        kl_mean_nats=kl_mean,
+        kl_upper95_nats=numbers["kl_upper95_nats"],
+        kl_q999_nats=numbers["kl_q999_nats"],
+        total_variation_mean=float(found.total_variation.mean()),
+        disagreement=float(found.differs.mean()) if found.differs.size else None,
+        disagreement_upper95=numbers["disagreement_upper95"],
+        closing_accuracy=_accuracies(found),
+        longer=beyond,
+        uncovered={"kl_mean_nats": float(found.uncovered_kl.mean())} if found.uncovered_kl.size else None,
+    )
+
+
+def clopper_pearson_upper(hits: int, trials: int, *, confidence: float = CONFIDENCE) -> float:
+    """Exact one-sided upper bound of a binomial share; 0 of n gives about 3/n (Clopper & Pearson 1934)."""
+    return 1.0 if hits >= trials else float(stats.beta.ppf(confidence, hits + 1, trials - hits))
+
+
+@torch.no_grad()
+def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, evidence: Evidence) -> _Comparison:
+    columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name in _Comparison.__dataclass_fields__}
+    largest = 0.0
+    closing = torch.tensor(evidence.task.language.vocabulary.closing)
+    for rows, part in evidence.batches():
+        ours, theirs = original(part.tokens), variant(part.tokens).to(original.dtype)
+        if original.architecture.is_classifier:
+            ours, theirs = ours[:, None], theirs[:, None]
+            part = _read_out_only(part)
+        largest = max(largest, float((ours - theirs)[part.real].abs().max()))
+        log_p, log_q = ours.log_softmax(-1), theirs.log_softmax(-1)
+        kl = kl_per_position(log_p, log_q)
+        columns["kl"].append(kl[part.covered].double().numpy())
+        variation = 0.5 * (log_p.exp() - log_q.exp()).abs().sum(-1)
+        columns["total_variation"].append(variation[part.covered].double().numpy())
+        columns["owner"].append(rows[:, None].expand_as(kl)[part.covered].numpy())
+        columns["uncovered_kl"].append(kl[part.real & ~part.covered].double().numpy())
+        decides = decision_positions(part)
+        choice = torch.stack([log_p[decides], log_q[decides]], dim=1)  # [decision, 2, vocabulary]
+        if not original.architecture.is_classifier:
+            choice = choice[..., closing]
+        best = choice.argmax(-1)
+        columns["differs"].append((best[:, 0] != best[:, 1]).numpy())
+        top = part.top[decides].clamp_min(0)
+        share = choice.softmax(-1).gather(2, top[:, None, None].expand(-1, 2, 1)).squeeze(2)
+        columns["right"].append((share > CLOSING_THRESHOLD).numpy())
+        columns["decision_owner"].append(rows[:, None].expand_as(kl)[decides].numpy())
+    joined = {name: np.concatenate(parts) for name, parts in columns.items() if parts}
+    return _Comparison(**joined, max_abs_logit=largest, sequences=len(evidence))  # type: ignore[arg-type]
+
+
+def _read_out_only(part: Evidence) -> Evidence:
+    first = part.rows(slice(None))
+    one = {name: getattr(first, name)[:, :1] for name in ("tokens", "real", "covered", "depth", "top", "opener")}
+    one["covered"] = torch.ones_like(one["covered"])
+    one["depth"] = torch.ones_like(one["depth"])
+    one["top"] = torch.zeros_like(one["top"])
+    return Evidence(task=part.task, **one)
+
+
+def _ratio(values: NDArray[np.float64], owner: NDArray[np.int64], sequences: int) -> tuple[float, float]:
+    """Mean per position and the half-width of its one-sided bound, with sequences as clusters (ratio estimator)."""
+    if not values.size:
+        return 0.0, 1.0
+    totals = np.bincount(owner, weights=values, minlength=sequences)
+    sizes = np.bincount(owner, minlength=sequences)
+    mean = float(totals.sum() / sizes.sum())
+    residual = totals - mean * sizes
+    error = float(np.sqrt((residual**2).sum() * sequences / max(sequences - 1, 1)) / sizes.sum())
+    return mean, float(stats.t.ppf(CONFIDENCE, max(sequences - 1, 1))) * error
+
+
+def _independent_decisions(found: _Comparison, generator: np.random.Generator) -> tuple[int, int]:
+    """(trials, disagreements) over one random decision of each sequence."""
+    if not found.differs.size:
+        return 0, 0
+    order = generator.permutation(found.differs.size)
+    _, first = np.unique(found.decision_owner[order], return_index=True)
+    picked = found.differs[order[first]]
+    return int(picked.size), int(picked.sum())
+
+
+def _accuracies(found: _Comparison) -> tuple[float, float] | None:
+    if not found.right.size:
+        return None
+    original, variant = found.right.mean(axis=0)
+    return float(original), float(variant)
+
+
+def _accuracy_bound(found: _Comparison) -> float:
+    """Largest |difference of closing accuracies| that the data allow, one-sided 95 % each way (TOST)."""
+    difference = found.right[:, 1].astype(float) - found.right[:, 0].astype(float)
+    mean, half = _ratio(difference, found.decision_owner, found.sequences)
+    return abs(mean) + max(half, 3.0 / difference.size)
+
+
+def _longer_numbers(found: _Comparison) -> dict[str, float]:
+    numbers = {
+        "kl_mean_nats": float(found.kl.mean()),
+        "kl_q999_nats": float(np.quantile(found.kl, 0.999)),
+        "disagreement": float(found.differs.mean()) if found.differs.size else 0.0,
+        "sequences": float(found.sequences),
+    }
+    accuracies = _accuracies(found)
+    if accuracies is not None:
+        numbers |= {"closing_accuracy_original": accuracies[0], "closing_accuracy_variant": accuracies[1]}
+        numbers["closing_accuracy_difference"] = abs(accuracies[1] - accuracies[0])
+    return numbers
+
+
+def _failures(numbers: Mapping[str, float | None]) -> tuple[str, ...]:
+    return tuple(
+        f"{name} {value:.3g} > {BEHAVIOURAL_MARGINS[name]:g}"
+        for name, value in numbers.items()
+        if value is not None and not value <= BEHAVIOURAL_MARGINS[name]
+    )

@@ -1,0 +1,157 @@
+"""How well a model does its task: the metrics of Wen et al. 2023 (arXiv 2312.01429), section 5, and two of our own.
+
+Closing accuracy: over positions with a non-empty stack, the share where p(correct closing) / Σ p(all closing) > 0.8.
+Only positions that the training objective covers are scored; the report says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.errors import LanguageError
+from auditor.language.grammar import Dyck, legal_tokens
+from auditor.language.task import Task
+from auditor.records import Json
+
+CLOSING_THRESHOLD = 0.8
+"""Share of the closing mass that the right bracket must exceed (Wen et al. 2023, their released evaluation)."""
+
+LONGER = (400, 500)
+"""Lengths of the paper's out-of-distribution test set."""
+
+DEEPER_BY = 2
+"""How far beyond the depth bound the deeper evaluation nests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """Metrics of one model on one set of sequences. KL in nats per covered token."""
+
+    closing_accuracy: float
+    argmax_accuracy: float  # the largest closing bracket is the right one
+    kl_nats: float  # KL(generator ‖ model), the generator as these sequences are drawn; for closing-bracket models −log p(correct closing)
+    illegal_mass: float  # probability on tokens that the grammar forbids
+    sequences: int
+    tokens: int  # positions scored by closing accuracy
+
+    def to_json(self) -> dict[str, Json]:
+        """JSON form; a number that does not exist is null with a reason."""
+        numbers = {name: getattr(self, name) for name in self.__slots__}
+        missing = [name for name, value in numbers.items() if not np.isfinite(value)]
+        clean = {name: (None if name in missing else value) for name, value in numbers.items()}
+        return {**clean, "reason": f"{', '.join(missing)} undefined: no covered position"} if missing else clean
+
+
+@torch.no_grad()
+def evaluate(model: CanonicalTransformer, evidence: Evidence) -> Behaviour:
+    """Metrics over ``evidence``; the model runs without materialising attention.
+
+    Raises:
+        LanguageError: the model is a classifier, whose read-out is no next-token distribution.
+    """
+    if model.architecture.is_classifier:
+        raise LanguageError("a classifier", expected="a language model for next-token metrics")
+    sums = np.zeros(6)
+    for _, part in evidence.batches():
+        sums += _sums(model, part)
+    right, largest, open_positions, kl, illegal, covered = sums
+    return Behaviour(
+        closing_accuracy=_share(right, open_positions),
+        argmax_accuracy=_share(largest, open_positions),
+        kl_nats=_share(kl, covered),
+        illegal_mass=_share(illegal, covered),
+        sequences=len(evidence),
+        tokens=int(open_positions),
+    )
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")
+
+
+def _sums(model: CanonicalTransformer, part: Evidence) -> np.ndarray:
+    log_p = model(part.tokens, fast=True).log_softmax(-1)
+    is_open = part.real & (part.depth > 0)
+    closing = torch.tensor(part.task.language.vocabulary.closing)
+    log_closing = log_p[is_open][:, closing]
+    top = part.top[is_open]
+    share = log_closing.softmax(-1).gather(1, top[:, None]).squeeze(1)
+    truth = torch.from_numpy(part.task.reference(part.states))
+    allowed = torch.from_numpy(legal_tokens(part.task.language, part.states))
+    covered = part.covered
+    if part.task.objective == "closing_bracket":
+        chosen = closing[part.top[covered].clamp_min(0)]
+        kl = -log_p[covered].gather(1, chosen[:, None]).sum()
+    else:
+        p = truth[covered].to(log_p)
+        kl = (torch.special.xlogy(p, p) - p * log_p[covered]).sum()
+    illegal = (log_p[covered].exp() * ~allowed[covered]).sum()
+    values = (
+        (share > CLOSING_THRESHOLD).sum(),
+        (log_closing.argmax(-1) == top).sum(),
+        is_open.sum(),
+        kl,
+        illegal,
+        covered.sum(),
+    )
+    return np.asarray([float(v) for v in values])
+
+
+def longer_lengths(model: CanonicalTransformer, wanted: tuple[int, int]) -> tuple[int, int] | None:
+    """``wanted`` lengths cut to the model's positions; None when nothing longer than the training lengths fits."""
+    limit = model.architecture.max_positions
+    low, high = wanted
+    if limit is not None and high > limit - 2:
+        high = limit - 2
+        low = min(low, high - 10)
+    return (low, high) if low > model.task.max_length else None
+
+
+def deeper_task(task: Task) -> Task:
+    """The same task with a higher depth bound and room to reach it."""
+    deeper = Dyck(task.language.vocabulary, task.language.depth + DEEPER_BY)
+    return replace(task, language=deeper, max_length=max(task.max_length, 2 * deeper.depth + 2))
+
+
+def full_behaviour(
+    model: CanonicalTransformer, *, sequences: int, longer_sequences: int, generator: np.random.Generator
+) -> Mapping[str, Json]:
+    """In distribution, longer and deeper, as the report prints it; null with a reason where it cannot be."""
+    task = model.task
+    if model.architecture.is_classifier:
+        why = "a classifier has no next-token distribution to score"
+        return {"in_distribution": None, "longer": None, "deeper": None, "reason": why, "scored": "nothing"}
+    report: dict[str, Json] = {
+        "in_distribution": evaluate(model, draw_evidence(task, sequences, generator)).to_json(),
+        "longer": None,
+        "deeper": None,
+        "scored": "positions with an open bracket" if task.objective == "closing_bracket" else "every position",
+        "reason": "",
+    }
+    lengths = longer_lengths(model, (max(LONGER[0], 2 * task.max_length), max(LONGER[1], 3 * task.max_length)))
+    reasons = []
+    if lengths is None:
+        reasons.append(f"longer: the model has {model.architecture.max_positions} positions")
+    else:
+        evidence = draw_evidence(task, longer_sequences, generator, lengths=lengths)
+        report["longer"] = {**evaluate(model, evidence).to_json(), "lengths": list(lengths)}
+    if model.architecture.embedding == "token_and_depth":
+        reasons.append("deeper: the input table holds no vectors for greater depths")
+    elif (limit := model.architecture.max_positions) is not None and limit < deeper_task(task).max_length + 2:
+        reasons.append(f"deeper: the model has {limit} positions")
+    else:
+        deeper = draw_evidence(deeper_task(task), longer_sequences * 4, generator)
+        report["deeper"] = {**evaluate(model, deeper).to_json(), "depth": deeper.task.language.depth}
+    return {**report, "reason": "; ".join(reasons)}
+
+
+def decision_positions(evidence: Evidence) -> Tensor:
+    """[sequence, position] True where the model decides which bracket closes: covered, with an open bracket."""
+    return evidence.covered & (evidence.depth > 0)

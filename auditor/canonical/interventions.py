@@ -1,0 +1,83 @@
+"""Read and replace activations: run with a cache, ablate, patch. Functions over sites, so no hook can be left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site, Tap
+from auditor.errors import PlanError
+from auditor.records import Component
+from auditor.tensors import Logits, Tokens
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Activations of one forward pass by (site, layer)."""
+
+    activations: Mapping[tuple[Site, int], Tensor] = field(default_factory=dict)
+
+    def __getitem__(self, place: tuple[Site, int]) -> Tensor:
+        return self.activations[place]
+
+
+def run_with_cache(model: CanonicalTransformer, tokens: Tokens, *, sites: Iterable[Site]) -> tuple[Logits, Cache]:
+    """Logits and the activations at the named sites of every layer."""
+    wanted, kept = frozenset(sites), {}
+
+    def tap(site: Site, layer: int, value: Tensor) -> Tensor:
+        if site in wanted:
+            kept[site, layer] = value
+        return value
+
+    return model(tokens, tap), Cache(kept)
+
+
+def replace_head(model: CanonicalTransformer, head: Component, value: Tensor) -> Tap:
+    """A tap that puts ``value`` (broadcast to [batch, position, value_width]) in the place of one head's z.
+
+    Raises:
+        PlanError: the model has no such head.
+    """
+    check_head(model, head)
+
+    def tap(site: Site, layer: int, tensor: Tensor) -> Tensor:
+        if site is not Site.Z or layer != head.layer:
+            return tensor
+        edited = tensor.clone()
+        edited[:, :, head.head] = value.to(tensor)
+        return edited
+
+    return tap
+
+
+def ablated_logits(model: CanonicalTransformer, tokens: Tokens, cache: Cache, head: Component, value: Tensor) -> Logits:
+    """Logits with one head's z replaced, recomputed only from that head's write on.
+
+    ``cache`` must hold RESIDUAL and Z of the untouched pass over the same tokens.
+    """
+    check_head(model, head)
+    z = cache[Site.Z, head.layer].clone()
+    z[:, :, head.head] = value.to(z)
+
+    def tap(site: Site, layer: int, tensor: Tensor) -> Tensor:
+        return z if site is Site.Z and layer == head.layer else tensor
+
+    return model.run_from(cache[Site.RESIDUAL, head.layer], model.blocked(tokens), head.layer, tap)
+
+
+def check_head(model: CanonicalTransformer, head: Component) -> None:
+    """Raise PlanError unless the model has this head."""
+    heads = model.architecture.heads
+    if head not in heads:
+        raise PlanError(f"no head {head.label}", expected=f"one of {', '.join(h.label for h in heads)}")
+
+
+def mean_over_sequences(values: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean over batch and position. ``values`` [batch, position, …], ``weight`` [batch, position] → […]."""
+    total = weight.sum().clamp_min(1).to(values)
+    return torch.einsum("bp...,bp->...", values, weight.to(values)) / total

@@ -1,0 +1,144 @@
+"""What a plug-in promises. One file in ``adapters``, ``interpretations`` or ``equivalences`` is one plug-in.
+
+Neither side knows the other: a method returns scores with named axes, an equivalence returns a model and a relabelling, and
+``auditor.stability.alignment`` is where they meet.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.architecture import Architecture
+from auditor.canonical.model import CanonicalTransformer
+from auditor.records import Expected, Interpretation, Json, Kind, MethodCard, Relabelling
+from auditor.registry import discover
+
+Progress = Callable[[float, str], None]
+"""Called with the share done (0 to 1) and a few words; may raise to interrupt."""
+
+
+def silent(_share: float, _words: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """A model that should compute the same function, and what stands for what in it."""
+
+    model: CanonicalTransformer
+    relabelling: Relabelling = field(default_factory=Relabelling)
+    parameters: Mapping[str, Json] = field(default_factory=dict)  # what was drawn or found, for the report
+
+
+class InterpretationMethod(ABC):
+    """One way people interpret a component. Deterministic under its generator; leaves the model untouched."""
+
+    name: str = ""  # the file name, set by the registry
+    version: ClassVar[int]
+    family: ClassVar[str]  # ablation, attention, attribution, weights …
+    summary: ClassVar[str]  # one line: what is computed
+    unit: ClassVar[str]
+    higher_means: ClassVar[str]
+    source: ClassVar[str]
+    claims: ClassVar[tuple[str, ...]]  # kinds of claim people make from it: value, rank, pattern
+    distance: ClassVar[str]  # what its results are compared under: relative_change, total_variation
+    expected: ClassVar[Mapping[str, Expected]]  # by name of an exact symmetry; absent: open
+
+    @property
+    def card(self) -> MethodCard:
+        """The facts that later stages need, without the method."""
+        return MethodCard(self.name, self.family, self.unit, self.claims, self.distance, dict(self.expected))
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:  # noqa: ARG002 - the default for all models
+        """Why this method says nothing about this model, or None."""
+        return None
+
+    @abstractmethod
+    def interpret(
+        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+    ) -> Interpretation:
+        """Scores with named axes, per sequence where the method allows."""
+
+
+class Equivalence(ABC):
+    """One way to another model with the same function. Reproducible from its generator; leaves the input model alone."""
+
+    name: str = ""  # the file name, set by the registry
+    version: ClassVar[int]
+    kind: ClassVar[Kind]
+    summary: ClassVar[str]
+    needs: ClassVar[str]
+    promise: ClassVar[str]  # the bound that its certificate checks
+    source: ClassVar[str]
+
+    @abstractmethod
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Why this move does not exist for this model, or None."""
+
+    def choices(self, architecture: Architecture, count: int) -> Sequence[Mapping[str, Json]]:  # noqa: ARG002
+        """The parameters of each variant that an audit asking for ``count`` of them should make."""
+        return tuple({} for _ in range(count))
+
+    @abstractmethod
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """The other model. ``evidence`` is for searching and training, never for certifying."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A foreign checkpoint after safe reading: named tensors, and the description that lies beside them."""
+
+    tensors: Mapping[str, Tensor]
+    configuration: Mapping[str, Json] | None
+    metadata: Mapping[str, str] = field(default_factory=dict)  # safetensors header
+
+
+class ArchitectureAdapter(ABC):
+    """One foreign checkpoint format. Every key is handled, ignored by name, or refused."""
+
+    name: str = ""  # the file name, set by the registry
+    summary: ClassVar[str]
+    source: ClassVar[str]
+
+    @abstractmethod
+    def recognises(self, weights: Weights) -> bool:
+        """Whether key names (and the description) are of this format."""
+
+    @abstractmethod
+    def convert(self, weights: Weights) -> CanonicalTransformer:
+        """The canonical model.
+
+        Raises:
+            ConfigurationError: a missing fact, by name, or one that contradicts the weights.
+            FormatError: a key that is neither handled nor ignored, or one that is missing.
+        """
+
+
+def methods() -> dict[str, InterpretationMethod]:
+    """All interpretation methods by name."""
+    return discover("auditor.interpretations", InterpretationMethod)  # type: ignore[type-abstract]
+
+
+def equivalences() -> dict[str, Equivalence]:
+    """All equivalences by name."""
+    return discover("auditor.equivalences", Equivalence)  # type: ignore[type-abstract]
+
+
+def adapters() -> dict[str, ArchitectureAdapter]:
+    """All checkpoint formats by name."""
+    return discover("auditor.adapters", ArchitectureAdapter)  # type: ignore[type-abstract]

@@ -1,0 +1,63 @@
+"""Reorder the heads of every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Json, Kind, Relabelling
+
+
+class HeadPermutation(Equivalence):
+    """Attention sums over heads, so their order means nothing."""
+
+    version = 1
+    kind = Kind.EXACT
+    summary = "reorders the heads of each layer (Q, K, V and O together)"
+    needs = "an output map and a layer with at least two heads"
+    promise = "max|Δlogit| ≤ 1e-9 in float64"
+    source = "Ashkboos et al. 2024, arXiv 2401.15024 (computational invariance); sums commute"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """One head per layer has one order; without W_O the order of heads is the order of features."""
+        if not model.architecture.output_map:
+            return "the model has no output map: the order of its heads is the order of its features"
+        if all(block.heads == 1 for block in model.architecture.blocks):
+            return "every layer has one head"
+        return None
+
+    @torch.no_grad()
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """A random order per layer that moves at least one head wherever there are two."""
+        del evidence, parameters, progress
+        twin, moves, orders, first = model.clone(), [], [], 0
+        for layer in twin.layers:
+            heads = layer.attention.b_Q.shape[0]
+            order = generator.permutation(heads)
+            if heads > 1 and (order == np.arange(heads)).all():
+                order = np.roll(order, 1)
+            index = torch.from_numpy(order)
+            attention = layer.attention
+            for name in ("W_Q", "W_K", "W_V"):
+                weight = getattr(attention, name)
+                weight.copy_(weight[:, index].clone())
+            for name in ("b_Q", "b_K", "b_V", "W_O"):
+                weight = getattr(attention, name)
+                weight.copy_(weight[index].clone())
+            orders.append([int(i) for i in order])
+            moves += [(first + int(old),) for old in order]
+            first += heads
+        return Transformed(twin, Relabelling({"head": tuple(moves)}), {"orders": orders})

@@ -1,0 +1,59 @@
+"""Reorder the neurons of every MLP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Json, Kind, Relabelling
+
+
+class NeuronPermutation(Equivalence):
+    """An MLP sums over its neurons, so their order means nothing (Hecht-Nielsen 1990)."""
+
+    version = 1
+    kind = Kind.EXACT
+    summary = "reorders the neurons of each MLP"
+    needs = "a two-layer MLP with at least two neurons"
+    promise = "max|Δlogit| ≤ 1e-9 in float64"
+    source = "Hecht-Nielsen 1990, On the algebraic structure of feedforward network weight spaces"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Needs neurons."""
+        if model.architecture.mlp != "two_layer":
+            return "the model has no MLP neurons"
+        if all(block.neurons < 2 for block in model.architecture.blocks):
+            return "every MLP has one neuron"
+        return None
+
+    @torch.no_grad()
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """A random order per layer that moves at least one neuron wherever there are two."""
+        del evidence, parameters, progress
+        twin, moves, first = model.clone(), [], 0
+        for layer in twin.layers:
+            mlp = layer.mlp
+            neurons = mlp.b_in.shape[0]
+            order = generator.permutation(neurons)
+            if neurons > 1 and (order == np.arange(neurons)).all():
+                order = np.roll(order, 1)
+            index = torch.from_numpy(order)
+            mlp.W_in.copy_(mlp.W_in[:, index].clone())
+            mlp.b_in.copy_(mlp.b_in[index].clone())
+            mlp.W_out.copy_(mlp.W_out[index].clone())
+            moves += [(first + int(old),) for old in order]
+            first += neurons
+        return Transformed(twin, Relabelling({"neuron": tuple(moves)}))

@@ -1,0 +1,51 @@
+"""Change the basis in which a head carries its values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.gauges import random_invertible
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Json, Kind
+
+
+class ValueOutputGauge(Equivalence):
+    """W_V → W_V B, b_V → b_V B, W_O → B⁻¹ W_O: what the head writes, z W_O, stays."""
+
+    version = 1
+    kind = Kind.EXACT
+    summary = "rewrites each head's values in another basis and undoes it in the output map"
+    needs = "an output map"
+    promise = "max|Δlogit| ≤ 1e-9 in float64"
+    source = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, OV circuits"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Without W_O the values are the output."""
+        return None if model.architecture.output_map else "the model has no output map to undo the change of basis"
+
+    @torch.no_grad()
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """A random B ∈ GL(d_v) per head, well conditioned."""
+        del evidence, parameters, progress
+        twin = model.clone()
+        for layer in twin.layers:
+            attention = layer.attention
+            for head in range(attention.b_V.shape[0]):
+                gauge = random_invertible(attention.b_V.shape[1], generator, dtype=model.dtype)
+                attention.W_V[:, head] = attention.W_V[:, head] @ gauge.matrix
+                attention.b_V[head] = attention.b_V[head] @ gauge.matrix
+                attention.W_O[head] = gauge.inverse @ attention.W_O[head]
+        return Transformed(twin)

@@ -1,0 +1,81 @@
+"""Facts from the description that lies beside a checkpoint, asked for by dotted name and checked when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from auditor.errors import ConfigurationError
+from auditor.records import Json
+
+_ACTION = "write it into the file given by --config"
+
+
+class Description:
+    """A description whose facts are read by dotted name, for example ``lm.num_layers``.
+
+    Raises:
+        ConfigurationError: from every reader, for a fact that is missing or of the wrong type, by name.
+    """
+
+    def __init__(self, facts: Mapping[str, Json]) -> None:
+        self._facts = facts
+
+    def has(self, name: str) -> bool:
+        """Whether the fact is stated."""
+        section, _, key = name.rpartition(".")
+        return key in self.section(section)
+
+    def section(self, name: str) -> Mapping[str, Json]:
+        """A group of facts; empty when it is not there."""
+        found = self._facts
+        for part in filter(None, name.split(".")):
+            inner = found.get(part, {})
+            if not isinstance(inner, Mapping):
+                raise ConfigurationError(f"{name} is not a group of facts", expected="names and values", action=_ACTION)
+            found = inner
+        return found
+
+    def fact(self, name: str) -> Json:
+        """The value as it stands."""
+        section, _, key = name.rpartition(".")
+        facts = self.section(section)
+        if key not in facts:
+            raise ConfigurationError(f"no {name!r} in the description", expected="this fact", action=_ACTION)
+        return facts[key]
+
+    def whole(self, name: str, *, at_least: int = 1) -> int:
+        """A whole number."""
+        found = self.fact(name)
+        if type(found) is not int or found < at_least:
+            raise ConfigurationError(f"{name} = {_shown(found)}", expected=f"a whole number of at least {at_least}")
+        return found
+
+    def truth(self, name: str) -> bool:
+        """True or false."""
+        found = self.fact(name)
+        if type(found) is not bool:
+            raise ConfigurationError(f"{name} = {_shown(found)}", expected="true or false")
+        return found
+
+    def choice(self, name: str, options: Iterable[str]) -> str:
+        """One of a few words."""
+        found, known = self.fact(name), tuple(options)
+        if not isinstance(found, str) or found not in known:
+            raise ConfigurationError(f"{name} = {_shown(found)}", expected=" or ".join(known))
+        return found
+
+    def only(self, section: str, known: Iterable[str]) -> None:
+        """Raise ConfigurationError for a fact of this group that nobody reads."""
+        names = frozenset(known)
+        for key in self.section(section):
+            if key not in names:
+                raise ConfigurationError(
+                    f"unknown option {_shown(f'{section}.{key}')}",
+                    expected=", ".join(sorted(names)),
+                    action="remove it, if the model does not depend on it",
+                )
+
+
+def _shown(value: Json) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,46 @@
+"""The size of a head's OV circuit."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import InterpretationMethod
+from auditor.records import Expected, Interpretation
+
+
+class OvNorm(InterpretationMethod):
+    """‖W_V W_O‖_F per head; without an output map ‖W_V‖_F, as the head then writes its values unchanged."""
+
+    version = 1
+    family = "weights"
+    summary = "Frobenius norm of the head's value–output circuit W_V W_O"
+    unit = "weight norm"
+    higher_means = "the head can write more"
+    source = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, OV circuits"
+    claims = ("value", "rank")
+    distance = "relative_change"
+    expected = {
+        "exact_head_permutation": Expected.RELABELLED,
+        "exact_query_key_gauge": Expected.INVARIANT,
+        "exact_value_output_gauge": Expected.INVARIANT,
+        "exact_value_bias_shift": Expected.INVARIANT,
+        "exact_neuron_permutation": Expected.INVARIANT,
+    }
+
+    @torch.no_grad()
+    def interpret(
+        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+    ) -> Interpretation:
+        """Scores [head]; reads weights only."""
+        del evidence, generator
+        norms = []
+        for layer in model.layers:
+            attention = layer.attention
+            values = attention.W_V.movedim(1, 0)  # [head, model, value_width]
+            circuits = values if attention.W_O is None else values @ attention.W_O
+            norms.append(circuits.flatten(1).norm(dim=1))
+        scores = torch.cat(norms).double().numpy()
+        return Interpretation(self.name, ("head",), model.architecture.heads, scores)

@@ -1,0 +1,234 @@
+"""The audit as one function in reading order, and the four steps it is made of.
+
+Workers call the same steps one by one, so that the results are the same wherever they are computed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from auditor.behaviour.certificate import certify_behavioural, certify_exact
+from auditor.behaviour.evaluation import full_behaviour, longer_lengths
+from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Progress, Transformed, equivalences, methods, silent
+from auditor.errors import PlanError
+from auditor.language.task import Task
+from auditor.plans import Plan, VariantRequest, planned_methods, planned_variants, read_plan
+from auditor.provenance import local_audit_header, local_model_header
+from auditor.records import (
+    ORIGINAL,
+    AuditReport,
+    Certificate,
+    Interpretation,
+    Json,
+    Kind,
+    Variant,
+    VariantState,
+)
+from auditor.report.summary import summarise
+from auditor.seeds import numpy_generator
+from auditor.stability.illustration import illustrate
+from auditor.stability.scores import score_table
+from auditor.stability.verdict import Settings, findings_of
+
+CERTIFICATE_LONGER = 3.6
+"""Certificates look at inputs up to this many times the training length (28 → 100 tokens)."""
+
+EXACT_SEQUENCES = 256
+"""Enough for a difference that algebra forbids: it would show in every sequence."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """One variant and, where there is one, its model."""
+
+    variant: Variant
+    model: CanonicalTransformer | None
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that the cells of an audit have computed, the input of the conclusion."""
+
+    behaviour: Mapping[str, Json]
+    variants: tuple[Variant, ...]
+    interpretations: Mapping[tuple[str, str], Interpretation]  # (variant key or "original", method)
+    not_applicable: Mapping[tuple[str, str], str] = field(default_factory=dict)  # the same keys → reason
+
+
+def audit(
+    model: CanonicalTransformer, plan: str | Plan = "quick", *, seed: int = 0, progress: Progress = silent
+) -> AuditReport:
+    """Audit a model in this process: no database and no broker needed.
+
+    Raises:
+        PlanError: no such plan.
+    """
+    chosen = read_plan(plan) if isinstance(plan, str) else plan
+    behaviour = evaluate(model, chosen, seed)
+    variants: list[Variant] = []
+    interpretations: dict[tuple[str, str], Interpretation] = {}
+    not_applicable: dict[tuple[str, str], str] = {}
+    requests = planned_variants(chosen, model.architecture)
+    subjects = [(ORIGINAL, None), *((request.key, request) for request in requests)]
+    for index, (key, request) in enumerate(subjects):
+        progress(index / len(subjects), key)
+        subject: CanonicalTransformer | None = model
+        if request is not None:
+            built = build(model, chosen, seed, key)
+            variants.append(built.variant)
+            subject = built.model if built.variant.state is VariantState.CERTIFIED else None
+        for name in planned_methods(chosen) if subject is not None else ():
+            found = measure(subject or model, chosen, seed, name)
+            if isinstance(found, str):
+                not_applicable[key, name] = found
+            else:
+                interpretations[key, name] = found
+    results = Results(behaviour, tuple(variants), interpretations, not_applicable)
+    return conclude(local_audit_header(chosen, seed), local_model_header(model), chosen, seed, results)
+
+
+def evaluate(model: CanonicalTransformer, plan: Plan, seed: int) -> Mapping[str, Json]:
+    """Behaviour of the original on its language, in float32."""
+    return full_behaviour(
+        model.clone(dtype=torch.float32),
+        sequences=plan.behaviour_sequences,
+        longer_sequences=plan.longer_sequences,
+        generator=numpy_generator(seed, "behaviour"),
+    )
+
+
+def build(
+    model: CanonicalTransformer, plan: Plan, seed: int, variant_key: str, *, progress: Progress = silent
+) -> Built:
+    """Make one variant and certify it on sequences that its making has not seen.
+
+    Raises:
+        PlanError: the plan asks for no such variant.
+    """
+    started = time.perf_counter()
+    request = _request(model, plan, variant_key)
+    plugin = equivalences()[request.equivalence]
+    original = model.clone(dtype=torch.float64)
+    why_not = plugin.not_applicable(original)
+    if why_not is not None:
+        missing = Variant(
+            request.key, request.equivalence, request.kind, seed, VariantState.NOT_APPLICABLE, why_not
+        )
+        return Built(missing, None)
+    parameters = {**request.parameters, **({} if request.kind is Kind.EXACT else {"steps": plan.twin_steps})}
+    made = plugin.transform(
+        original,
+        draw_evidence(model.task, plan.sequences, numpy_generator(seed, "search")),
+        numpy_generator(seed, "transform", request.key),
+        parameters=parameters,
+        progress=progress,
+    )
+    certificate = _certify(original, made, request, plan, seed)
+    variant = Variant(
+        key=request.key,
+        equivalence=request.equivalence,
+        kind=request.kind,
+        seed=seed,
+        state=VariantState.CERTIFIED if certificate.passed else VariantState.NOT_CERTIFIED,
+        reason="; ".join(certificate.failures),
+        parameters=made.parameters,
+        relabelling=made.relabelling,
+        certificate=certificate,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+    return Built(variant, made.model)
+
+
+def measure(model: CanonicalTransformer, plan: Plan, seed: int, method: str) -> Interpretation | str:
+    """One method on the original or a variant, in float64; a string says why it is not applicable."""
+    plugin = methods()[method]
+    why_not = plugin.not_applicable(model)
+    if why_not is not None:
+        return why_not
+    evidence = interpretation_evidence(model.task, plan, seed)
+    return plugin.interpret(model.clone(dtype=torch.float64), evidence, numpy_generator(seed, "measure", method))
+
+
+def conclude(
+    audit: Mapping[str, Json], model: Mapping[str, Json], plan: Plan, seed: int, results: Results
+) -> AuditReport:
+    """All interpretations → findings and report. ``audit`` and ``model`` are the report's headers."""
+    cards = {name: methods()[name].card for name in planned_methods(plan)}
+    settings = Settings(draws=plan.bootstrap_draws, alpha=plan.alpha, seed=seed)
+    variants, scores = results.variants, results.interpretations
+    findings = findings_of(str(audit["id"]), cards, variants, scores, original=ORIGINAL, settings=settings)
+    absent = _absent(results)
+    return AuditReport(
+        audit=audit,
+        model=model,
+        behaviour=results.behaviour,
+        variants=variants,
+        interpretations=score_table(cards, variants, scores, draws=plan.bootstrap_draws, seed=seed),
+        findings=findings,
+        not_applicable=absent,
+        illustrations=illustrate(findings, variants, scores, _sentences(model, plan, seed)),
+        summary=summarise(findings, variants, absent),
+    )
+
+
+def interpretation_evidence(task: Task, plan: Plan, seed: int) -> Evidence:
+    """The sequences that every method sees: the same for the original and all variants of an audit."""
+    return draw_evidence(task, plan.sequences, numpy_generator(seed, "interpretation"))
+
+
+def certificate_evidence(
+    model: CanonicalTransformer, kind: Kind, plan: Plan, seed: int
+) -> tuple[Evidence, Evidence | None]:
+    """Held-out sequences of a certificate: in distribution, and longer where the positions allow."""
+    count = min(plan.certificate_sequences, EXACT_SEQUENCES) if kind is Kind.EXACT else plan.certificate_sequences
+    evidence = draw_evidence(model.task, count, numpy_generator(seed, "certificate"))
+    high = int(CERTIFICATE_LONGER * model.task.max_length)
+    lengths = longer_lengths(model, (high - 8, high))
+    if lengths is None:
+        return evidence, None
+    generator = numpy_generator(seed, "certificate", "longer")
+    return evidence, draw_evidence(model.task, plan.longer_sequences, generator, lengths=lengths)
+
+
+def _certify(
+    original: CanonicalTransformer, made: Transformed, request: VariantRequest, plan: Plan, seed: int
+) -> Certificate:
+    evidence, longer = certificate_evidence(original, request.kind, plan, seed)
+    twin = made.model.clone(dtype=torch.float64)
+    if request.kind is Kind.EXACT:
+        return certify_exact(original, twin, evidence)
+    generator = numpy_generator(seed, "certificate", "decisions")
+    return certify_behavioural(original, twin, evidence, longer, generator=generator)
+
+
+def _request(model: CanonicalTransformer, plan: Plan, variant_key: str) -> VariantRequest:
+    for request in planned_variants(plan, model.architecture):
+        if request.key == variant_key:
+            return request
+    raise PlanError(f"the plan {plan.name!r} has no variant {variant_key!r}")
+
+
+def _absent(results: Results) -> tuple[Mapping[str, str], ...]:
+    """Everything that could not be applied, with the reason, each named once."""
+    found: dict[tuple[str, str], str] = {}
+    for variant in results.variants:
+        if variant.state is VariantState.NOT_APPLICABLE:
+            found["equivalence", variant.equivalence] = variant.reason
+    for (_, method), why in results.not_applicable.items():
+        found.setdefault(("method", method), why)
+    return tuple({"what": what, "name": name, "why": why} for (what, name), why in found.items())
+
+
+def _sentences(model: Mapping[str, Json], plan: Plan, seed: int) -> list[list[str]]:
+    """The inputs of the interpretations, spelled."""
+    task = Task.from_json(model["task"])
+    evidence = interpretation_evidence(task, plan, seed)
+    lengths = evidence.real.sum(1).tolist()
+    rows = evidence.tokens.tolist()
+    return [task.language.vocabulary.decode(row[:length]) for row, length in zip(rows, lengths, strict=True)]

@@ -1,0 +1,186 @@
+"""quick / standard / full / a user's TOML → the cells to compute."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from auditor.canonical.architecture import Architecture
+from auditor.contracts import equivalences, methods
+from auditor.errors import PlanError
+from auditor.records import ALL_OTHERS, ORIGINAL, Cell, Json, Kind, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an audit computes. Sizes count sequences."""
+
+    name: str
+    sequences: int  # seen by the methods
+    certificate_sequences: int
+    behaviour_sequences: int
+    longer_sequences: int
+    exact_variants: int  # per equivalence, besides its worst cases
+    behavioural_variants: int
+    twin_steps: int  # optimiser steps of a behavioural twin
+    bootstrap_draws: int = 9_999
+    alpha: float = 0.05
+    methods: tuple[str, ...] = ()  # empty: all
+    equivalences: tuple[str, ...] = ()  # empty: all
+
+    def to_json(self) -> dict[str, Json]:
+        """JSON form of every field."""
+        return {**asdict(self), "methods": list(self.methods), "equivalences": list(self.equivalences)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Plan:
+        """Inverse of :meth:`to_json`."""
+        return cls(
+            **{**data, "methods": tuple(data["methods"]), "equivalences": tuple(data["equivalences"])}
+        )
+
+
+_QUICK = Plan(
+    name="quick",
+    sequences=128,
+    certificate_sequences=2_000,
+    behaviour_sequences=1_000,
+    longer_sequences=64,
+    exact_variants=1,
+    behavioural_variants=1,
+    twin_steps=900,
+)
+PLANS: Mapping[str, Plan] = {
+    "quick": _QUICK,
+    "standard": replace(
+        _QUICK,
+        name="standard",
+        sequences=500,
+        certificate_sequences=4_000,
+        longer_sequences=128,
+        exact_variants=3,
+        behavioural_variants=2,
+        twin_steps=1_500,
+    ),
+    "full": replace(
+        _QUICK,
+        name="full",
+        sequences=1_000,
+        certificate_sequences=10_000,
+        behaviour_sequences=4_000,
+        longer_sequences=256,
+        exact_variants=8,
+        behavioural_variants=4,
+        twin_steps=2_500,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRequest:
+    """One variant that a plan asks for."""
+
+    key: str
+    equivalence: str
+    kind: Kind
+    parameters: Mapping[str, Json]
+
+
+def read_plan(name_or_file: str) -> Plan:
+    """A plan by name, or from a TOML file whose ``base`` names the plan it starts from.
+
+    Raises:
+        PlanError: no such plan or file, an unknown field, a value of the wrong type.
+    """
+    if name_or_file in PLANS:
+        return PLANS[name_or_file]
+    path = Path(name_or_file)
+    if path.suffix != ".toml" or not path.is_file():
+        raise PlanError(
+            f"unknown plan {name_or_file!r}", expected=", ".join(PLANS) + " or a TOML file", action="see --plan"
+        )
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise PlanError(f"{path.name}: {wrong}", expected="a TOML file") from None
+    base = data.pop("base", "quick")
+    if base not in PLANS:
+        raise PlanError(f"{path.name}: base = {base!r}", expected=" or ".join(PLANS))
+    return _with_fields(replace(PLANS[base], name=path.stem), data, path.name)
+
+
+def _with_fields(plan: Plan, data: Mapping[str, Any], where: str) -> Plan:
+    known = {field.name: getattr(plan, field.name) for field in fields(plan)}
+    for name, value in data.items():
+        if name not in known:
+            raise PlanError(f"{where}: unknown field {name!r}", expected=", ".join(known))
+        _check_value(name, value, known[name], where)
+    changed = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    plan = replace(plan, **changed)
+    check_plan(plan)
+    return plan
+
+
+def _check_value(name: str, value: Any, example: Any, where: str) -> None:
+    if isinstance(example, tuple):
+        fits, expected = isinstance(value, list) and all(isinstance(v, str) for v in value), "a list of names"
+    elif isinstance(example, float):
+        fits, expected = isinstance(value, float) and 0 < value < 1, "a number between 0 and 1"
+    elif isinstance(example, int):
+        least = 0 if name.endswith("_variants") else 1
+        fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= 10_000_000
+        expected = f"a whole number of at least {least}"
+    else:
+        fits, expected = isinstance(value, str) and bool(value), "a text"
+    if not fits:
+        raise PlanError(f"{where}: {name} = {value!r}", expected=expected)
+
+
+def check_plan(plan: Plan) -> None:
+    """Raise PlanError for a method or equivalence that does not exist, or a p-value that could never pass."""
+    for name in plan.methods:
+        if name not in methods():
+            raise PlanError(f"unknown method {name!r}", action="see dyck-audit methods")
+    for name in plan.equivalences:
+        if name not in equivalences():
+            raise PlanError(f"unknown equivalence {name!r}", action="see dyck-audit equivalences")
+    if 1 / (plan.bootstrap_draws + 1) > plan.alpha / 100:
+        raise PlanError(
+            f"{plan.bootstrap_draws} bootstrap draws",
+            expected=f"at least {int(100 / plan.alpha)} so that the smallest p-value can pass a correction",
+        )
+
+
+def planned_methods(plan: Plan) -> tuple[str, ...]:
+    """Names of the methods to run."""
+    return plan.methods or tuple(methods())
+
+
+def planned_variants(plan: Plan, architecture: Architecture) -> tuple[VariantRequest, ...]:
+    """Every variant to make, in a fixed order."""
+    requests = []
+    for name in plan.equivalences or tuple(equivalences()):
+        plugin = equivalences()[name]
+        count = plan.exact_variants if plugin.kind is Kind.EXACT else plan.behavioural_variants
+        for index, parameters in enumerate(plugin.choices(architecture, count)):
+            requests.append(VariantRequest(f"{name}/{index}", name, plugin.kind, parameters))
+    return tuple(requests)
+
+
+def planned_cells(plan: Plan, architecture: Architecture) -> tuple[Cell, ...]:
+    """All cells of an audit. Long ones (behavioural builds) come first, so that they overlap with the rest."""
+    names = planned_methods(plan)
+    requests = planned_variants(plan, architecture)
+    cells = [Cell("behaviour", Stage.BEHAVIOUR)]
+    for request in sorted(requests, key=lambda r: r.kind is Kind.EXACT):
+        cells.append(Cell(f"build/{request.key}", Stage.BUILD, variant=request.key))
+    cells += [Cell(f"measure/{ORIGINAL}/{name}", Stage.MEASURE, method=name) for name in names]
+    for request in requests:
+        cells += [
+            Cell(f"measure/{request.key}/{name}", Stage.MEASURE, f"build/{request.key}", request.key, name)
+            for name in names
+        ]
+    return (*cells, Cell("conclude", Stage.CONCLUDE, ALL_OTHERS))

@@ -1,0 +1,178 @@
+"""Two audits side by side: which claims changed their verdict, by how much, and how the behaviour differs.
+
+Findings are paired by (method, kind of claim, component, equivalence); several with the same key pair in the order of
+the reports.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from auditor.records import AuditReport, Finding, Json
+from auditor.report.matrix import SEVERITY
+
+PairKey = tuple[str, str, str, str, int]
+"""(method, kind of claim, component, equivalence, ordinal among equal keys)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingPair:
+    """One claim under one equivalence in both audits."""
+
+    first: Finding
+    second: Finding
+
+    @property
+    def verdict_changed(self) -> bool:
+        """Whether the two audits disagree."""
+        return self.first.verdict is not self.second.verdict
+
+    @property
+    def effect_difference(self) -> float | None:
+        """Second minus first, in the unit of the claim's distance; None where one has no effect."""
+        if self.first.effect is None or self.second.effect is None:
+            return None
+        return self.second.effect - self.first.effect
+
+    def to_json(self) -> dict[str, Json]:
+        """The pair with what identifies it."""
+        return {
+            **_identity(self.first),
+            "verdicts": [str(self.first.verdict), str(self.second.verdict)],
+            "verdict_changed": self.verdict_changed,
+            "effects": [self.first.effect, self.second.effect],
+            "effect_difference": self.effect_difference,
+            "findings": [self.first.id, self.second.id],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPair:
+    """One behaviour metric on one range of inputs in both audits."""
+
+    inputs: str  # in_distribution, longer or deeper
+    metric: str
+    first: float | None
+    second: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """Second minus first."""
+        return None if self.first is None or self.second is None else self.second - self.first
+
+    def to_json(self) -> dict[str, Json]:
+        """JSON form."""
+        return {
+            "inputs": self.inputs,
+            "metric": self.metric,
+            "values": [self.first, self.second],
+            "difference": self.difference,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AuditDifference:
+    """The paired comparison of two audits, ``first`` before ``second``."""
+
+    first: Mapping[str, Json]  # audit id, model name, plan, seed
+    second: Mapping[str, Json]
+    pairs: tuple[FindingPair, ...]  # changed verdicts first, then the largest change of effect
+    only_first: tuple[Finding, ...]
+    only_second: tuple[Finding, ...]
+    behaviour: tuple[MetricPair, ...]
+
+    SCHEMA: ClassVar[str] = "dyck-audit/difference/1"
+
+    @property
+    def changed(self) -> tuple[FindingPair, ...]:
+        """The pairs with two verdicts."""
+        return tuple(pair for pair in self.pairs if pair.verdict_changed)
+
+    @property
+    def transitions(self) -> dict[tuple[str, str], int]:
+        """How many pairs went from one verdict to another."""
+        return dict(Counter((str(pair.first.verdict), str(pair.second.verdict)) for pair in self.changed))
+
+    def to_json(self) -> dict[str, Json]:
+        """One JSON document."""
+        return {
+            "schema": self.SCHEMA,
+            "audits": [dict(self.first), dict(self.second)],
+            "compared": len(self.pairs),
+            "changed": len(self.changed),
+            "transitions": [
+                {"from": old, "to": new, "count": count} for (old, new), count in sorted(self.transitions.items())
+            ],
+            "pairs": [pair.to_json() for pair in self.pairs],
+            "only_first": [{**_identity(finding), "finding": finding.id} for finding in self.only_first],
+            "only_second": [{**_identity(finding), "finding": finding.id} for finding in self.only_second],
+            "behaviour": [pair.to_json() for pair in self.behaviour],
+        }
+
+
+def compare(report_a: AuditReport, report_b: AuditReport) -> AuditDifference:
+    """Pair the findings and the behaviour of two reports."""
+    first, second = _keyed(report_a.findings), _keyed(report_b.findings)
+    pairs = [FindingPair(finding, second[key]) for key, finding in first.items() if key in second]
+    return AuditDifference(
+        first=_origin(report_a),
+        second=_origin(report_b),
+        pairs=tuple(sorted(pairs, key=_by_change)),
+        only_first=tuple(finding for key, finding in first.items() if key not in second),
+        only_second=tuple(finding for key, finding in second.items() if key not in first),
+        behaviour=_metrics(report_a.behaviour, report_b.behaviour),
+    )
+
+
+def _keyed(findings: Sequence[Finding]) -> dict[PairKey, Finding]:
+    seen: Counter[tuple[str, str, str, str]] = Counter()
+    keyed = {}
+    for finding in findings:
+        claim = finding.claim
+        key = (claim.method, claim.kind, claim.component.label, finding.equivalence)
+        keyed[*key, seen[key]] = finding
+        seen[key] += 1
+    return keyed
+
+
+def _by_change(pair: FindingPair) -> tuple[bool, int, float, str]:
+    change = pair.effect_difference
+    severity = min(SEVERITY[pair.first.verdict], SEVERITY[pair.second.verdict])
+    return not pair.verdict_changed, severity, -abs(change) if change is not None else 0.0, pair.first.id
+
+
+def _metrics(first: Mapping[str, Json], second: Mapping[str, Json]) -> tuple[MetricPair, ...]:
+    pairs = []
+    for inputs in dict.fromkeys([*first, *second]):
+        old, new = (_mapping(behaviour.get(inputs)) for behaviour in (first, second))
+        for metric in dict.fromkeys([*old, *new]):
+            values = (old.get(metric), new.get(metric))
+            if all(value is None or isinstance(value, (int, float)) for value in values):
+                pairs.append(MetricPair(inputs, metric, *values))
+    return tuple(pairs)
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _origin(report: AuditReport) -> dict[str, Json]:
+    return {
+        "audit": report.audit.get("id"),
+        "model": report.model.get("name"),
+        "plan": report.audit.get("plan"),
+        "seed": report.audit.get("seed"),
+    }
+
+
+def _identity(finding: Finding) -> dict[str, Json]:
+    return {
+        "method": finding.claim.method,
+        "claim_kind": finding.claim.kind,
+        "component": finding.claim.component.label,
+        "text": finding.claim.text,
+        "equivalence": finding.equivalence,
+    }

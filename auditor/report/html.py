@@ -1,0 +1,126 @@
+"""One self-contained page: no request leaves it, no script but its own runs in it.
+
+Every string is escaped by the template engine and made harmless first; a content security policy that names the hashes
+of the page's own style and script refuses anything else. The page stays under ``SIZE_LIMIT`` bytes: what is cut is
+counted on the page and stands in full in the JSON and CSV reports.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from auditor.records import AuditReport, Illustration
+from auditor.report import wording
+from auditor.report.heatmap import Picture, picture
+from auditor.report.scores import PLOT_WIDTH, score_panels
+from auditor.report.view import ReportView, provenance, view_of
+
+SIZE_LIMIT = 1_000_000
+"""Bytes of UTF-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much of the long lists a page shows; ``paths`` are characters of drawn attention."""
+
+    rows: int
+    fields: int
+    paths: int
+
+
+BUDGETS = (Budget(250, 2000, 400_000), Budget(100, 800, 150_000), Budget(25, 200, 40_000))
+"""Tried in turn until the page is small enough."""
+
+
+def render_html(report: AuditReport) -> str:
+    """The report as one HTML page."""
+    page, view = "", view_of(report)
+    for budget in BUDGETS:
+        page = _page(view, budget)
+        if len(page.encode()) < SIZE_LIMIT:
+            break
+    return page
+
+
+def _page(view: ReportView, budget: Budget) -> str:
+    report = view.report
+    style, script = (_source(name) for name in ("style.css", "script.js"))
+    columns = max(1, len(view.matrix.columns))
+    return (
+        _engine()
+        .get_template("report.html.j2")
+        .render(
+            view=view,
+            report=report,
+            budget=budget,
+            matrix_rows=view.matrix.rows[: max(1, budget.fields // columns)],
+            matrix_columns=min(columns, budget.fields),
+            panels=score_panels(report)[: budget.rows // 10],
+            pictures=_pictures(report.illustrations, budget.paths),
+            provenance=provenance(report),
+            plot_width=PLOT_WIDTH,
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
+    )
+
+
+def _pictures(illustrations: tuple[Illustration, ...], characters: int) -> tuple[Picture, ...]:
+    drawn: list[Picture] = []
+    for illustration in illustrations:
+        one = picture(illustration)
+        characters -= one.weight + 60 * len(one.tokens)
+        if characters < 0:
+            break
+        drawn.append(one)
+    return tuple(drawn)
+
+
+@functools.cache
+def _engine() -> Environment:
+    engine = Environment(
+        loader=PackageLoader("auditor.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_harmless,
+    )
+    engine.filters.update(
+        number=wording.number,
+        share=wording.share,
+        interval=wording.interval,
+        setting=wording.setting,
+        pairs=wording.pairs,
+        moment=wording.moment,
+        breakable=_breakable,
+    )
+    engine.globals.update(sameness=wording.sameness, counted=wording.counted)
+    return engine
+
+
+def _harmless(value: object) -> object:
+    """Clean what an expression of the template prints; markup made by the template itself passes."""
+    return wording.plain(value, 2000) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may wrap after each underscore."""
+    return Markup("_<wbr>").join(escape(part) for part in wording.plain(name).split("_"))
+
+
+def _source(name: str) -> str:
+    return resources.files("auditor.report").joinpath("templates", name).read_text("utf-8")
+
+
+def _hash(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()

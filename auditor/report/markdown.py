@@ -1,0 +1,122 @@
+"""A report as GitHub-flavoured markdown: pastes into a pull request, a notebook or a lab book."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from auditor.records import AuditReport, Finding, Variant, Verdict
+from auditor.report.matrix import Agreement, Field
+from auditor.report.view import ReportView, view_of
+from auditor.report.wording import claim_text, counted, interval, moment, number, plain, sameness, setting
+
+SIGNS = {Verdict.UNSTABLE: "❌ unstable", Verdict.INCONCLUSIVE: "❔ inconclusive", Verdict.STABLE: "✅ stable"}
+SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$^&])")
+
+
+def render_markdown(report: AuditReport, *, max_findings: int = 100) -> str:
+    """Headline, stability matrix, findings that are not stable, certificates, behaviour, what to type next."""
+    view = view_of(report)
+    parts = [
+        f"# {_safe(report.model.get('name', 'model'))}: {_safe(view.badge)}",
+        f"**{_safe(view.headline, 2000)}**",
+        _origin(report),
+        "\n".join(f"- ⚠️ {_safe(warning, 1000)}" for warning in view.warnings),
+        "## Stability matrix",
+        _matrix(view),
+        "## Findings that are not stable",
+        _findings(view, max_findings),
+        "## Certificates",
+        _certificates(report.variants),
+        "## Behaviour",
+        _table(["metric", *view.behaviour.ranges], ([name, *values] for name, values in view.behaviour.rows)),
+        "\n".join(f"- {_safe(note)}" for note in view.behaviour.notes),
+        _not_applicable(report),
+        _commands(view),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _origin(report: AuditReport) -> str:
+    audit = report.audit
+    when = moment(audit.get("finished_at") or audit.get("created_at"))
+    return (
+        f"Plan {_safe(audit.get('plan'))}, seed {_safe(audit.get('seed'))}, "
+        f"{_safe(setting(audit.get('sequences')))} sequences, {_safe(when)}, audit {_safe(audit.get('id'))}, "
+        f"model sha256 {_safe(report.model.get('sha256'))}."
+    )
+
+
+def _matrix(view: ReportView) -> str:
+    head = ["method", *(column.equivalence for column in view.matrix.columns)]
+    return _table(head, ([row.method, *(_field(field) for field in row.fields)] for row in view.matrix.rows))
+
+
+def _field(field: Field) -> str:
+    if field.verdict is None or field.worst is None:
+        return f"{field.state}: {field.reason}"
+    against = ", AGAINST THEORY" if field.agreement is Agreement.CONTRADICTS else ""
+    return f"{SIGNS[field.verdict]} {field.count} of {field.total}, effect {number(field.worst.effect)}{against}"
+
+
+def _findings(view: ReportView, limit: int) -> str:
+    told = [finding for finding in view.findings if finding.verdict is not Verdict.STABLE]
+    if not told:
+        return "None."
+    head = ["verdict", "claim", "equivalence", "effect", "95 % interval", "theory", "finding"]
+    table = _table(head, (_finding(finding) for finding in told[:limit]))
+    if len(told) > limit:
+        table += f"\n\n{counted(len(told) - limit, 'finding')} more in the CSV and JSON reports."
+    return table
+
+
+def _finding(finding: Finding) -> list[str]:
+    return [
+        SIGNS[finding.verdict],
+        claim_text(finding.claim) + (f" ({finding.reason})" if finding.reason else ""),
+        finding.equivalence,
+        number(finding.effect),
+        interval(finding.interval),
+        str(finding.expected),
+        finding.id,
+    ]
+
+
+def _certificates(variants: Sequence[Variant]) -> str:
+    rows = (
+        [
+            variant.key,
+            variant.state.replace("_", " "),
+            sameness(variant.certificate, variant.kind) if variant.certificate else "–",
+            variant.reason or "–",
+        ]
+        for variant in variants
+    )
+    return _table(["variant", "state", "evidence", "why not"], rows)
+
+
+def _not_applicable(report: AuditReport) -> str:
+    if not report.not_applicable:
+        return ""
+    rows = ([entry["what"], entry["name"], entry["why"]] for entry in report.not_applicable)
+    return "## Not applicable\n\n" + _table(["what", "name", "why"], rows)
+
+
+def _commands(view: ReportView) -> str:
+    if not view.commands:
+        return ""
+    return "\n".join(["## Check it yourself\n\n```sh", *(f"{typed}  # {what}" for what, typed in view.commands), "```"])
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [_line(head), "|" + " --- |" * len(head), *(_line(row) for row in rows)]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_safe(cell) for cell in cells) + " |"
+
+
+def _safe(text: object, limit: int = 300) -> str:
+    """One line in which markdown and HTML mean nothing and nobody is notified."""
+    return SPECIAL.sub(r"\\\1", plain(text, limit)).replace("@", "@&#8203;")

@@ -1,0 +1,131 @@
+"""How far each score goes: the original's score of every component beside its scores on all variants.
+
+The smallest and largest value over the certified variants is the Rashomon interval of the score. Entries of variants
+stand in the component order of the original.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from auditor.records import ORIGINAL, AuditReport, Json, Kind, Variant, VariantState
+from auditor.report.wording import number, plain
+
+COMPONENT_LIMIT = 24
+VARIANT_LIMIT = 24
+PLOT_WIDTH = 100.0
+"""Length of the value axis, in units of the drawing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The score on one variant; ``x`` in [0, PLOT_WIDTH]."""
+
+    x: float
+    kind: Kind
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One component: where the original stands, its interval, and every variant."""
+
+    label: str
+    x: float | None
+    interval: tuple[float, float] | None
+    title: str
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePanel:
+    """One method, all its components on one axis. ``ticks`` are (x, text)."""
+
+    method: str
+    unit: str
+    rows: tuple[ScoreRow, ...]
+    ticks: tuple[tuple[float, str], ...]
+    left_out: int
+
+
+def score_panels(report: AuditReport) -> tuple[ScorePanel, ...]:
+    """One panel for each method with a number per component on the original."""
+    variants = {variant.key: variant for variant in report.variants if variant.state is VariantState.CERTIFIED}
+    panels = []
+    for entry in report.interpretations:
+        if entry["variant"] != ORIGINAL or not any(value is not None for value in entry["values"]):
+            continue
+        others = [
+            (variants[other["variant"]], other["values"])
+            for other in report.interpretations
+            if other["method"] == entry["method"] and other["variant"] in variants
+        ]
+        panels.append(_panel(entry, others[:VARIANT_LIMIT]))
+    return tuple(panels)
+
+
+def _panel(entry: Mapping[str, Json], others: Sequence[tuple[Variant, Sequence[float | None]]]) -> ScorePanel:
+    shown = range(min(COMPONENT_LIMIT, len(entry["components"])))
+    intervals = entry.get("intervals") or [None] * len(entry["values"])
+    drawn = [entry["values"][index] for index in shown]
+    drawn += [bound for index in shown for bound in intervals[index] or ()]
+    drawn += [values[index] for _, values in others for index in shown if index < len(values)]
+    axis = _Axis.over([float(value) for value in drawn if value is not None])
+    undefined = {int(index): reason for index, reason in (entry.get("undefined") or {}).items()}
+    rows = []
+    for index in shown:
+        label = plain(entry["components"][index].get("label", index), 12)
+        value, bounds = entry["values"][index], intervals[index]
+        marks = tuple(
+            Mark(axis.x(values[index]), variant.kind, f"{label} on {plain(variant.key)}: {number(values[index])}")
+            for variant, values in others
+            if index < len(values) and values[index] is not None
+        )
+        rows.append(
+            ScoreRow(
+                label=label,
+                x=None if value is None else axis.x(value),
+                interval=None if bounds is None else (axis.x(bounds[0]), axis.x(bounds[1])),
+                title=f"{label}: {number(value)}"
+                if value is not None
+                else f"undefined: {undefined.get(index, 'no score')}",
+                marks=marks,
+            )
+        )
+    left_out = len(entry["components"]) - len(rows)
+    return ScorePanel(str(entry["method"]), str(entry.get("unit", "")), tuple(rows), axis.ticks(), left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """A linear axis from ``low`` to ``high`` with round steps."""
+
+    low: float
+    high: float
+    step: float
+
+    @classmethod
+    def over(cls, values: Sequence[float]) -> _Axis:
+        """An axis that holds all values and ends on round numbers; zero is kept when it is near."""
+        low, high = min(values), max(values)
+        width = high - low or abs(high) or 1.0
+        low = 0.0 if 0 < low < 3 * width else low
+        high = 0.0 if -3 * width < high < 0 else high
+        width = high - low or width
+        magnitude = 10.0 ** math.floor(math.log10(width / 3))
+        step = next(factor * magnitude for factor in (1, 2, 5, 10) if width / (factor * magnitude) <= 5)
+        first, last = math.floor(low / step), math.ceil(high / step)
+        return cls(first * step, (last if last > first else first + 1) * step, step)
+
+    def x(self, value: float | None) -> float:
+        """Position of a value."""
+        share = (float(value or 0.0) - self.low) / (self.high - self.low)
+        return round(PLOT_WIDTH * min(1.0, max(0.0, share)), 2)
+
+    def ticks(self) -> tuple[tuple[float, str], ...]:
+        """Positions and texts of the steps."""
+        count = round((self.high - self.low) / self.step)
+        values = [self.low + index * self.step for index in range(count + 1)]
+        return tuple((self.x(value), number(0.0 if abs(value) < self.step / 2 else value)) for value in values)

@@ -1,0 +1,225 @@
+"""A report and a difference as rich renderables. Every verdict is a letter and a word before it is a colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from auditor.records import AuditReport, Finding, Verdict
+from auditor.report.difference import AuditDifference, FindingPair
+from auditor.report.matrix import Agreement, Column, Field, FieldState, Matrix
+from auditor.report.view import Notable, ReportView, measured, view_of
+from auditor.report.wording import (
+    MISSING,
+    claim_text,
+    counted,
+    interval,
+    moment,
+    number,
+    plain,
+    sameness,
+    setting,
+    words,
+)
+
+STYLES = {Verdict.UNSTABLE: "bold red", Verdict.INCONCLUSIVE: "yellow", Verdict.STABLE: "green"}
+LETTERS = {Verdict.UNSTABLE: "U", Verdict.INCONCLUSIVE: "I", Verdict.STABLE: "S"}
+UNTESTED = {FieldState.NOT_APPLICABLE: "n/a", FieldState.NOT_CERTIFIED: "n/c", FieldState.NO_CLAIM: "-"}
+OUTCOMES = {Agreement.AGREES: "ok", Agreement.CONTRADICTS: "AGAINST", Agreement.NOT_SEEN: "not seen"}
+COLUMN_WIDTH = 15
+METHOD_WIDTH = 24
+
+
+def render_report(report: AuditReport, *, max_findings: int = 8) -> RenderableType:
+    """Header, headline, stability matrix, the findings to know, and what to type next."""
+    view = view_of(report)
+    return Group(*_parts(view, max_findings))
+
+
+def render_findings(findings: Sequence[Finding]) -> RenderableType:
+    """Findings as one table, in the order given."""
+    table = Table(box=None, pad_edge=False)
+    for head in ("finding", "verdict", "claim", "equivalence", "effect", "95 % interval", "theory"):
+        table.add_column(head, justify="right" if head == "effect" else "left", overflow="fold")
+    for finding in findings:
+        table.add_row(
+            Text(plain(finding.id)),
+            verdict_text(finding.verdict),
+            Text(claim_text(finding.claim)),
+            Text(_wrapped(finding.equivalence)),
+            number(finding.effect),
+            Text(interval(finding.interval)),
+            Text(str(finding.expected) + (" AGAINST" if finding.contradicts_theory else "")),
+        )
+    return table
+
+
+def render_difference(difference: AuditDifference, *, max_pairs: int = 30) -> RenderableType:
+    """What changed between two audits: verdicts, effects, behaviour, and claims that only one of them has."""
+    old, new = (f"{origin.get('audit')} ({origin.get('model')})" for origin in (difference.first, difference.second))
+    title = Text.assemble((plain(old), "bold"), " → ", (plain(new), "bold"))
+    counts = (
+        f"{len(difference.changed)} of {counted(len(difference.pairs), 'paired finding')} changed verdict; "
+        f"{len(difference.only_first)} only in the first, {len(difference.only_second)} only in the second"
+    )
+    moved = [pair for pair in difference.pairs if pair.verdict_changed or pair.effect_difference]
+    parts: list[RenderableType] = [title, Text(counts), Text()]
+    if moved:
+        parts += [_pairs_table(moved[:max_pairs]), Text()]
+    if len(moved) > max_pairs:
+        parts.append(Text(f"{len(moved) - max_pairs} more differ; --json has them all", style="dim"))
+    parts.append(_behaviour_difference(difference))
+    return Group(*parts)
+
+
+def verdict_text(verdict: Verdict) -> Text:
+    """The verdict in capitals and in its colour."""
+    return Text(verdict.upper(), style=STYLES[verdict])
+
+
+def _parts(view: ReportView, max_findings: int) -> Iterator[RenderableType]:
+    report = view.report
+    audit = report.audit
+    facts = (
+        f"audit {audit.get('id')}, plan {audit.get('plan')}, seed {audit.get('seed')}, "
+        f"{setting(audit.get('sequences'))} sequences, {moment(audit.get('finished_at') or audit.get('created_at'))}"
+    )
+    yield Text.assemble((plain(report.model.get("name", "model")), "bold"), "  ", (plain(facts), "dim"))
+    for name, values in view.behaviour.rows[:3]:
+        places = zip(view.behaviour.ranges, values, strict=True)
+        yield Text(f"  {name}: " + ", ".join(f"{value} {inputs}" for inputs, value in places), style="dim")
+    style = {"UNSTABLE": "red", "STABLE": "green"}.get(view.badge, "yellow")
+    yield Panel(Text.assemble((f"{view.badge}: ", f"bold {style}"), view.headline), border_style=style)
+    for warning in view.warnings:
+        yield Text(f"! {warning}", style="yellow")
+    yield StabilityTable(view.matrix)
+    yield from _told(view.notable, max_findings)
+    for entry in report.not_applicable:
+        yield Text(f"not applicable: {plain(entry['name'])}: {plain(entry['why'])}", style="dim")
+    if view.commands:
+        yield Text("\nNext", style="bold")
+    for what, command in view.commands:
+        yield Text.assemble("  ", (command, "cyan"), (f"   {what}", "dim"))
+
+
+def _told(notable: Sequence[Notable], limit: int) -> Iterator[RenderableType]:
+    if notable:
+        yield Text("\nFindings to know", style="bold")
+    for entry in notable[:limit]:
+        finding = entry.finding
+        more = f" (and {entry.more} more like it)" if entry.more else ""
+        yield Text.assemble(
+            verdict_text(finding.verdict), "  ", (plain(finding.id), "cyan"), "  ", claim_text(finding.claim), more
+        )
+        yield Padding(Text(_evidence(entry), style="dim"), (0, 0, 0, 4))
+    if len(notable) > limit:
+        yield Text(
+            f"{counted(len(notable) - limit, 'field')} of the matrix more; --json has every finding", style="dim"
+        )
+
+
+def _evidence(entry: Notable) -> str:
+    finding = entry.finding
+    bounds = "" if finding.interval is None else f" {interval(finding.interval)}"
+    said = f"effect {number(finding.effect)}{bounds}, threshold {number(finding.threshold)}, theory: {finding.expected}"
+    if finding.contradicts_theory:
+        said += " (AGAINST THEORY)"
+    if finding.needed_sequences:
+        said += f", would need {finding.needed_sequences} sequences"
+    if entry.witness is None:
+        return f"{plain(finding.equivalence)}: {said}"
+    return f"{plain(entry.witness.key)} ({sameness(entry.witness.certificate, finding.kind)}): {said}"
+
+
+@dataclass(frozen=True, slots=True)
+class StabilityTable:
+    """The stability matrix, cut into as many tables as the width of the terminal asks for."""
+
+    matrix: Matrix
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        step = max(1, (options.max_width - METHOD_WIDTH) // (COLUMN_WIDTH + 2))
+        for start in range(0, len(self.matrix.columns), step):
+            yield self._table(slice(start, start + step))
+        yield Text(
+            "U unstable · I inconclusive · S stable, with how many claims of how many and the worst effect · "
+            "what theory expects: ok, AGAINST, not seen · n/a not applicable · n/c not certified",
+            style="dim",
+        )
+
+    def _table(self, part: slice) -> Table:
+        table = Table(
+            title="Stability: method × equivalence", title_justify="left", title_style="bold", show_lines=True
+        )
+        table.add_column("method", width=METHOD_WIDTH - 4, overflow="fold")
+        for column in self.matrix.columns[part]:
+            table.add_column(_heading(column), width=COLUMN_WIDTH - 1, overflow="fold")
+        for row in self.matrix.rows:
+            table.add_row(
+                Text(_wrapped(row.method, METHOD_WIDTH - 4)), *(_field_text(field) for field in row.fields[part])
+            )
+        return table
+
+
+def _heading(column: Column) -> Text:
+    return Text(_wrapped(column.equivalence, COLUMN_WIDTH - 1))
+
+
+def _field_text(field: Field) -> Text:
+    if field.verdict is None or field.worst is None:
+        return Text(UNTESTED.get(field.state, MISSING), style="dim")
+    text = Text(f"{LETTERS[field.verdict]} {field.count}/{field.total}", style=STYLES[field.verdict])
+    text.append(f" {number(field.worst.effect)}", style="not bold")
+    outcome = OUTCOMES.get(field.agreement, "")
+    return text.append(f"\n{field.expected} {outcome}".rstrip(), style="bold red" if outcome == "AGAINST" else "dim")
+
+
+def _wrapped(name: str, width: int = 24) -> str:
+    """A name broken after underscores into lines of at most ``width`` where that is possible."""
+    lines = [""]
+    for piece in plain(name).replace("_", "_\0").split("\0"):
+        if lines[-1] and len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(lines)
+
+
+def _pairs_table(pairs: Sequence[FindingPair]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for head in ("claim", "equivalence", "first", "second", "effects", "difference"):
+        table.add_column(head, justify="right" if head == "difference" else "left", overflow="fold")
+    for pair in pairs:
+        table.add_row(
+            Text(claim_text(pair.first.claim)),
+            Text(_wrapped(pair.first.equivalence)),
+            verdict_text(pair.first.verdict),
+            verdict_text(pair.second.verdict) if pair.verdict_changed else Text("same", style="dim"),
+            f"{number(pair.first.effect)} → {number(pair.second.effect)}",
+            _signed(pair.effect_difference),
+        )
+    return table
+
+
+def _behaviour_difference(difference: AuditDifference) -> Table:
+    table = Table(box=None, pad_edge=False, title="Behaviour", title_justify="left", title_style="bold")
+    for head in ("inputs", "metric", "first", "second", "difference"):
+        table.add_column(head, justify="left" if head in ("inputs", "metric") else "right")
+    for pair in difference.behaviour:
+        table.add_row(
+            Text(plain(words(pair.inputs))),
+            Text(plain(words(pair.metric))),
+            measured(pair.metric, pair.first),
+            measured(pair.metric, pair.second),
+            _signed(pair.difference),
+        )
+    return table
+
+
+def _signed(value: float | None) -> str:
+    return ("+" if value is not None and value > 0 else "") + number(value)

@@ -1,0 +1,166 @@
+"""What a reader of one report sees, in reading order; the page, the terminal and the markdown text draw from this."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from auditor.records import AuditReport, Finding, Json, Variant, VariantState, Verdict
+from auditor.report.matrix import Agreement, Matrix, by_severity, by_weight, matrix_of
+from auditor.report.summary import claim_counts, summarise
+from auditor.report.wording import counted, number, plain, setting, share, words
+
+RANGES = (("in_distribution", "in distribution"), ("longer", "longer"), ("deeper", "deeper"))
+LOCAL = "local"
+"""Id of an audit that no store knows: nothing can be asked about it later."""
+
+SHARES = frozenset({"closing_accuracy", "argmax_accuracy"})
+
+
+@dataclass(frozen=True, slots=True)
+class Notable:
+    """The finding of one field of the matrix that is told, and how many more like it the field holds."""
+
+    finding: Finding
+    more: int
+    witness: Variant | None
+
+
+@dataclass(frozen=True, slots=True)
+class BehaviourTable:
+    """Metrics × ranges of inputs, already worded; ``notes`` say why a number is missing."""
+
+    ranges: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """The parts of a report in reading order."""
+
+    report: AuditReport
+    badge: str  # first word of the headline: UNSTABLE, INCONCLUSIVE, STABLE or NO VERDICT
+    headline: str  # the rest of it
+    claims: Mapping[str, int]
+    certified: int
+    warnings: tuple[str, ...]
+    matrix: Matrix
+    notable: tuple[Notable, ...]
+    findings: tuple[Finding, ...]  # unstable first, largest effect first
+    behaviour: BehaviourTable
+    commands: tuple[tuple[str, str], ...]  # (what it does, what to type)
+
+
+def view_of(report: AuditReport) -> ReportView:
+    """Arrange a report for reading."""
+    summary = report.summary or summarise(report.findings, report.variants, report.not_applicable)
+    badge, _, rest = plain(summary["headline"], 2000).partition(": ")
+    matrix = matrix_of(report)
+    notable = _notable(report)
+    return ReportView(
+        report=report,
+        badge=badge,
+        headline=rest[:1].upper() + rest[1:],
+        claims=claim_counts(report.findings),
+        certified=sum(variant.state is VariantState.CERTIFIED for variant in report.variants),
+        warnings=_warnings(report, matrix),
+        matrix=matrix,
+        notable=notable,
+        findings=tuple(sorted(report.findings, key=by_severity)),
+        behaviour=behaviour_table(report.behaviour),
+        commands=_commands(report, notable),
+    )
+
+
+def behaviour_table(behaviour: Mapping[str, Json]) -> BehaviourTable:
+    """Every number that was measured, one row per metric and one column per range of inputs."""
+    known = dict(RANGES)
+    measured_on = [name for name in dict.fromkeys([*known, *behaviour]) if isinstance(behaviour.get(name), Mapping)]
+    columns = {name: known.get(name, words(name)) for name in measured_on}
+    metrics: dict[str, None] = {}
+    notes = [f"{words(name)}: {plain(note)}" for name, note in behaviour.items() if note and isinstance(note, str)]
+    for name, column in columns.items():
+        for metric, value in behaviour[name].items():
+            if isinstance(value, str) or metric == "reason":
+                notes.append(f"{column}, {words(metric)}: {plain(value)}")
+            else:
+                metrics.setdefault(metric)
+    rows = tuple(
+        (words(metric), tuple(measured(metric, behaviour[name].get(metric)) for name in columns)) for metric in metrics
+    )
+    return BehaviourTable(tuple(columns.values()), rows, tuple(notes))
+
+
+def provenance(report: AuditReport) -> tuple[tuple[str, Json], ...]:
+    """Where the report comes from: model, plan, seed, hashes, versions; nested settings one level down."""
+    rows: list[tuple[str, Json]] = []
+    for owner, values in (("audit", report.audit), ("model", report.model)):
+        for name, value in values.items():
+            if isinstance(value, Mapping) and value:
+                rows.extend((f"{words(name)}: {words(str(inner))}", entry) for inner, entry in value.items())
+            else:
+                rows.append((words(name) if name not in ("id", "name") else f"{owner} {name}", value))
+    return tuple(rows)
+
+
+def measured(metric: str, value: Json) -> str:
+    """A metric of behaviour; accuracies are never rounded up to 1."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if isinstance(value, int):
+            return f"{value:,}"
+        return share(value) if metric in SHARES else number(value)
+    return setting(value)
+
+
+def _notable(report: AuditReport) -> tuple[Notable, ...]:
+    """One finding per field of the matrix that holds something unstable or inconclusive, most telling first."""
+    variants = {variant.key: variant for variant in report.variants}
+    told: dict[tuple[str, str], Finding] = {}
+    groups: dict[tuple[str, str], int] = {}
+    for finding in sorted(report.findings, key=by_weight):
+        place = (finding.claim.method, finding.equivalence)
+        if finding.verdict is not Verdict.STABLE:
+            told.setdefault(place, finding)
+            groups[place] = groups.get(place, 0) + (finding.verdict is told[place].verdict)
+    return tuple(
+        Notable(finding, groups[place] - 1, variants.get(finding.worst_variant or ""))
+        for place, finding in told.items()
+    )
+
+
+def _warnings(report: AuditReport, matrix: Matrix) -> tuple[str, ...]:
+    warnings = []
+    for field in matrix.fields():
+        if field.agreement is Agreement.CONTRADICTS:
+            warnings.append(
+                f"{plain(field.method)} moved under {plain(field.equivalence)}, where theory says it cannot: "
+                "suspect the method's implementation before the model"
+            )
+        elif field.agreement is Agreement.NOT_SEEN and "free" in field.expected:
+            warnings.append(
+                f"{plain(field.method)} did not move under {plain(field.equivalence)}, although theory says "
+                "that it can: its stability here is not evidence"
+            )
+    failed = [variant for variant in report.variants if variant.state is VariantState.NOT_CERTIFIED]
+    if failed:
+        warnings.append(f"{counted(len(failed), 'variant')} without a passed certificate; no verdict rests on that")
+    state = report.audit.get("state")
+    if state not in (None, "done"):
+        warnings.append(f"the audit is {plain(state)}; the report may be incomplete")
+    return tuple(warnings)
+
+
+def _commands(report: AuditReport, notable: Sequence[Notable]) -> tuple[tuple[str, str], ...]:
+    if report.audit.get("id") == LOCAL:
+        return ()
+    audit = shlex.quote(plain(report.audit.get("id", "latest")))
+    commands = []
+    witnessed = next((entry.finding for entry in notable if entry.finding.worst_variant is not None), None)
+    if witnessed is not None:
+        finding = shlex.quote(plain(witnessed.id))
+        commands.append(("export the twin that overturns it", f"dyck-audit witness {finding} --out witness"))
+        commands.append(("check that twin again from its files", "dyck-audit verify witness"))
+    commands.append(("write this report as a page", f"dyck-audit report {audit} --format html"))
+    return tuple(commands)

@@ -1,0 +1,115 @@
+"""How a report words numbers and foreign strings.
+
+Names of models, claims and reasons come from users and files: they may hold terminal escapes, bidirectional overrides,
+lone surrogates or megabytes of text. Every string that a person will read goes through :func:`plain`.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from auditor.records import Certificate, Claim, Json, Kind
+
+MISSING = "–"
+TEXT_LIMIT = 300
+"""Characters of one foreign string that a person is shown."""
+
+
+def plain(text: object, limit: int = TEXT_LIMIT) -> str:
+    r"""One harmless line: control, format and surrogate characters as ``\uXXXX``, cut at ``limit`` characters."""
+    shown = str(text)
+    cut = shown[:limit]
+    harmless = "".join(
+        character if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else _escape(character)
+        for character in cut
+    )
+    return harmless + ("…" if len(shown) > limit else "")
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, the way a person writes them: 0.904, 12.5, 1.7e-4; a dash for a missing number."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e5):
+        return str(int(value))
+    if 1e-3 <= abs(value) < 1e5:
+        return f"{value:.3g}" if abs(value) < 1e3 else f"{value:.0f}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def share(value: float | None) -> str:
+    """An accuracy or a rate. Never rounded up to 1: 0.99996 stays 0.99996."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if not 1e-3 <= value < 1:
+        return number(value)
+    digits = max(4, 1 - math.floor(math.log10(1 - value)))
+    return f"{value:.{min(12, digits)}f}".rstrip("0")
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    """``[low, high]``, or a dash."""
+    return MISSING if bounds is None else f"[{number(bounds[0])}, {number(bounds[1])}]"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 claim``, ``2 claims``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def moment(timestamp: Json) -> str:
+    """A UTC time as a person reads it: ``2025-11-22 15:03:02 UTC``."""
+    return plain(timestamp or MISSING).replace("T", " ", 1).replace("+00:00", "Z").replace("Z", " UTC")
+
+
+def words(name: str) -> str:
+    """A field name as words: ``closing_accuracy`` → ``closing accuracy``."""
+    return name.replace("_", " ")
+
+
+def pairs(values: Mapping[str, Json] | None) -> str:
+    """A flat mapping on one line: ``sequences 500, kl mean nats 0.03``."""
+    if not values:
+        return MISSING
+    return plain(", ".join(f"{words(name)} {setting(value)}" for name, value in values.items()))
+
+
+def setting(value: Json) -> str:
+    """A value of a plan, an architecture or a variant on one line."""
+    if isinstance(value, Mapping):
+        return "{" + pairs(value) + "}" if value else MISSING
+    if isinstance(value, (list, tuple)):
+        return plain(", ".join(setting(entry) for entry in value)) if value else MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return plain(value)
+    return number(value) if isinstance(value, float) else MISSING if value is None else plain(value)
+
+
+def claim_text(claim: Claim) -> str:
+    """What is claimed, with the method where the text does not name it."""
+    by = "" if claim.method in claim.text else f" ({plain(claim.method)})"
+    return plain(claim.text) + by
+
+
+def sameness(certificate: Certificate | None, kind: Kind) -> str:
+    """How closely a variant computes the function of the original, by its certificate."""
+    if certificate is None:
+        return "no certificate"
+    if kind is Kind.EXACT and certificate.max_abs_logit_difference is not None:
+        return f"logits equal to {number(certificate.max_abs_logit_difference)}"
+    evidence = []
+    if certificate.kl_mean_nats is not None:
+        evidence.append(f"KL {number(certificate.kl_mean_nats)} nats per token")
+    if certificate.disagreement_upper95 is not None:
+        evidence.append(f"at most {100 * certificate.disagreement_upper95:.2g} % of decisions differ")
+    return ", ".join(evidence) or "certified"
+
+
+def _escape(character: str) -> str:
+    point = ord(character)
+    return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"

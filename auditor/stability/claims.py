@@ -1,0 +1,53 @@
+"""What people would assert from an interpretation: value, rank and pattern claims, made for every method."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditor.records import Claim, Interpretation, MethodCard
+from auditor.stability.distances import EXACT_TOLERANCE, rank_shortfall
+
+
+def claims_of(card: MethodCard, found: Interpretation) -> tuple[Claim, ...]:
+    """Claims about the original, in component order; undefined components get none."""
+    claims: list[Claim] = []
+    if "pattern" in card.claims:
+        claims += [
+            Claim(card.name, "pattern", component, f"{component.label} attends as drawn")
+            for index, component in enumerate(found.components)
+            if index not in found.undefined
+        ]
+    if "rank" in card.claims and (top := _top_claim(card, found)) is not None:
+        claims.append(top)
+    if "value" in card.claims:
+        scores = mean_scores(found)
+        claims += [
+            Claim(
+                card.name,
+                "value",
+                component,
+                f"{component.label} scores {scores[index]:.3g} {card.unit} by {card.name}",
+                {"score": float(scores[index])},
+            )
+            for index, component in enumerate(found.components)
+            if index not in found.undefined
+        ]
+    return tuple(claims)
+
+
+def _top_claim(card: MethodCard, found: Interpretation) -> Claim | None:
+    """The claim that one component leads; none with fewer than two, with undefined scores, or in a tie."""
+    if len(found.components) < 2 or found.undefined:
+        return None
+    scores = mean_scores(found)
+    top = int(np.argmax(scores))
+    if float(rank_shortfall(scores, top)) > -EXACT_TOLERANCE:
+        return None
+    component = found.components[top]
+    text = f"{component.label} is the top {found.component_axis} by {card.name}"
+    return Claim(card.name, "rank", component, text, {"top": 1})
+
+
+def mean_scores(found: Interpretation) -> np.ndarray:
+    """Scores per component, averaged over sequences where there are any. [component, …]."""
+    return found.values.mean(axis=0) if found.per_sequence else found.values

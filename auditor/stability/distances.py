@@ -1,0 +1,72 @@
+"""How far two interpretations are apart, and from where on that matters. Thresholds stand here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+SMALLEST_EFFECT: Mapping[str, float] = {
+    "value": 0.10,  # a score quoted to one digit survives a change of a tenth
+    "rank": 0.0,  # a claim "c is the top" fails as soon as another component is ahead
+    "pattern": 0.10,  # a tenth of the attention mass elsewhere is visible in a heat map
+}
+"""Δ, the smallest effect of interest by kind of claim, for behavioural variants."""
+
+EXACT_TOLERANCE = 1e-8
+"""Relative change that float64 rounding can make under an exact symmetry; anything above is a change of the score."""
+
+SCALE_FLOOR = 0.01
+"""Relative changes are never measured against less than this share of the largest score: a component that scores nothing must not
+turn rounding into a large relative change."""
+
+
+def scale_of(scores: Array) -> Array:
+    """What a change is relative to, per component: |score|, at least ``SCALE_FLOOR`` of the largest. [..., component]."""
+    size = np.abs(scores)
+    largest = size.max(axis=-1, keepdims=True)
+    scale: Array = np.maximum(size, SCALE_FLOOR * largest)
+    return np.where(scale > 0, scale, 1.0)
+
+
+def relative_change(original: Array, variant: Array) -> Array:
+    """|variant − original| / scale, [..., component]."""
+    change: Array = np.abs(variant - original) / scale_of(original)
+    return change
+
+
+def rank_shortfall(scores: Array, index: int) -> Array:
+    """How far another component is ahead of ``index``, relative to the largest |score|: negative while it leads. [...]."""
+    others = np.delete(scores, index, axis=-1).max(axis=-1)
+    largest = np.abs(scores).max(axis=-1)
+    gap: Array = (others - scores[..., index]) / np.where(largest > 0, largest, 1.0)
+    return gap
+
+
+@dataclass(frozen=True, slots=True)
+class RowVariation:
+    """Total variation of attention rows, summed per sequence. ``total`` [sequence, head], ``rows`` [sequence]."""
+
+    total: Array
+    rows: Array
+
+    @property
+    def mean(self) -> Array:
+        """Mean over all rows, [head]."""
+        mean: Array = self.total.sum(axis=0) / max(float(self.rows.sum()), 1.0)
+        return mean
+
+
+def pattern_variation(original: Array, variant: Array) -> RowVariation:
+    """Total variation ½ Σ|A − A′| per attention row, from two patterns [sequence, head, query, key].
+
+    The first query is left out (a causal model gives it no choice), as are padding rows, which are zero.
+    """
+    real = original[:, 0].sum(axis=-1) > 0.5
+    real[:, 0] = False
+    rows = 0.5 * np.abs(variant - original).sum(axis=-1)
+    return RowVariation((rows * real[:, None]).sum(axis=-1), real.sum(axis=-1).astype(np.float64))

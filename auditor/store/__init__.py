@@ -1,0 +1,112 @@
+"""The SQL store: models, audits, their cells and what they found, the same on SQLite and PostgreSQL.
+
+SQL is the only truth: a message between processes is a hint to look here. Functions take the session of a transaction
+(:meth:`Database.transaction`) and return frozen records; rows and cursors never leave.
+"""
+
+from auditor.store.audits import (
+    StoredAudit,
+    count_audits,
+    create_audit,
+    find_existing_audit,
+    get_audit,
+    list_audits,
+    resolve_audit,
+)
+from auditor.store.blobs import get_blob, put_blob
+from auditor.store.cells import (
+    MAX_ATTEMPTS,
+    ClaimedCell,
+    LostLeaseError,
+    claim_cell,
+    extend_lease,
+    fail_cell,
+    finish_cell,
+    skip_dependents,
+)
+from auditor.store.columns import UnstorableValueError
+from auditor.store.dispatch import expired_cells, mark_dispatched, ready_cells, release_cells
+from auditor.store.findings import get_finding, list_findings
+from auditor.store.interpretations import (
+    StoredInterpretations,
+    load_interpretation,
+    load_interpretations,
+    save_interpretation,
+)
+from auditor.store.lifecycle import Progress, cancel_audit, progress, retry_audit
+from auditor.store.models import (
+    StoredModel,
+    add_model,
+    count_models,
+    get_model,
+    list_models,
+    resolve_model,
+    set_fingerprint,
+)
+from auditor.store.removal import remove_audits, remove_model, remove_orphans
+from auditor.store.reports import load_report, save_report
+from auditor.store.results import (
+    load_behaviour,
+    load_variant,
+    load_variants,
+    load_weights,
+    save_behaviour,
+    save_variant,
+)
+from auditor.store.session import Database, Session, open_database
+
+__all__ = [
+    "MAX_ATTEMPTS",
+    "ClaimedCell",
+    "Database",
+    "LostLeaseError",
+    "Progress",
+    "Session",
+    "StoredAudit",
+    "StoredInterpretations",
+    "StoredModel",
+    "UnstorableValueError",
+    "add_model",
+    "cancel_audit",
+    "claim_cell",
+    "count_audits",
+    "count_models",
+    "create_audit",
+    "expired_cells",
+    "extend_lease",
+    "fail_cell",
+    "find_existing_audit",
+    "finish_cell",
+    "get_audit",
+    "get_blob",
+    "get_finding",
+    "get_model",
+    "list_audits",
+    "list_findings",
+    "list_models",
+    "load_behaviour",
+    "load_interpretation",
+    "load_interpretations",
+    "load_report",
+    "load_variant",
+    "load_variants",
+    "load_weights",
+    "mark_dispatched",
+    "open_database",
+    "progress",
+    "put_blob",
+    "ready_cells",
+    "release_cells",
+    "remove_audits",
+    "remove_model",
+    "remove_orphans",
+    "resolve_audit",
+    "resolve_model",
+    "retry_audit",
+    "save_behaviour",
+    "save_interpretation",
+    "save_report",
+    "save_variant",
+    "set_fingerprint",
+    "skip_dependents",
+]

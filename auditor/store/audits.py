@@ -1,0 +1,230 @@
+"""Audits as rows: create one with its cells, find it again, list the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, insert, select
+
+from auditor.errors import NotFoundError, StoreError
+from auditor.records import ALL_OTHERS, AuditState, Cell, CellState, Json, Verdict
+from auditor.store.clock import database_now
+from auditor.store.digests import digest
+from auditor.store.ids import LATEST, new_id, resolve
+from auditor.store.schema import audit, cell, finding, model
+
+_LIST_COMMAND = "dyck-audit history"
+
+SORTS: Mapping[str, tuple[ColumnElement[Any], ...]] = {
+    "created": (audit.c.created_at.desc(),),
+    "finished": (audit.c.finished_at.is_(None), audit.c.finished_at.desc(), audit.c.created_at.desc()),
+    "model": (model.c.name, audit.c.created_at.desc()),
+    "plan": (audit.c.plan_name, audit.c.created_at.desc()),
+    "state": (audit.c.state, audit.c.created_at.desc()),
+}
+"""The orders of the history; newest first within equals."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAudit:
+    """One audit without its results."""
+
+    id: str
+    model_id: str
+    model_name: str
+    plan: Mapping[str, Json]
+    plan_name: str
+    seed: int
+    state: AuditState
+    cells_total: int
+    cells_done: int
+    cells_failed: int
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    headline: str | None
+    label: str | None
+    versions: Mapping[str, Json]
+
+
+def create_audit(
+    session: Connection,
+    *,
+    model_id: str,
+    plan: Mapping[str, Json],
+    plan_name: str,
+    seed: int,
+    cells: Sequence[Cell],
+    versions: Mapping[str, Json],
+    label: str | None = None,
+) -> StoredAudit:
+    """Store a queued audit and its cells; those that need nothing are ready at once. Send them after the commit."""
+    _require_sound(cells)
+    now = database_now(session)
+    audit_id = new_id("a")
+    row = {
+        "id": audit_id,
+        "model_id": model_id,
+        "request": _request(plan, seed, versions),
+        "label": label,
+        "plan": dict(plan),
+        "plan_name": plan_name,
+        "seed": seed,
+        "versions": dict(versions),
+        "state": AuditState.QUEUED,
+        "cells_total": len(cells),
+        "cells_done": 0,
+        "cells_failed": 0,
+        "created_at": now,
+    }
+    session.execute(insert(audit).values(row))
+    session.execute(insert(cell), [_cell_row(audit_id, place, one, now) for place, one in enumerate(cells)])
+    return get_audit(session, audit_id)
+
+
+def find_existing_audit(
+    session: Connection, *, model_id: str, plan: Mapping[str, Json], seed: int, versions: Mapping[str, Json]
+) -> StoredAudit | None:
+    """The newest audit of the same request that is queued, running or done; what makes a batch safe to run again."""
+    query = (
+        _query()
+        .where(audit.c.model_id == model_id, audit.c.request == _request(plan, seed, versions))
+        .where(audit.c.state.not_in([AuditState.FAILED, AuditState.CANCELLED]))
+        .order_by(audit.c.created_at.desc(), audit.c.id)
+        .limit(1)
+    )
+    row = session.execute(query).one_or_none()
+    return None if row is None else _record(row)
+
+
+def resolve_audit(session: Connection, text: str) -> str:
+    """The id of the audit meant by an id, an unambiguous prefix of one, or "latest".
+
+    Raises:
+        NotFoundError, AmbiguousError: none, or several.
+    """
+    if text == LATEST:
+        newest = select(audit.c.id).order_by(audit.c.created_at.desc(), audit.c.id.desc()).limit(1)
+        found = session.execute(newest).scalar_one_or_none()
+        if found is None:
+            raise NotFoundError("there is no audit yet", action="make one with `dyck-audit submit CHECKPOINT`")
+        return found
+    return resolve(session, text, id_column=audit.c.id, what="audit", list_command=_LIST_COMMAND)
+
+
+def get_audit(session: Connection, text: str) -> StoredAudit:
+    """The audit that an id, a prefix or "latest" means.
+
+    Raises:
+        NotFoundError, AmbiguousError: none, or several.
+    """
+    return _record(session.execute(_query().where(audit.c.id == resolve_audit(session, text))).one())
+
+
+def list_audits(
+    session: Connection,
+    *,
+    model: str | None = None,
+    state: AuditState | str | None = None,
+    plan: str | None = None,
+    verdict: Verdict | str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+    sort: str = "created",
+) -> list[StoredAudit]:
+    """The audits that meet every condition given. ``model`` is a name or the start of an id; ``verdict`` means that at
+    least one finding has it; ``since`` is included, ``until`` is not.
+
+    Raises:
+        StoreError: an unknown order.
+    """
+    if sort not in SORTS:
+        raise StoreError(f"there is no order {sort!r}", expected=", ".join(SORTS))
+    query = _query()
+    if model is not None:
+        query = query.where(is_model(model))
+    if state is not None:
+        query = query.where(audit.c.state == str(state))
+    if plan is not None:
+        query = query.where(audit.c.plan_name == plan)
+    if verdict is not None:
+        query = query.where(exists().where(finding.c.audit_id == audit.c.id, finding.c.verdict == str(verdict)))
+    if since is not None:
+        query = query.where(audit.c.created_at >= since)
+    if until is not None:
+        query = query.where(audit.c.created_at < until)
+    return [_record(row) for row in session.execute(query.order_by(*SORTS[sort], audit.c.id).limit(limit))]
+
+
+def count_audits(session: Connection) -> Mapping[AuditState, int]:
+    """How many audits are in each state; states without one are left out."""
+    rows = session.execute(select(audit.c.state, func.count()).group_by(audit.c.state))
+    return {AuditState(state): count for state, count in rows}
+
+
+def is_model(text: str) -> ColumnElement[bool]:
+    """The condition that a joined model has this name or an id that starts so."""
+    return (model.c.name == text) | model.c.id.startswith(text, autoescape=True)
+
+
+def _query() -> Select[Any]:
+    columns = [column for column in audit.c if column.name not in ("behaviour", "report", "request")]
+    return select(*columns, model.c.name.label("model_name")).join_from(audit, model)
+
+
+def _request(plan: Mapping[str, Json], seed: int, versions: Mapping[str, Json]) -> str:
+    return digest({"plan": plan, "seed": seed, "versions": versions})
+
+
+def _require_sound(cells: Sequence[Cell]) -> None:
+    keys = {one.key for one in cells}
+    if not cells or len(keys) != len(cells):
+        raise StoreError(f"{len(cells)} cells with {len(keys)} keys", expected="at least one cell and no key twice")
+    lost = [one.key for one in cells if one.needs not in (None, ALL_OTHERS) and one.needs not in keys]
+    if lost:
+        raise StoreError(
+            f"cell {lost[0]!r} needs a cell that is not in the audit", expected="every need among the cells"
+        )
+
+
+def _cell_row(audit_id: str, position: int, one: Cell, now: datetime) -> dict[str, Any]:
+    return {
+        "audit_id": audit_id,
+        "key": one.key,
+        "position": position,
+        "stage": str(one.stage),
+        "needs": one.needs,
+        "variant": one.variant,
+        "method": one.method,
+        "state": CellState.READY if one.needs is None else CellState.WAITING,
+        "skipped": False,
+        "attempt": 0,
+        "dispatched_at": now if one.needs is None else None,
+    }
+
+
+def _record(row: Row[Any]) -> StoredAudit:
+    return StoredAudit(
+        id=row.id,
+        model_id=row.model_id,
+        model_name=row.model_name,
+        plan=row.plan,
+        plan_name=row.plan_name,
+        seed=row.seed,
+        state=AuditState(row.state),
+        cells_total=row.cells_total,
+        cells_done=row.cells_done,
+        cells_failed=row.cells_failed,
+        error=row.error,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        headline=row.headline,
+        label=row.label,
+        versions=row.versions,
+    )

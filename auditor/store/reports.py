@@ -1,0 +1,92 @@
+"""The end of an audit: its report as one compressed document, its findings as rows that can be searched."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from auditor.errors import NotFoundError, StoreError
+from auditor.records import AuditReport, AuditState, Finding
+from auditor.store.cells import require_audit
+from auditor.store.clock import database_now
+from auditor.store.columns import require_clean_json
+from auditor.store.schema import audit, finding
+
+
+def save_report(session: Connection, audit_id: str, report: AuditReport) -> AuditReport:
+    """Store the report and its findings and mark the audit done; a second time replaces the first.
+
+    The report as stored: its audit has the row's id and times and the state "done", whatever stood there.
+
+    Raises:
+        NotFoundError: no such audit.
+        UnstorableValueError: a number somewhere in the report is not finite; the message gives its path.
+    """
+    require_audit(session, audit_id)
+    created_at = session.execute(select(audit.c.created_at).where(audit.c.id == audit_id)).scalar_one()
+    finished_at = database_now(session)
+    known = {
+        "id": audit_id,
+        "created_at": created_at.isoformat(),
+        "finished_at": finished_at.isoformat(),
+        "state": str(AuditState.DONE),
+    }
+    complete = replace(report, audit=dict(report.audit) | known)
+    document = complete.to_json()
+    require_clean_json(document, name="report")
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    done = {
+        "state": AuditState.DONE,
+        "finished_at": finished_at,
+        "error": None,
+        "headline": report.summary.get("headline"),
+        "report": zlib.compress(text.encode()),
+    }
+    session.execute(update(audit).where(audit.c.id == audit_id).values(done))
+    session.execute(delete(finding).where(finding.c.audit_id == audit_id))
+    rows = [_finding_row(audit_id, place, one) for place, one in enumerate(complete.findings)]
+    if rows:
+        session.execute(insert(finding), rows)
+    return complete
+
+
+def load_report(session: Connection, audit_id: str) -> AuditReport:
+    """The report of an audit.
+
+    Raises:
+        NotFoundError: no such audit, or it has no report: it is not done.
+        StoreError: the stored report is damaged.
+    """
+    row = session.execute(select(audit.c.report, audit.c.state).where(audit.c.id == audit_id)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"no audit {audit_id!r}", action="list them with `dyck-audit history`")
+    if row.report is None:
+        action = "type `dyck-audit retry " if row.state in ("failed", "cancelled") else "type `dyck-audit watch "
+        raise NotFoundError(f"audit {audit_id} is {row.state} and has no report", action=f"{action}{audit_id}`")
+    try:
+        return AuditReport.from_json(json.loads(zlib.decompress(row.report)))
+    except (zlib.error, ValueError) as error:
+        raise StoreError(
+            f"the stored report of audit {audit_id} is damaged", action="restore a backup or run the audit again"
+        ) from error
+
+
+def _finding_row(audit_id: str, position: int, one: Finding) -> dict[str, Any]:
+    component = one.claim.component
+    return {
+        "audit_id": audit_id,
+        "id": one.id,
+        "position": position,
+        "method": one.claim.method,
+        "equivalence": one.equivalence,
+        "layer": component.layer,
+        "head": component.head,
+        "neuron": component.neuron,
+        "effect": one.effect,
+        "verdict": str(one.verdict),
+        "body": one.to_json(),
+    }

@@ -1,0 +1,161 @@
+"""The tables, the same on SQLite and PostgreSQL.
+
+    model ──< audit ──< cell            blob: bytes by their SHA-256 (weights of models and of variants)
+                  ├──< variant
+                  ├──< interpretation
+                  └──< finding
+
+Rows are keyed by what they are, (audit, key), so that doing a cell twice can only write the same rows again. Names of
+methods, equivalences and states are text: a new one needs no migration.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Named,
+    Table,
+    TypedColumns,
+)
+
+from auditor.store.columns import CleanJson, CleanText, FiniteFloat, UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class _BlobColumns(TypedColumns):
+    sha256: Named[str] = Column(CleanText, primary_key=True)
+    media_type: Named[str] = Column(CleanText)
+    size: Named[int] = Column(BigInteger)  # bytes
+    data: Named[bytes] = Column(LargeBinary)
+    created_at: Named[datetime] = Column(UtcDateTime)
+
+
+class _ModelColumns(TypedColumns):
+    id: Named[str] = Column(CleanText, primary_key=True)  # "m…"
+    identity: Named[str] = Column(CleanText, unique=True)  # SHA-256 over weights, architecture and task
+    name: Named[str] = Column(CleanText)
+    sha256: Named[str] = Column(CleanText)  # of the file the model came from
+    format: Named[str] = Column(CleanText)
+    architecture: Named[Any] = Column(CleanJson, nullable=False)
+    task: Named[Any] = Column(CleanJson, nullable=False)
+    weights_sha256: Named[str] = Column(CleanText, ForeignKey("blob.sha256"))
+    function_fingerprint: Named[str | None] = Column(CleanText)
+    parameters: Named[int] = Column(BigInteger)
+    created_at: Named[datetime] = Column(UtcDateTime)
+
+
+class _AuditColumns(TypedColumns):
+    id: Named[str] = Column(CleanText, primary_key=True)  # "a…"
+    model_id: Named[str] = Column(CleanText, ForeignKey("model.id"))
+    request: Named[str] = Column(CleanText)  # SHA-256 over plan, seed and versions: the same request is found again
+    label: Named[str | None] = Column(CleanText)
+    plan: Named[Any] = Column(CleanJson, nullable=False)
+    plan_name: Named[str] = Column(CleanText)
+    seed: Named[int] = Column(BigInteger)
+    versions: Named[Any] = Column(CleanJson, nullable=False)
+    state: Named[str] = Column(CleanText)  # AuditState
+    cells_total: Named[int] = Column(Integer)
+    cells_done: Named[int] = Column(Integer)
+    cells_failed: Named[int] = Column(Integer)
+    error: Named[str | None] = Column(CleanText)
+    behaviour: Named[Any] = Column(CleanJson, nullable=True)
+    headline: Named[str | None] = Column(CleanText)
+    report: Named[bytes | None] = Column(LargeBinary)  # zlib over the report's JSON
+    created_at: Named[datetime] = Column(UtcDateTime)
+    started_at: Named[datetime | None] = Column(UtcDateTime)
+    finished_at: Named[datetime | None] = Column(UtcDateTime)
+
+
+class _CellColumns(TypedColumns):
+    audit_id: Named[str] = Column(CleanText, ForeignKey("audit.id", ondelete="CASCADE"), primary_key=True)
+    key: Named[str] = Column(CleanText, primary_key=True)
+    position: Named[int] = Column(Integer)  # order of the plan
+    stage: Named[str] = Column(CleanText)  # Stage
+    needs: Named[str | None] = Column(CleanText)
+    variant: Named[str] = Column(CleanText)
+    method: Named[str | None] = Column(CleanText)
+    state: Named[str] = Column(CleanText)  # CellState
+    skipped: Named[bool] = Column(Boolean)  # done because its variant does not exist
+    attempt: Named[int] = Column(Integer)
+    owner: Named[str | None] = Column(CleanText)  # one name per claim
+    lease_until: Named[datetime | None] = Column(UtcDateTime)
+    dispatched_at: Named[datetime | None] = Column(UtcDateTime)  # last time it was handed over for sending
+    started_at: Named[datetime | None] = Column(UtcDateTime)
+    finished_at: Named[datetime | None] = Column(UtcDateTime)
+    error: Named[str | None] = Column(CleanText)
+
+
+class _VariantColumns(TypedColumns):
+    audit_id: Named[str] = Column(CleanText, ForeignKey("audit.id", ondelete="CASCADE"), primary_key=True)
+    key: Named[str] = Column(CleanText, primary_key=True)
+    equivalence: Named[str] = Column(CleanText)
+    state: Named[str] = Column(CleanText)  # VariantState
+    weights_sha256: Named[str | None] = Column(CleanText, ForeignKey("blob.sha256"))
+    body: Named[Any] = Column(CleanJson, nullable=False)  # Variant.to_json
+
+
+class _InterpretationColumns(TypedColumns):
+    audit_id: Named[str] = Column(CleanText, ForeignKey("audit.id", ondelete="CASCADE"), primary_key=True)
+    variant_key: Named[str] = Column(CleanText, primary_key=True)
+    method: Named[str] = Column(CleanText, primary_key=True)
+    not_applicable: Named[str] = Column(CleanText)  # why there are no scores; empty where there are
+    axes: Named[Any] = Column(CleanJson, nullable=True)
+    components: Named[Any] = Column(CleanJson, nullable=True)
+    undefined: Named[Any] = Column(CleanJson, nullable=True)  # {component index: reason}
+    dtype: Named[str | None] = Column(CleanText)  # NumPy's name with its byte order
+    shape: Named[Any] = Column(CleanJson, nullable=True)
+    scores: Named[bytes | None] = Column(LargeBinary)  # zlib over the values in C order
+
+
+class _FindingColumns(TypedColumns):
+    audit_id: Named[str] = Column(CleanText, ForeignKey("audit.id", ondelete="CASCADE"), primary_key=True)
+    id: Named[str] = Column(CleanText, primary_key=True)  # given by the finding
+    position: Named[int] = Column(Integer)  # order of the report
+    method: Named[str] = Column(CleanText)
+    equivalence: Named[str] = Column(CleanText)
+    layer: Named[int] = Column(Integer)
+    head: Named[int | None] = Column(Integer)
+    neuron: Named[int | None] = Column(Integer)
+    effect: Named[float | None] = Column(FiniteFloat)
+    verdict: Named[str] = Column(CleanText)  # Verdict
+    body: Named[Any] = Column(CleanJson, nullable=False)  # Finding.to_json
+
+
+blob = Table("blob", metadata, _BlobColumns)
+model = Table("model", metadata, _ModelColumns)
+audit = Table("audit", metadata, _AuditColumns)
+cell = Table("cell", metadata, _CellColumns)
+variant = Table("variant", metadata, _VariantColumns)
+interpretation = Table("interpretation", metadata, _InterpretationColumns)
+finding = Table("finding", metadata, _FindingColumns)
+
+Index(None, model.c.name)
+Index(None, model.c.weights_sha256)
+Index(None, audit.c.model_id, audit.c.request)
+Index(None, audit.c.created_at)
+Index(None, audit.c.state)
+Index(None, cell.c.state, cell.c.lease_until)
+Index(None, variant.c.weights_sha256)
+Index(None, finding.c.id)
+Index(None, finding.c.method, finding.c.equivalence)
+Index(None, finding.c.layer, finding.c.head)
+Index(None, finding.c.verdict, finding.c.effect)

@@ -1,0 +1,111 @@
+"""The database as a value: open it, run transactions on it, close it.
+
+    database = open_database(url)
+    with database.transaction() as session:
+        audit = audits.get_audit(session, audit_id)
+
+Every function of this package that takes a ``session`` runs inside such a transaction and returns frozen records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect
+
+from auditor.errors import RevisionError, StoreError
+from auditor.store import revisions
+from auditor.store.engine import READ_ONLY, make_engine, parse_url, plain_errors, sqlite_file
+
+Session = Connection
+"""What a transaction yields. A Core connection: no identity map, so a row read twice is read twice."""
+
+
+class Database:
+    """One SQLite file or one PostgreSQL database. Connects at the first transaction, not before."""
+
+    def __init__(self, url: str) -> None:
+        """Raises StoreError for a URL that cannot be one of ours."""
+        self._url = parse_url(url)
+        self._engine = make_engine(self._url)
+
+    @property
+    def url(self) -> str:
+        """The URL for display: the password is hidden."""
+        return self._url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def transaction(self, *, read_only: bool = False) -> Iterator[Session]:
+        """Commit at the end of the block, roll back when it raises.
+
+        Keep the block short and compute outside it: on SQLite it holds the only write lock unless ``read_only``.
+
+        Raises:
+            StoreError: the database is unreachable, locked for too long, full or damaged.
+        """
+        with plain_errors(self._url), self._engine.connect() as connection:
+            if read_only:
+                connection = connection.execution_options(**READ_ONLY)  # noqa: PLW2901 - the same connection
+            with connection.begin():
+                yield connection
+
+    def dispose(self, close: bool = True) -> None:
+        """Give the connections back. ``close=False`` in a forked child, where they belong to the parent."""
+        self._engine.dispose(close=close)
+
+    def is_empty(self) -> bool:
+        """Whether the database holds no table at all."""
+        with self.transaction(read_only=True) as session:
+            return not inspect(session).get_table_names()
+
+    def check_revision(self) -> None:
+        """Refuse a database whose tables are not those of this version.
+
+        Raises:
+            RevisionError: it is older, newer, or holds somebody else's tables.
+        """
+        with self.transaction(read_only=True) as session:
+            found = revisions.read_revision(session)
+        expected = revisions.head()
+        if found == expected:
+            return
+        if found is not None and found > expected:
+            action = "it was written by a newer dyck-audit: install that version"
+        else:
+            action = "type `dyck-audit db upgrade`"
+        raise RevisionError(
+            f"the database {self.url} is at revision {found or 'none'}", expected=f"revision {expected}", action=action
+        )
+
+
+def open_database(url: str, *, create: bool = True) -> Database:
+    """The database at ``url``, ready for use; a new or empty one gets its tables first when ``create``.
+
+    Raises:
+        StoreError: no such SQLite file and not ``create``; unreachable; a URL of another kind.
+        RevisionError: tables of another version.
+    """
+    database = Database(url)
+    file = sqlite_file(parse_url(url))
+    if file is not None and not file.exists():
+        if not create:
+            raise StoreError(f"there is no database at {file}", action="type `dyck-audit db upgrade` to make it")
+        _make_folder(file.absolute().parent)
+    with ExitStack() as when_refused:
+        when_refused.callback(database.dispose)
+        if create and database.is_empty():
+            revisions.upgrade(url)
+        database.check_revision()
+        when_refused.pop_all()
+    return database
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"the folder {folder} cannot be made: {error.strerror}", action="choose another with `--home DIR`"
+        ) from error

@@ -1,0 +1,137 @@
+"""``batch``: many submits, safe to run again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.checkpoints import read_checkpoint
+from cli.documents import document
+from cli.following import follow
+from cli.history import result
+from cli.invocation import invocation
+from cli.manifest import Entry, read_manifest
+from cli.options import AsJson, PlanName, Seed, Wait
+from cli.output import Output
+from cli.progress import Track, tracking
+from cli.queueing import queue, require_broker
+
+if TYPE_CHECKING:
+    from auditor.settings import Settings
+    from auditor.store.lifecycle import Progress
+    from auditor.store.session import Database
+
+
+class Status(StrEnum):
+    """What became of an entry."""
+
+    SUBMITTED = "submitted"
+    ALREADY_THERE = "already there"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One entry of the summary."""
+
+    entry: str
+    checkpoint: str
+    status: Status
+    audit: str | None = None
+    state: str | None = None
+    result: str | None = None  # the verdict, or why it failed
+
+
+COLUMNS = ("entry", "checkpoint", "audit", "status", "state", "result")
+
+
+def batch(
+    context: typer.Context,
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST|FOLDER", help="A .toml or .csv file, or a folder.", show_default=False)
+    ],
+    *,
+    plan: PlanName = "quick",
+    seed: Seed = 0,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit every checkpoint of a manifest or folder. What was submitted before is not submitted again."""
+    from auditor.plans import read_plan
+
+    door = invocation(context)
+    entries, settings = read_manifest(manifest), door.settings
+    read_plan(plan)
+    require_broker(settings)
+    with door.database() as database:
+        with tracking(door.output) as track:
+            outcomes = submit_all(database, settings, entries, track, plan=plan, seed=seed)
+        audit_ids = list(dict.fromkeys(one.audit for one in outcomes if one.audit is not None))
+        if wait and audit_ids:
+            seen = follow(database, settings, audit_ids, door.output)
+            outcomes = [finished(one, seen) for one in outcomes]
+    tell(door.output, outcomes, as_json=as_json)
+
+
+def submit_all(
+    database: Database, settings: Settings, entries: Sequence[Entry], track: Track, *, plan: str, seed: int
+) -> list[Outcome]:
+    """Submit the entries one by one; one that fails says why and stops none of the others."""
+    outcomes = []
+    for place, entry in enumerate(entries):
+        track.move("reading", place / len(entries), entry.where)
+        outcomes.append(_submit(database, settings, entry, plan=entry.plan or plan, seed=seed))
+    return outcomes
+
+
+def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, seed: int) -> Outcome:
+    from auditor.errors import AuditorError
+    from auditor.plans import read_plan
+
+    if entry.problem:
+        return Outcome(entry.where, entry.checkpoint, Status.FAILED, result=entry.problem)
+    try:
+        chosen = read_plan(plan)
+        loaded = read_checkpoint(entry.checkpoint, config=entry.config, format_name=entry.format)
+        made = queue(
+            database,
+            settings,
+            loaded,
+            chosen,
+            seed=seed if entry.seed is None else entry.seed,
+            name=entry.name,
+            reuse=True,
+        )
+    except (AuditorError, OSError) as error:
+        return Outcome(entry.where, entry.checkpoint, Status.FAILED, result=str(error))
+    status = Status.SUBMITTED if made.is_new else Status.ALREADY_THERE
+    return Outcome(entry.where, entry.checkpoint, status, made.audit.id, str(made.audit.state), result(made.audit))
+
+
+def finished(outcome: Outcome, seen: dict[str, Progress]) -> Outcome:
+    """The outcome once its audit is over."""
+    progress = seen.get(outcome.audit or "")
+    if progress is None:
+        return outcome
+    status = outcome.status if progress.audit.state == "done" else Status.FAILED
+    return replace(outcome, status=status, state=str(progress.audit.state), result=result(progress.audit))
+
+
+def tell(output: Output, outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """The summary; exit 1 if an entry failed."""
+    counts = {str(status): sum(one.status is status for one in outcomes) for status in Status}
+    if as_json:
+        output.document({"entries": document(outcomes), "summary": counts})
+    else:
+        rows = [(o.entry, o.checkpoint, o.audit, str(o.status), o.state, o.result) for o in outcomes]
+        output.table(COLUMNS, rows)
+        output.text(", ".join(f"{count} {status}" for status, count in counts.items()))
+    if counts[Status.FAILED]:
+        first = next(one for one in outcomes if one.status is Status.FAILED)
+        output.error(f"{counts[Status.FAILED]} of {len(outcomes)} failed, first {first.entry}: {first.result}")
+        raise typer.Exit(1)

@@ -1,0 +1,108 @@
+"""The one error door: every command runs behind it, and every failure leaves through it.
+
+Exit codes: 0 done · 1 failed, one line saying why · 2 usage · 130 interrupted. A reader that closes a pipe early is no
+failure.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Never
+
+import typer
+from typer.core import TyperGroup
+
+from auditor.errors import AuditorError
+from cli.output import NAME, Output, silence
+
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+
+VERBOSE = frozenset({"--verbose", "-v"})
+FLAGS = VERBOSE | {"--quiet", "-q"}
+VALUED = frozenset({"--home", "--database-url", "--broker-url"})
+
+
+class Door(TyperGroup):
+    """The root of the command line. Global options are understood before and after the command's name."""
+
+    def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> Never:
+        """Run a command and exit with its code."""
+        given = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        extra["prog_name"] = NAME
+        verbose = bool(VERBOSE.intersection(given))
+        sys.exit(_run(lambda: super(Door, self).main(given, *positional, **extra), verbose=verbose))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Arguments with the global options first."""
+        return super().parse_args(ctx, globals_first(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        """The command itself; what it wrote has left this process when it ends."""
+        try:
+            outcome = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            silence()
+            return 0
+        return outcome
+
+
+def globals_first(args: Sequence[str]) -> list[str]:
+    """Move the global options, wherever they stand before a "--", in front of the command."""
+    moved: list[str] = []
+    kept: list[str] = []
+    rest = iter(args)
+    for argument in rest:
+        if argument == "--":
+            return [*moved, *kept, argument, *rest]
+        if argument in FLAGS or argument.split("=", 1)[0] in VALUED - {argument}:
+            moved.append(argument)
+        elif argument in VALUED:
+            moved += [argument, *_next(rest)]
+        else:
+            kept.append(argument)
+    return [*moved, *kept]
+
+
+def _next(rest: Iterator[str]) -> list[str]:
+    value = next(rest, None)
+    return [] if value is None else [value]
+
+
+def _run(command: Callable[[], Any], *, verbose: bool) -> int:
+    output = Output(verbose=verbose)
+    try:
+        outcome = command()
+    except typer.TyperException as error:  # what the parser refuses
+        if error.format_message():  # empty where the help was shown instead
+            output.error(_usage(error))
+        return error.exit_code
+    except typer.Abort:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the command door: a defect of ours must still be one line
+        if verbose:
+            output.traceback(error)
+        output.error(_line(error))
+        return FAILED
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, AuditorError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    return f"unexpected {type(error).__name__}: {error}; --verbose for the traceback"
+
+
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context is not None else NAME
+    said = error.format_message().rstrip(".")
+    return f"{said}{'' if said.endswith('?') else ';'} see `{where} --help`"

@@ -1,0 +1,104 @@
+"""Following audits until they are over: with no broker the work runs here, in local worker processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cli.history import result
+from cli.progress import Track, tracking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from auditor.settings import Settings
+    from auditor.store.lifecycle import Progress
+    from auditor.store.session import Database
+    from cli.output import Output
+
+MOST_PROCESSES = 8
+"""Each holds torch and a model in memory: some hundred megabytes."""
+
+COLUMNS = ("audit", "model", "plan", "state", "cells>", "result")
+
+
+def follow(database: Database, settings: Settings, audit_ids: Sequence[str], output: Output) -> dict[str, Progress]:
+    """Wait until every audit is over, showing how far each is; the last progress of each.
+
+    Raises:
+        BrokerError: the local processes do not start, or end by themselves.
+    """
+    from workers.waiting import wait
+
+    try:
+        with _computing(database, settings, audit_ids, output) as check, tracking(output) as track:
+            told: set[str] = set()
+            return wait(database, audit_ids, on_progress=lambda seen: _tell(track, seen, told), check=check)
+    except KeyboardInterrupt:
+        output.note(f"interrupted; what was computed is stored: `dyck-audit watch {' '.join(audit_ids)}` goes on")
+        raise
+
+
+@contextmanager
+def _computing(
+    database: Database, settings: Settings, audit_ids: Sequence[str], output: Output
+) -> Iterator[Callable[[], None]]:
+    """Whoever computes the cells; yields what raises when nobody does any more."""
+    if settings.broker_url is not None:
+        from workers.broker import count_workers
+
+        if not count_workers(settings.broker_url):
+            output.note("no worker answers on this broker yet; start one with `dyck-audit worker`")
+        yield lambda: None
+        return
+    from workers.local import local_workers
+    from workers.submission import send_audit
+
+    with local_workers(settings, concurrency=processes()) as local:
+        for audit_id in audit_ids:
+            send_audit(database, audit_id, local.broker_url)
+        yield local.require_alive
+
+
+def processes() -> int:
+    """How many worker processes suit this machine."""
+    return max(1, min(MOST_PROCESSES, os.cpu_count() or 1))
+
+
+def _tell(track: Track, seen: Mapping[str, Progress], told: set[str]) -> None:
+    for audit_id, progress in seen.items():
+        key = f"{audit_id} {progress.audit.model_name}"
+        if not progress.is_over:
+            total = progress.audit.cells_total
+            words = f"{progress.done}/{total} cells · {', '.join(progress.running_keys) or 'starting'}"
+            track.move(key, progress.done / total, words)
+        elif audit_id not in told:
+            told.add(audit_id)
+            track.end(key, f"{progress.audit.state}: {progress.audit.headline or progress.audit.error or 'no result'}")
+
+
+def summary_rows(seen: Mapping[str, Progress]) -> list[tuple[object, ...]]:
+    """One row for each audit, for :data:`COLUMNS`."""
+    return [
+        (
+            audit_id,
+            progress.audit.model_name,
+            progress.audit.plan_name,
+            str(progress.audit.state),
+            f"{progress.done}/{progress.audit.cells_total}",
+            result(progress.audit),
+        )
+        for audit_id, progress in seen.items()
+    ]
+
+
+def unfinished(seen: Mapping[str, Progress]) -> list[str]:
+    """A line for each audit that is over without a report."""
+    return [
+        f"audit {audit_id} {progress.audit.state}: {progress.audit.error or 'cancelled'}; "
+        f"`dyck-audit retry {audit_id}` runs again what is missing"
+        for audit_id, progress in seen.items()
+        if progress.audit.state != "done"
+    ]

@@ -1,0 +1,72 @@
+"""``inspect``: what a checkpoint is and how it behaves; stores nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.checkpoints import read_checkpoint
+from cli.invocation import invocation
+from cli.options import AsJson, Checkpoint, Config, FormatName, Seed
+from cli.output import Output
+
+if TYPE_CHECKING:
+    from auditor.intake.detection import Loaded
+
+
+def inspect(
+    context: typer.Context,
+    checkpoint: Checkpoint,
+    *,
+    config: Config = None,
+    format_name: FormatName = "auto",
+    behaviour: Annotated[bool, typer.Option(help="Run the model on its language.")] = True,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show a checkpoint's format, architecture, parameters and behaviour; stores nothing."""
+    output = invocation(context).output
+    loaded = read_checkpoint(checkpoint, config=config, format_name=format_name)
+    found = facts(loaded)
+    if behaviour:
+        from auditor.pipeline import evaluate
+        from auditor.plans import read_plan
+
+        found["behaviour"] = dict(evaluate(loaded.model, read_plan("quick"), seed))
+    if as_json:
+        output.document(found)
+    else:
+        tell(output, found)
+
+
+def facts(loaded: Loaded) -> dict[str, Any]:
+    """What a checkpoint is, as JSON."""
+    return {
+        "name": loaded.name,
+        "format": loaded.format,
+        "sha256": loaded.sha256,
+        "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
+        "architecture": loaded.model.architecture.to_json(),
+        "task": loaded.model.task.to_json(),
+    }
+
+
+def tell(output: Output, found: dict[str, Any]) -> None:
+    """Facts, architecture, task and behaviour, one table each."""
+    from auditor.report.view import behaviour_table
+    from auditor.report.wording import setting, words
+
+    plain = {name: value for name, value in found.items() if not isinstance(value, dict)}
+    output.table(("checkpoint", ""), [(words(name), setting(value)) for name, value in plain.items()])
+    for part in ("architecture", "task"):
+        rows = [(words(name), setting(value)) for name, value in found[part].items() if value is not None]
+        output.text("")
+        output.table((part, ""), rows)
+    if "behaviour" in found:
+        table = behaviour_table(found["behaviour"])
+        output.text("")
+        columns = ("behaviour", *(f"{name}>" for name in table.ranges))
+        output.table(columns, [(name, *values) for name, values in table.rows])
+        for note in table.notes:
+            output.text(note)

@@ -1,0 +1,35 @@
+"""Options and arguments that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+AuditId = Annotated[
+    str, typer.Argument(metavar="AUDIT", help="An id, the start of one, or `latest`.", show_default=False)
+]
+AuditIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[AUDIT]...", help="Ids, starts of ids, or `latest`.", show_default=False)
+]
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="An id, the start of one, or a name.", show_default=False)
+]
+Checkpoint = Annotated[
+    str, typer.Argument(metavar="CHECKPOINT", help="A file, or the name of a bundled model.", show_default=False)
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(help="The file that describes the model; else the one beside the checkpoint.", show_default=False),
+]
+FormatName = Annotated[
+    str, typer.Option("--format", metavar="auto|native|wen2023", help="How the checkpoint is to be read.")
+]
+PlanName = Annotated[str, typer.Option("--plan", metavar="quick|standard|full|F.toml", help="What the audit computes.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Start of every random number.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Stay until it is done; without a broker the work runs here.")]
+Out = Annotated[Path | None, typer.Option(help="The file to write; else stdout.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+Limit = Annotated[int, typer.Option(min=1, help="At most so many rows.")]

@@ -1,0 +1,81 @@
+"""``report``: one audit as a page, a document, a text or a table."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.invocation import invocation
+from cli.options import AuditId, Out
+
+if TYPE_CHECKING:
+    from auditor.records import AuditReport
+
+
+class Form(StrEnum):
+    """What a report is written as."""
+
+    HTML = "html"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+
+
+def report(
+    context: typer.Context,
+    audit: AuditId = "latest",
+    *,
+    form: Annotated[Form, typer.Option("--format", help="A page, a document, a text or a table.")] = Form.HTML,
+    out: Out = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a report instead.")] = False,
+) -> None:
+    """Write the report of an audit. A page without --out goes to AUDIT.html when stdout is a terminal."""
+    from auditor.report.machine import schema_text
+
+    door = invocation(context)
+    if schema:
+        write(context, schema_text(), out)
+        return
+    from auditor.store.audits import resolve_audit
+    from auditor.store.reports import load_report
+
+    with door.reading() as session:
+        audit_id = resolve_audit(session, audit)
+        found = load_report(session, audit_id)
+    if form is Form.HTML and out is None and sys.stdout.isatty():
+        out = Path(f"{audit_id}.html")
+    write(context, rendered(found, form), out)
+
+
+def rendered(found: AuditReport, form: Form) -> str:
+    """The report in one of its forms."""
+    if form is Form.HTML:
+        from auditor.report.html import render_html
+
+        return render_html(found)
+    if form is Form.MARKDOWN:
+        from auditor.report.markdown import render_markdown
+
+        return render_markdown(found)
+    if form is Form.CSV:
+        from auditor.report.tables import findings_csv
+
+        return findings_csv(found.findings)
+    from auditor.report.machine import to_json_text
+
+    return to_json_text(found)
+
+
+def write(context: typer.Context, text: str, out: Path | None) -> None:
+    """To a file, saying so, or to stdout."""
+    output = invocation(context).output
+    if out is None or str(out) == "-":
+        output.text(text)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8", newline="")
+    output.note(f"written: {out}")

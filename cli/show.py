@@ -1,0 +1,59 @@
+"""``show``: one audit on the terminal, done or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.documents import document
+from cli.invocation import invocation
+from cli.options import AsJson, AuditId
+from cli.output import Output
+
+if TYPE_CHECKING:
+    from auditor.store.lifecycle import Progress
+
+NEXT = {
+    "queued": "`dyck-audit watch {0}` runs it or follows it",
+    "running": "`dyck-audit watch {0}` follows it",
+    "failed": "`dyck-audit retry {0}` runs again what failed",
+    "cancelled": "`dyck-audit retry {0}` takes it up again",
+}
+
+
+def show(
+    context: typer.Context,
+    audit: AuditId = "latest",
+    findings: Annotated[int, typer.Option(min=0, help="How many findings are told in full.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Show one audit: headline, stability matrix, the findings to know; or how far it is."""
+    from auditor.store.audits import resolve_audit
+    from auditor.store.lifecycle import progress
+    from auditor.store.reports import load_report
+
+    door = invocation(context)
+    with door.reading() as session:
+        found = progress(session, resolve_audit(session, audit))
+        report = load_report(session, found.audit.id) if found.audit.state == "done" else None
+    if as_json:
+        door.output.document(document(found) | {"report": None if report is None else report.to_json()})
+    elif report is None:
+        tell_unfinished(door.output, found)
+    else:
+        from auditor.report.terminal import render_report
+
+        door.output.show(render_report(report, max_findings=findings))
+
+
+def tell_unfinished(output: Output, found: Progress) -> None:
+    """How far an audit without a report is, and what to type."""
+    audit = found.audit
+    output.text(f"audit {audit.id} of {audit.model_name}, plan {audit.plan_name}, seed {audit.seed}: {audit.state}")
+    output.text(f"{found.done} of {audit.cells_total} cells done, {found.running} running, {found.failed} failed")
+    for key in found.running_keys:
+        output.text(f"  running: {key}")
+    if audit.error:
+        output.text(f"  why: {audit.error}")
+    output.text(NEXT[str(audit.state)].format(audit.id))

@@ -1,0 +1,94 @@
+"""``submit``: checkpoints in, audits queued; with ``--wait`` their reports out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.checkpoints import read_checkpoint
+from cli.following import COLUMNS, follow, summary_rows, unfinished
+from cli.invocation import invocation
+from cli.options import AsJson, Config, FormatName, PlanName, Seed, Wait
+from cli.output import Output
+from cli.queueing import queue, require_broker
+
+if TYPE_CHECKING:
+    from auditor.settings import Settings
+    from auditor.store.session import Database
+    from workers.submission import Submission
+
+
+def submit(
+    context: typer.Context,
+    checkpoints: Annotated[
+        list[str],
+        typer.Argument(metavar="CHECKPOINT...", help="Files, or names of bundled models.", show_default=False),
+    ],
+    *,
+    config: Config = None,
+    name: Annotated[str | None, typer.Option(help="What to call the model; else the file's name.")] = None,
+    format_name: FormatName = "auto",
+    plan: PlanName = "quick",
+    seed: Seed = 0,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Store models, create their audits and queue them; prints the audits' ids."""
+    if len(checkpoints) > 1 and name is not None:
+        raise typer.BadParameter("--name is for one checkpoint")
+    from auditor.plans import read_plan
+
+    door = invocation(context)
+    chosen, settings = read_plan(plan), door.settings
+    require_broker(settings)
+    loaded = [read_checkpoint(text, config=config, format_name=format_name) for text in checkpoints]
+    with door.database() as database:
+        made = [queue(database, settings, one, chosen, seed=seed, name=name) for one in loaded]
+        if wait:
+            finish(database, settings, [one.audit.id for one in made], door.output, as_json=as_json)
+        else:
+            tell_queued(door.output, made, settings, as_json=as_json)
+
+
+def tell_queued(output: Output, made: Sequence[Submission], settings: Settings, *, as_json: bool) -> None:
+    """The new ids, and who will compute."""
+    if as_json:
+        audits = [{"id": m.audit.id, "model": m.audit.model_id, "state": str(m.audit.state)} for m in made]
+        output.document({"audits": audits})
+        return
+    for one in made:
+        output.text(one.audit.id)
+        output.note(f"{one.audit.model_name}, plan {one.audit.plan_name}: {one.audit.cells_total} cells queued")
+    if settings.broker_url is None:
+        output.note("`dyck-audit watch` computes it here and shows how far it is")
+    else:
+        output.note("any `dyck-audit worker` on this broker computes it; `dyck-audit watch` shows how far it is")
+
+
+def finish(database: Database, settings: Settings, audit_ids: Sequence[str], output: Output, *, as_json: bool) -> None:
+    """Follow audits to their end and print what they found; exit 1 if one has no report."""
+    from auditor.store.reports import load_report
+
+    seen = follow(database, settings, audit_ids, output)
+    done = [audit_id for audit_id, progress in seen.items() if progress.audit.state == "done"]
+    with database.transaction(read_only=True) as session:
+        reports = [load_report(session, audit_id) for audit_id in done]
+    if as_json:
+        documents: list[Any] = [report.to_json() for report in reports]
+        if len(audit_ids) > 1:
+            output.document(documents)
+        elif documents:
+            output.document(documents[0])
+    elif len(audit_ids) == 1 and reports:
+        from auditor.report.terminal import render_report
+
+        output.show(render_report(reports[0]))
+    else:
+        output.table(COLUMNS, summary_rows(seen))
+    problems = unfinished(seen)
+    for problem in problems:
+        output.error(problem)
+    if problems:
+        raise typer.Exit(1)

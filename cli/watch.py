@@ -1,0 +1,102 @@
+"""``watch``, ``cancel`` and ``retry``: audits on their way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.documents import document
+from cli.following import COLUMNS, follow, summary_rows, unfinished
+from cli.invocation import Invocation, invocation
+from cli.options import AsJson, AuditIds, Wait
+from cli.queueing import require_broker
+from cli.submit import finish
+
+if TYPE_CHECKING:
+    from auditor.store.session import Database
+
+
+def watch(context: typer.Context, audits: AuditIds = None, as_json: AsJson = False) -> None:
+    """Follow audits (all unfinished ones by default) until they are done. Without a broker, compute them here."""
+    door = invocation(context)
+    with door.database() as database:
+        audit_ids = _chosen(database, audits)
+        if not audit_ids and not as_json:
+            door.output.note("nothing is queued or running; `dyck-audit history` lists what is done")
+            return
+        seen = follow(database, door.settings, audit_ids, door.output) if audit_ids else {}
+    if as_json:
+        door.output.document({"audits": [document(progress) for progress in seen.values()]})
+    else:
+        door.output.table(COLUMNS, summary_rows(seen))
+    problems = unfinished(seen)
+    for problem in problems:
+        door.output.error(problem)
+    if problems:
+        raise typer.Exit(1)
+
+
+def cancel(context: typer.Context, audits: AuditIds = None) -> None:
+    """Stop audits; what they have computed stays, and `retry` takes them up again."""
+    from auditor.store.lifecycle import cancel_audit
+
+    door = invocation(context)
+    with door.database() as database:
+        audit_ids = _named(database, audits)
+        with database.transaction() as session:
+            cancelled = [cancel_audit(session, audit_id) for audit_id in audit_ids]
+    for audit in cancelled:
+        door.output.text(f"{audit.id} {audit.state}")
+
+
+def retry(context: typer.Context, audits: AuditIds = None, wait: Wait = False, as_json: AsJson = False) -> None:
+    """Run again what failed or was cancelled; what is done is kept."""
+    from auditor.store.lifecycle import retry_audit
+
+    door = invocation(context)
+    require_broker(door.settings)
+    with door.database() as database:
+        audit_ids = _named(database, audits)
+        with database.transaction() as session:
+            cells = {audit_id: len(retry_audit(session, audit_id)) for audit_id in audit_ids}
+        _send(door, database, audit_ids)
+        if wait:
+            finish(database, door.settings, audit_ids, door.output, as_json=as_json)
+        elif as_json:
+            door.output.document({"audits": [{"id": audit_id, "cells": count} for audit_id, count in cells.items()]})
+        else:
+            for audit_id, count in cells.items():
+                door.output.text(f"{audit_id} queued again")
+                door.output.note(f"{count} cells; `dyck-audit watch {audit_id}` shows how far it is")
+
+
+def _send(door: Invocation, database: Database, audit_ids: list[str]) -> None:
+    broker_url = door.settings.broker_url
+    if broker_url is None:
+        return
+    from workers.submission import send_audit
+
+    for audit_id in audit_ids:
+        send_audit(database, audit_id, broker_url)
+
+
+def _named(database: Database, texts: list[str] | None) -> list[str]:
+    """The ids of the audits named, which must be at least one."""
+    if not texts:
+        raise typer.BadParameter("name at least one AUDIT")
+    from auditor.store.audits import resolve_audit
+
+    with database.transaction(read_only=True) as session:
+        return list(dict.fromkeys(resolve_audit(session, text) for text in texts))
+
+
+def _chosen(database: Database, texts: list[str] | None) -> list[str]:
+    """The ids of the audits named, or of all that are not over, oldest first."""
+    if texts:
+        return _named(database, texts)
+    from auditor.store.audits import list_audits
+
+    with database.transaction(read_only=True) as session:
+        live = [audit for state in ("running", "queued") for audit in list_audits(session, state=state)]
+    return [audit.id for audit in sorted(live, key=lambda audit: audit.created_at)]

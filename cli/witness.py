@@ -1,0 +1,101 @@
+"""``witness`` and ``verify``: the twin that overturns a claim, as files that anybody can check."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.documents import document
+from cli.invocation import invocation
+from cli.options import AsJson
+from cli.progress import tracking
+
+if TYPE_CHECKING:
+    from auditor.canonical.model import CanonicalTransformer
+    from auditor.records import AuditReport, Finding
+    from auditor.store.session import Database
+
+
+def witness(
+    context: typer.Context,
+    finding: Annotated[
+        str, typer.Argument(metavar="FINDING", help="An id from `findings`, or AUDIT/FINDING.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="The folder to write; new or empty.", show_default=False)],
+) -> None:
+    """Export the twin behind a finding with its certificate, to be checked from the files alone."""
+    from auditor.witness import export_witness
+
+    door = invocation(context)
+    require_empty(out)
+    with door.database() as database:
+        report, found = _reported(database, finding)
+        original, twin = _models(database, str(report.audit["id"]), found)
+    written = export_witness(out, report=report, finding=found, original=original, twin=twin)
+    door.output.text(str(written))
+    door.output.note(f"check it from its files with `dyck-audit verify {out}`")
+
+
+def verify(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What `witness` wrote.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Re-establish an exported witness from its files alone; exit 1 if one check fails."""
+    from auditor.witness import verify_witness
+
+    output = invocation(context).output
+    with tracking(output) as track:
+        verified = verify_witness(directory, progress=partial(track.move, "verifying"))
+    if as_json:
+        output.document(document(verified))
+    else:
+        rows = [(check.name, "ok" if check.passed else "failed", check.detail) for check in verified.checks]
+        output.table(("check", "result", "detail"), rows)
+    failed = [check for check in verified.checks if not check.passed]
+    if failed:
+        output.error(f"{directory} does not re-establish its claim: {failed[0].name}: {failed[0].detail}")
+        raise typer.Exit(1)
+    if not as_json:
+        output.text(f"verified: {len(verified.checks)} checks passed")
+
+
+def require_empty(directory: Path) -> None:
+    """Refuse a folder with something in it before any work."""
+    from auditor.errors import WitnessError
+
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise WitnessError(f"{directory} is not empty", expected="a new or empty folder", action="choose another --out")
+
+
+def _reported(database: Database, text: str) -> tuple[AuditReport, Finding]:
+    """The finding and the report it stands in."""
+    from auditor.errors import WitnessError
+    from auditor.store.findings import get_finding
+    from auditor.store.reports import load_report
+
+    with database.transaction(read_only=True) as session:
+        audit_id, found = get_finding(session, text)
+        report = load_report(session, audit_id)
+    if found.worst_variant is None:
+        raise WitnessError(
+            f"finding {found.id} has no variant that was compared",
+            action="`dyck-audit findings --verdict unstable` lists some that have",
+        )
+    return report, found
+
+
+def _models(database: Database, audit_id: str, found: Finding) -> tuple[CanonicalTransformer, CanonicalTransformer]:
+    """The original and the twin, from the store."""
+    from auditor.store.audits import get_audit
+    from auditor.store.models import get_model
+    from auditor.store.results import load_variant
+    from workers.stored_models import original_model, variant_model
+
+    with database.transaction(read_only=True) as session:
+        stored = get_model(session, get_audit(session, audit_id).model_id)
+        variant = load_variant(session, audit_id, found.worst_variant or "")
+    return original_model(database, stored), variant_model(database, stored, variant)

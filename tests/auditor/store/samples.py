@@ -1,0 +1,106 @@
+"""A small plan and small results to store: one variant that two methods look at, and one finding of each verdict."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditor.records import (
+    ALL_OTHERS,
+    AuditReport,
+    Cell,
+    Certificate,
+    Claim,
+    Component,
+    Expected,
+    Finding,
+    Interpretation,
+    Kind,
+    Relabelling,
+    Stage,
+    Variant,
+    VariantState,
+    Verdict,
+)
+
+PLAN = {"name": "quick", "sequences": 8, "methods": ["zero", "mean"]}
+VERSIONS = {"dyck-audit": "0.1.0"}
+TWIN = "exact_head_permutation/0"
+
+CELLS = (
+    Cell("behaviour", Stage.BEHAVIOUR),
+    Cell("measure/original/zero", Stage.MEASURE, method="zero"),
+    Cell(f"build/{TWIN}", Stage.BUILD, variant=TWIN),
+    Cell(f"measure/{TWIN}/zero", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, method="zero"),
+    Cell(f"measure/{TWIN}/mean", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, method="mean"),
+    Cell("conclude", Stage.CONCLUDE, needs=ALL_OTHERS),
+)
+
+HEADS = (Component(0, head=0), Component(0, head=1))
+
+
+def twin(key: str = TWIN, *, state: VariantState = VariantState.CERTIFIED) -> Variant:
+    """A variant with every field that has a form of its own in JSON."""
+    return Variant(
+        key=key,
+        equivalence="exact_head_permutation",
+        kind=Kind.EXACT,
+        seed=3,
+        state=state,
+        parameters={"order": [1, 0]},
+        relabelling=Relabelling({"head": ((1,), (0,)), "neuron": (None,)}),
+        certificate=Certificate(True, 8, {"max_abs_logit_difference": 1e-9}, closing_accuracy=(0.999, 0.999)),
+        seconds=0.25,
+    )
+
+
+def scores(method: str = "zero", *, undefined: bool = False) -> Interpretation:
+    """Scores per sequence and head; the second head may be undefined."""
+    values = np.arange(6, dtype=np.float64).reshape(3, 2) / 7
+    if undefined:
+        values[:, 1] = np.nan
+    reasons = {1: "the head writes nothing"} if undefined else {}
+    return Interpretation(method, ("sequence", "head"), HEADS, values, reasons)
+
+
+def finding(number: int, verdict: Verdict, *, effect: float | None = 0.5, head: int = 0) -> Finding:
+    """A finding on one head."""
+    return Finding(
+        id=f"f{number:03d}{verdict[0]}",
+        claim=Claim(
+            "zero" if number % 2 else "mean", "value", Component(0, head=head), "the score of L0H0 is 0.5", {"n": 1}
+        ),
+        equivalence="exact_head_permutation",
+        kind=Kind.EXACT,
+        variants=(TWIN,),
+        effect=effect,
+        interval=None if effect is None else (effect - 0.1, effect + 0.1),
+        noise_floor=0.01,
+        threshold=0.1,
+        p=0.001,
+        q=0.002,
+        verdict=verdict,
+        expected=Expected.RELABELLED,
+        worst_variant=TWIN,
+    )
+
+
+FINDINGS = (
+    finding(1, Verdict.UNSTABLE, effect=0.9),
+    finding(2, Verdict.STABLE, effect=0.01, head=1),
+    finding(3, Verdict.INCONCLUSIVE, effect=None),
+)
+
+
+def report(findings: tuple[Finding, ...] = FINDINGS) -> AuditReport:
+    """A report as the concluding cell makes it."""
+    return AuditReport(
+        audit={"id": "", "created_at": "", "finished_at": None, "plan": PLAN, "seed": 0, "versions": VERSIONS},
+        model={"name": "two-heads"},
+        behaviour={"in_distribution": {"closing_accuracy": 0.999}, "deeper": None},
+        variants=(twin(),),
+        interpretations=({"method": "zero", "values": [0.5, None]},),
+        findings=findings,
+        not_applicable=({"what": "method", "name": "mean", "why": "no reference"},),
+        illustrations=(),
+        summary={"unstable": 1, "headline": "1 of 3 claims does not survive"},
+    )

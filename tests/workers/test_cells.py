@@ -1,0 +1,244 @@
+"""A cell from claim to result: once in effect, however often its message comes and whatever happens on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from auditor import pipeline
+from auditor.errors import ConfigurationError, StoreError
+from auditor.pipeline import Built, Results
+from auditor.records import ORIGINAL, AuditState, VariantState
+from auditor.store import (
+    MAX_ATTEMPTS,
+    Database,
+    LostLeaseError,
+    StoredAudit,
+    cancel_audit,
+    get_audit,
+    load_behaviour,
+    load_interpretations,
+    load_report,
+    load_variant,
+    progress,
+    ready_cells,
+)
+from tests.auditor.store.samples import TWIN, report, twin
+from tests.workers import standins
+from workers.cells import execute, one_line, record_failure
+from workers.owners import new_owner
+from workers.stored_models import ARCHITECTURE, variant_model
+
+pytestmark = pytest.mark.usefixtures("_instant")
+
+
+def _run_all(database: Database, audit_id: str) -> list[str]:
+    done: list[str] = []
+    while True:
+        with database.transaction() as session:
+            waiting = ready_cells(session, audit_id)
+        if not waiting:
+            return done
+        for one, key in waiting:
+            execute(database, one, key, owner=new_owner())
+            done.append(key)
+
+
+def _raise(error: BaseException) -> Callable[..., Any]:
+    def step(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return step
+
+
+def test_all_cells_give_a_report_with_their_results(database: Database, audit: StoredAudit) -> None:
+    assert sorted(_run_all(database, audit.id)) == sorted(cell.key for cell in standins.CELLS)
+    with database.transaction() as session:
+        found = progress(session, audit.id)
+        stored = load_report(session, audit.id)
+        measured = load_interpretations(session, audit.id).scores
+        behaviour = load_behaviour(session, audit.id)
+    assert found.audit.state is AuditState.DONE
+    assert (found.done, found.skipped, found.failed) == (len(standins.CELLS), 0, 0)
+    assert stored.findings == report().findings
+    assert set(measured) == {(key, name) for key in (ORIGINAL, TWIN) for name in standins.METHODS}
+    assert behaviour == standins.evaluate()
+
+
+def test_the_conclusion_is_given_everything_in_the_order_of_the_plan(
+    database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def conclude(*arguments: Any) -> Any:
+        given.extend(arguments)
+        return report()
+
+    monkeypatch.setattr(pipeline, "conclude", conclude)
+    keys = [cell.key for cell in standins.CELLS]
+    for key in (keys[1], keys[5], keys[4], keys[3], keys[2], keys[0], keys[6]):  # not the order of the plan
+        execute(database, audit.id, key, owner=new_owner())
+    header, model, plan, seed, results = given
+    assert isinstance(results, Results)
+    assert list(results.interpretations) == [(k, name) for k in (ORIGINAL, TWIN) for name in standins.METHODS]
+    assert [variant.key for variant in results.variants] == [TWIN]
+    assert (header["id"], header["seed"], plan, seed) == (audit.id, 0, standins.PLAN, 0)
+    assert model["architecture"] == standins.small_model().architecture.to_json()
+
+
+def test_a_finished_cell_names_those_it_made_ready(database: Database, audit: StoredAudit) -> None:
+    ready = execute(database, audit.id, f"build/{TWIN}", owner=new_owner())
+    assert ready == [(audit.id, f"measure/{TWIN}/{name}") for name in standins.METHODS]
+
+
+def test_a_message_that_comes_twice_does_nothing(
+    database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(database, audit.id, "behaviour", owner=new_owner())
+    monkeypatch.setattr(pipeline, "evaluate", _raise(AssertionError("computed twice")))
+    assert execute(database, audit.id, "behaviour", owner=new_owner()) == []
+    with database.transaction() as session:
+        assert get_audit(session, audit.id).cells_done == 1
+
+
+@pytest.mark.parametrize("key", ["conclude", "no such cell", f"measure/{TWIN}/zero"])
+def test_a_message_that_comes_too_early_does_nothing(database: Database, audit: StoredAudit, key: str) -> None:
+    assert execute(database, audit.id, key, owner=new_owner()) == []
+    with database.transaction() as session:
+        assert progress(session, audit.id).done == 0
+
+
+def test_a_cell_of_a_cancelled_audit_is_dropped(
+    database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.transaction() as session:
+        cancel_audit(session, audit.id)
+    monkeypatch.setattr(pipeline, "evaluate", _raise(AssertionError("computed")))
+    assert execute(database, audit.id, "behaviour", owner=new_owner()) == []
+
+
+def test_what_was_computed_for_an_audit_cancelled_meanwhile_is_not_stored(
+    database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluate(*_: Any) -> Any:
+        with database.transaction() as session:
+            cancel_audit(session, audit.id)
+        return {"in_distribution": {}}
+
+    monkeypatch.setattr(pipeline, "evaluate", evaluate)
+    assert execute(database, audit.id, "behaviour", owner=new_owner()) == []
+    with database.transaction() as session:
+        assert load_behaviour(session, audit.id) is None
+        assert get_audit(session, audit.id).state is AuditState.CANCELLED
+
+
+def test_results_and_end_are_one_transaction(
+    database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.cells.finish_cell", _raise(StoreError("the disk is full")))
+    with pytest.raises(StoreError):
+        execute(database, audit.id, "behaviour", owner=new_owner())
+    with database.transaction() as session:
+        assert load_behaviour(session, audit.id) is None
+
+
+@pytest.mark.parametrize("state", [VariantState.NOT_CERTIFIED, VariantState.NOT_APPLICABLE])
+def test_a_variant_that_may_carry_no_verdict_is_stored_and_not_measured(
+    database: Database, audit: StoredAudit, state: VariantState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_model = state is VariantState.NOT_CERTIFIED
+
+    def build(model: Any, *_: Any, **__: Any) -> Built:
+        return Built(replace(twin(state=state), reason="why"), model if has_model else None)
+
+    monkeypatch.setattr(pipeline, "build", build)
+    _run_all(database, audit.id)
+    with database.transaction() as session:
+        found = progress(session, audit.id)
+        variant = load_variant(session, audit.id, TWIN)
+        measured = load_interpretations(session, audit.id).scores
+    assert (found.audit.state, found.skipped) == (AuditState.DONE, len(standins.METHODS))
+    assert (variant.state, variant.weights_sha256 is not None) == (state, has_model)
+    assert {key for key, _ in measured} == {ORIGINAL}
+
+
+def test_a_method_that_says_nothing_says_why(
+    database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "measure", lambda *_: "the model has no output map")
+    execute(database, audit.id, "measure/original/zero", owner=new_owner())
+    with database.transaction() as session:
+        stored = load_interpretations(session, audit.id)
+    assert stored.scores == {}
+    assert stored.not_applicable == {(ORIGINAL, "zero"): "the model has no output map"}
+
+
+def test_a_variant_of_another_architecture_comes_back_as_it_was(
+    database: Database, audit: StoredAudit, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = standins.small_model()
+    wider = small.clone(
+        architecture=replace(small.architecture, blocks=(replace(small.architecture.blocks[0], neurons=9),))
+    )
+    monkeypatch.setattr(pipeline, "build", lambda *_, **__: Built(twin(), wider))
+    execute(database, audit.id, f"build/{TWIN}", owner=new_owner())
+    with database.transaction() as session:
+        variant = load_variant(session, audit.id, TWIN)
+    assert variant.parameters[ARCHITECTURE] == wider.architecture.to_json()
+    assert variant_model(database, model, variant).architecture == wider.architecture
+
+
+def _claim_and_fail(database: Database, audit_id: str, error: Exception) -> list[tuple[str, str]]:
+    owner = new_owner()
+    try:
+        execute(database, audit_id, "behaviour", owner=owner)
+    except Exception as raised:  # noqa: BLE001 - stands for the task door
+        assert raised is error
+        return record_failure(database, audit_id, "behaviour", owner=owner, error=raised)
+    raise AssertionError("nothing was raised")
+
+
+def test_what_is_refused_once_is_not_tried_again(
+    database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ConfigurationError("5 heads", expected="4")
+    monkeypatch.setattr(pipeline, "evaluate", _raise(error))
+    assert _claim_and_fail(database, audit.id, error) == []
+    with database.transaction() as session:
+        found = get_audit(session, audit.id)
+    assert (found.state, found.error) == (AuditState.FAILED, "behaviour: 5 heads; expected 4")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no memory\nleft"), StoreError("database is locked")])
+def test_what_may_pass_is_tried_again_until_the_attempts_are_used_up(
+    database: Database, audit: StoredAudit, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "evaluate", _raise(error))
+    for _ in range(MAX_ATTEMPTS - 1):
+        assert _claim_and_fail(database, audit.id, error) == [(audit.id, "behaviour")]
+    assert _claim_and_fail(database, audit.id, error) == []
+    with database.transaction() as session:
+        found = get_audit(session, audit.id)
+    assert (found.state, found.error) == (AuditState.FAILED, f"behaviour: {one_line(error)}")
+
+
+def test_the_failure_of_a_cell_taken_over_meanwhile_changes_nothing(database: Database, audit: StoredAudit) -> None:
+    execute(database, audit.id, "behaviour", owner="the one who did it")
+    again = record_failure(database, audit.id, "behaviour", owner="the slow one", error=RuntimeError("late"))
+    assert again == []
+    with database.transaction() as session:
+        assert get_audit(session, audit.id).state is AuditState.RUNNING
+
+
+def test_a_lost_lease_is_nobodys_error(database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "build", _raise(LostLeaseError("taken over")))
+    assert execute(database, audit.id, f"build/{TWIN}", owner=new_owner()) == []
+
+
+def test_one_line_names_the_kind_of_a_foreign_error_only() -> None:
+    assert one_line(ValueError("two\nlines")) == "ValueError: two lines"
+    assert one_line(KeyError()) == "KeyError"
+    assert one_line(StoreError("full", expected="space")) == "full; expected space"

@@ -1,0 +1,70 @@
+"""A lease lives as long as its worker computes, and no longer."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from auditor.errors import StoreError
+from auditor.store import ClaimedCell, Database, LostLeaseError, StoredAudit, cancel_audit, claim_cell, expired_cells
+from workers import heartbeat
+from workers.heartbeat import BEAT_SECONDS, LEASE_SECONDS, Heartbeat
+
+LEASE = 0.4
+BEAT = 0.05
+
+
+@pytest.fixture
+def claimed(database: Database, audit: StoredAudit) -> ClaimedCell:
+    """A cell held under a short lease."""
+    with database.transaction() as session:
+        found = claim_cell(session, audit.id, "behaviour", owner="me", lease_seconds=LEASE)
+    assert found is not None
+    return found
+
+
+def _expired(database: Database) -> bool:
+    with database.transaction() as session:
+        return bool(expired_cells(session))
+
+
+def test_a_lease_outlives_its_length_while_the_heart_beats(database: Database, claimed: ClaimedCell) -> None:
+    with Heartbeat(database, claimed, lease_seconds=LEASE, beat_seconds=BEAT) as beating:
+        time.sleep(2 * LEASE)
+        assert not _expired(database)
+        beating.check()
+    time.sleep(1.2 * LEASE)
+    assert _expired(database)
+
+
+def test_a_worker_whose_audit_is_cancelled_is_told(database: Database, claimed: ClaimedCell) -> None:
+    with Heartbeat(database, claimed, lease_seconds=LEASE, beat_seconds=BEAT) as beating:
+        with database.transaction() as session:
+            cancel_audit(session, claimed.audit_id)
+        time.sleep(4 * BEAT)
+        with pytest.raises(LostLeaseError, match="behaviour"):
+            beating.check(0.5, "training")
+
+
+def test_a_database_that_is_away_for_a_moment_costs_nothing(
+    database: Database, claimed: ClaimedCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    real = heartbeat.extend_lease
+
+    def flaky(*arguments: object, **named: object) -> bool:
+        calls.append("beat")
+        if len(calls) == 1:
+            raise StoreError("the database is locked")
+        return real(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(heartbeat, "extend_lease", flaky)
+    with Heartbeat(database, claimed, lease_seconds=LEASE, beat_seconds=BEAT) as beating:
+        time.sleep(1.5 * LEASE)
+        beating.check()
+    assert len(calls) > 2
+
+
+def test_a_lease_survives_a_late_beat() -> None:
+    assert LEASE_SECONDS >= 3 * BEAT_SECONDS

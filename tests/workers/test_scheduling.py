@@ -1,0 +1,112 @@
+"""Which messages are sent, in which order, and when again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from celery import Celery
+
+from auditor.errors import BrokerError
+from auditor.store import Database, StoredAudit, cancel_audit, claim_cell, ready_cells
+from tests.auditor.store.samples import TWIN
+from workers import scheduling
+from workers.app import QUEUE, create_app
+from workers.embedded_broker import embedded_broker
+from workers.scheduling import BEGINS, FINISHES, dispatch, priority, queued, send, sweep
+
+AT_ONCE = ["behaviour", f"build/{TWIN}", "measure/original/zero", "measure/original/mean"]
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[str]:
+    with embedded_broker() as broker:
+        yield broker.url
+
+
+@pytest.fixture
+def app(_server: str) -> Iterator[Celery]:
+    """A Celery object on an empty queue."""
+    app = create_app(_server)
+    yield app
+    _receive(app)
+    app.close()
+
+
+def _receive(app: Celery) -> list[str]:
+    """The keys of the queued messages in the order they are delivered."""
+    keys = []
+    with app.connection_for_read() as connection:
+        queue = app.amqp.queues[QUEUE](connection.default_channel)
+        while (message := queue.get(no_ack=True)) is not None:
+            (arguments, _, _) = json.loads(message.body)
+            keys.append(arguments[1])
+    return keys
+
+
+def test_what_needed_another_cell_overtakes_what_begins(app: Celery) -> None:
+    send(app, [("a", "behaviour"), ("a", "measure/original/zero"), ("a", f"measure/{TWIN}/zero"), ("a", "conclude")])
+    assert _receive(app) == [f"measure/{TWIN}/zero", "conclude", "behaviour", "measure/original/zero"]
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("behaviour", BEGINS),
+        (f"build/{TWIN}", BEGINS),
+        ("measure/original/ablation_head_zero", BEGINS),
+        (f"measure/{TWIN}/ablation_head_zero", FINISHES),
+        ("conclude", FINISHES),
+    ],
+)
+def test_priorities(key: str, expected: int) -> None:
+    assert priority(key) == expected
+
+
+def test_the_ready_cells_are_sent_in_the_order_of_the_plan(database: Database, audit: StoredAudit, app: Celery) -> None:
+    assert dispatch(database, app, audit.id) == len(AT_ONCE)
+    assert queued(app) == len(AT_ONCE)
+    assert _receive(app) == AT_ONCE
+
+
+def test_nothing_is_sent_for_a_cancelled_audit(database: Database, audit: StoredAudit, app: Celery) -> None:
+    with database.transaction() as session:
+        cancel_audit(session, audit.id)
+    assert dispatch(database, app) == 0
+    assert queued(app) == 0
+
+
+def test_a_lost_message_is_sent_again_when_nothing_is_queued(
+    database: Database, audit: StoredAudit, app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "LOST_SECONDS", 0.0)
+    assert sweep(database, app) == len(AT_ONCE)
+    assert sweep(database, app) == 0, "the messages wait in the queue: they are not lost"
+    assert _receive(app) == AT_ONCE
+
+
+def test_a_cell_handed_over_just_now_is_not_sent_again(database: Database, audit: StoredAudit, app: Celery) -> None:
+    assert sweep(database, app) == 0
+
+
+def test_what_a_dead_worker_held_is_sent_again(
+    database: Database, new_audit: Callable[..., StoredAudit], app: Celery
+) -> None:
+    audit = new_audit()
+    with database.transaction() as session:
+        claim_cell(session, audit.id, "behaviour", owner="the dead one", lease_seconds=-1)
+        claim_cell(session, audit.id, "measure/original/zero", owner="a live one", lease_seconds=60)
+    assert sweep(database, app) == 1
+    assert _receive(app) == ["behaviour"]
+
+
+def test_a_broker_that_is_away_is_one_line_and_the_cells_stay_ready(database: Database, audit: StoredAudit) -> None:
+    app = create_app("redis://:secret@127.0.0.1:1/0")
+    for attempt in (lambda: dispatch(database, app), lambda: queued(app)):
+        with pytest.raises(BrokerError) as refused:
+            attempt()
+        assert "\n" not in str(refused.value)
+        assert "secret" not in str(refused.value)
+    with database.transaction() as session:
+        assert [key for _, key in ready_cells(session)] == AT_ONCE

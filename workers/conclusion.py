@@ -1,0 +1,56 @@
+"""What the concluding cell reads: the results of all the others, and the headers of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from auditor.errors import StoreError
+from auditor.pipeline import Results
+from auditor.plans import Plan
+from auditor.provenance import audit_header
+from auditor.records import Json
+from auditor.store import Session, StoredModel, get_audit, load_behaviour, load_interpretations, load_variants
+
+
+def load_results(session: Session, audit_id: str) -> Results:
+    """All that an audit has computed, in the order of its plan, whatever the order it was computed in.
+
+    Raises:
+        StoreError: the behaviour of the original is missing.
+    """
+    behaviour = load_behaviour(session, audit_id)
+    if behaviour is None:
+        raise StoreError(f"audit {audit_id} has no behaviour", expected="a finished behaviour cell")
+    stored = load_interpretations(session, audit_id)
+    return Results(
+        behaviour=behaviour,
+        variants=load_variants(session, audit_id),
+        interpretations=stored.scores,
+        not_applicable=stored.not_applicable,
+    )
+
+
+def report_headers(
+    session: Session, audit_id: str, model: StoredModel, plan: Plan
+) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
+    """The report's ``audit`` and ``model``. Times and state are set once more when it is stored."""
+    audit = get_audit(session, audit_id)
+    header = audit_header(
+        audit_id=audit.id,
+        created_at=audit.created_at.isoformat(),
+        plan=plan,
+        seed=audit.seed,
+        weights_sha256=model.weights_sha256,
+    )
+    return (
+        header,
+        {
+            "id": model.id,
+            "name": model.name,
+            "format": model.format,
+            "sha256": model.sha256,
+            "function_fingerprint": model.function_fingerprint,
+            "architecture": dict(model.architecture),
+            "task": dict(model.task),
+        },
+    )

@@ -1,0 +1,53 @@
+"""Weights from the database as models in float64. A process keeps the last few: many cells read the same ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+import torch
+
+from auditor.canonical.architecture import Architecture
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.serialisation import model_from_bytes
+from auditor.language.task import Task
+from auditor.records import Json, Variant
+from auditor.store import Database, StoredModel, load_weights
+
+_KEPT: Final = 8
+
+ARCHITECTURE: Final = "architecture"
+"""The parameter of a variant that holds its architecture where it is not the original's."""
+
+
+def original_model(database: Database, stored: StoredModel) -> CanonicalTransformer:
+    """The audited model.
+
+    Raises:
+        StoreError: its weights are missing or were changed in the database.
+    """
+    return _model(database, stored.weights_sha256, _text(stored.architecture), _text(stored.task))
+
+
+def variant_model(database: Database, stored: StoredModel, variant: Variant) -> CanonicalTransformer:
+    """The model of a variant that has one.
+
+    Raises:
+        StoreError: its weights are missing or were changed in the database.
+    """
+    architecture = variant.parameters.get(ARCHITECTURE, stored.architecture)
+    return _model(database, variant.weights_sha256 or "", _text(architecture), _text(stored.task))
+
+
+@lru_cache(maxsize=_KEPT)
+def _model(database: Database, sha256: str, architecture: str, task: str) -> CanonicalTransformer:
+    with database.transaction(read_only=True) as session:
+        data = load_weights(session, sha256)
+    model = model_from_bytes(data, Architecture.from_json(json.loads(architecture)), Task.from_json(json.loads(task)))
+    return model.to(torch.float64)
+
+
+def _text(document: Mapping[str, Json]) -> str:
+    return json.dumps(document, sort_keys=True)

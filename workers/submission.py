@@ -1,0 +1,134 @@
+"""Write the rows, commit, then send: a message never names a row that another process cannot see yet.
+
+What needs torch is imported where it is used: sending an audit again needs none of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from auditor.errors import BrokerError
+from auditor.store import (
+    Database,
+    StoredAudit,
+    StoredModel,
+    add_model,
+    create_audit,
+    find_existing_audit,
+    get_model,
+)
+from workers.app import create_app
+from workers.broker import check_broker_url
+from workers.scheduling import dispatch
+
+if TYPE_CHECKING:
+    from auditor.canonical.model import CanonicalTransformer
+    from auditor.plans import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An audit, and whether this call created it."""
+
+    audit: StoredAudit
+    is_new: bool
+
+
+def submit_model(
+    database: Database,
+    model: CanonicalTransformer,
+    *,
+    name: str,
+    format: str,  # noqa: A002 - the word of the report schema
+    source_sha256: str,
+    function_fingerprint: str | None = None,
+) -> StoredModel:
+    """Store a model; the same weights, architecture and task again are the model that is there.
+
+    Raises:
+        CheckpointError: a weight that is not finite.
+    """
+    from auditor.canonical.serialisation import weights_bytes
+
+    weights = weights_bytes(model)
+    with database.transaction() as session:
+        return add_model(
+            session,
+            name=name,
+            format=format,
+            source_sha256=source_sha256,
+            architecture=model.architecture.to_json(),
+            task=model.task.to_json(),
+            weights=weights,
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            function_fingerprint=function_fingerprint,
+        )
+
+
+def submit_audit(
+    database: Database,
+    model_id: str,
+    plan: Plan,
+    *,
+    seed: int = 0,
+    broker_url: str | None = None,
+    label: str | None = None,
+    reuse: bool = False,
+) -> Submission:
+    """Store an audit with its cells and send those that are ready. Without a broker URL nothing is sent.
+
+    ``reuse`` gives the audit of the same model, plan, seed and versions that is queued, running or done, where there is
+    one; its ready cells are sent again, so that an interrupted batch goes on.
+
+    Raises:
+        NotFoundError, AmbiguousError: the model is none, or several.
+        BrokerError: not a broker URL, and nothing is stored; or the audit is stored but nothing was sent, and the
+            message says what to type.
+    """
+    from auditor.canonical.architecture import Architecture
+    from auditor.plans import planned_cells
+    from auditor.provenance import versions
+
+    if broker_url is not None:
+        check_broker_url(broker_url)
+    document, found_versions = plan.to_json(), versions()
+    with database.transaction() as session:
+        model = get_model(session, model_id)
+        found = None
+        if reuse:
+            found = find_existing_audit(session, model_id=model.id, plan=document, seed=seed, versions=found_versions)
+        if found is None:
+            cells = planned_cells(plan, Architecture.from_json(model.architecture))
+            audit = create_audit(
+                session,
+                model_id=model.id,
+                plan=document,
+                plan_name=plan.name,
+                seed=seed,
+                cells=cells,
+                versions=found_versions,
+                label=label,
+            )
+        else:
+            audit = found
+    if broker_url is not None:
+        send_audit(database, audit.id, broker_url)
+    return Submission(audit, is_new=found is None)
+
+
+def send_audit(database: Database, audit_id: str, broker_url: str) -> int:
+    """Send the ready cells of an audit; how many.
+
+    Raises:
+        BrokerError: nobody takes them. The audit stays queued in the database; any worker finds it there.
+    """
+    try:
+        return dispatch(database, create_app(broker_url), audit_id)
+    except BrokerError as error:
+        raise BrokerError(
+            f"audit {audit_id} is stored, but {error.found}",
+            expected=error.expected,
+            action="start the broker and `dyck-audit worker`, which picks it up; "
+            f"or leave out --broker-url and type `dyck-audit watch {audit_id}`",
+        ) from error
