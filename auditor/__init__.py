@@ -28,8 +28,14 @@ _HOMES = {
 }
 
 
-def load(path: str | Path, *, config: str | Path | None = None, format: str = "auto") -> CanonicalTransformer:
-    """Read a checkpoint safely into a canonical model. ``config`` is the file that describes it, where its format needs one.
+def load(
+    path: str | Path,
+    *,
+    config: str | Path | None = None,
+    format: str = "auto",  # noqa: A002 - as in --format
+) -> CanonicalTransformer:
+    """Read a checkpoint safely into a canonical model. ``config`` is the file that describes it, where its format
+    needs one.
 
     Raises:
         CheckpointError: the file is unsafe, damaged, of no known format, or contradicts its description.

@@ -1,7 +1,7 @@
 """What a plug-in promises. One file in ``adapters``, ``interpretations`` or ``equivalences`` is one plug-in.
 
-Neither side knows the other: a method returns scores with named axes, an equivalence returns a model and a relabelling, and
-``auditor.stability.alignment`` is where they meet.
+Neither side knows the other: a method returns scores with named axes, an equivalence returns a model and a
+relabelling, and ``auditor.stability.alignment`` is where they meet.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ class InterpretationMethod(ABC):
 
 
 class Equivalence(ABC):
-    """One way to another model with the same function. Reproducible from its generator; leaves the input model alone."""
+    """One way to another model with the same function.
+
+    Reproducible from its generator; leaves the input model alone.
+    """
 
     name: str = ""  # the file name, set by the registry
     version: ClassVar[int]
@@ -131,14 +134,14 @@ class ArchitectureAdapter(ABC):
 
 def methods() -> dict[str, InterpretationMethod]:
     """All interpretation methods by name."""
-    return discover("auditor.interpretations", InterpretationMethod)  # type: ignore[type-abstract]
+    return discover("auditor.interpretations", InterpretationMethod)
 
 
 def equivalences() -> dict[str, Equivalence]:
     """All equivalences by name."""
-    return discover("auditor.equivalences", Equivalence)  # type: ignore[type-abstract]
+    return discover("auditor.equivalences", Equivalence)
 
 
 def adapters() -> dict[str, ArchitectureAdapter]:
     """All checkpoint formats by name."""
-    return discover("auditor.adapters", ArchitectureAdapter)  # type: ignore[type-abstract]
+    return discover("auditor.adapters", ArchitectureAdapter)

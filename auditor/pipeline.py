@@ -15,7 +15,7 @@ from auditor.behaviour.certificate import certify_behavioural, certify_exact
 from auditor.behaviour.evaluation import full_behaviour, longer_lengths
 from auditor.behaviour.evidence import Evidence, draw_evidence
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Progress, Transformed, equivalences, methods, silent
+from auditor.contracts import Progress, equivalences, methods, silent
 from auditor.errors import PlanError
 from auditor.language.task import Task
 from auditor.plans import Plan, VariantRequest, planned_methods, planned_variants, read_plan
@@ -117,9 +117,7 @@ def build(
     original = model.clone(dtype=torch.float64)
     why_not = plugin.not_applicable(original)
     if why_not is not None:
-        missing = Variant(
-            request.key, request.equivalence, request.kind, seed, VariantState.NOT_APPLICABLE, why_not
-        )
+        missing = Variant(request.key, request.equivalence, request.kind, seed, VariantState.NOT_APPLICABLE, why_not)
         return Built(missing, None)
     parameters = {**request.parameters, **({} if request.kind is Kind.EXACT else {"steps": plan.twin_steps})}
     made = plugin.transform(
@@ -129,7 +127,7 @@ def build(
         parameters=parameters,
         progress=progress,
     )
-    certificate = _certify(original, made, request, plan, seed)
+    certificate = certify(original, made.model, request.kind, plan, seed)
     variant = Variant(
         key=request.key,
         equivalence=request.equivalence,
@@ -196,15 +194,16 @@ def certificate_evidence(
     return evidence, draw_evidence(model.task, plan.longer_sequences, generator, lengths=lengths)
 
 
-def _certify(
-    original: CanonicalTransformer, made: Transformed, request: VariantRequest, plan: Plan, seed: int
+def certify(
+    original: CanonicalTransformer, variant: CanonicalTransformer, kind: Kind, plan: Plan, seed: int
 ) -> Certificate:
-    evidence, longer = certificate_evidence(original, request.kind, plan, seed)
-    twin = made.model.clone(dtype=torch.float64)
-    if request.kind is Kind.EXACT:
-        return certify_exact(original, twin, evidence)
+    """Compare two models in float64 on held-out sequences, by the rules of their kind of equality."""
+    ours, theirs = original.clone(dtype=torch.float64), variant.clone(dtype=torch.float64)
+    evidence, longer = certificate_evidence(ours, kind, plan, seed)
+    if kind is Kind.EXACT:
+        return certify_exact(ours, theirs, evidence)
     generator = numpy_generator(seed, "certificate", "decisions")
-    return certify_behavioural(original, twin, evidence, longer, generator=generator)
+    return certify_behavioural(ours, theirs, evidence, longer, generator=generator)
 
 
 def _request(model: CanonicalTransformer, plan: Plan, variant_key: str) -> VariantRequest:

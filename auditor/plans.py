@@ -38,9 +38,7 @@ class Plan:
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Plan:
         """Inverse of :meth:`to_json`."""
-        return cls(
-            **{**data, "methods": tuple(data["methods"]), "equivalences": tuple(data["equivalences"])}
-        )
+        return cls(**{**data, "methods": tuple(data["methods"]), "equivalences": tuple(data["equivalences"])})
 
 
 _QUICK = Plan(
@@ -118,7 +116,7 @@ def _with_fields(plan: Plan, data: Mapping[str, Any], where: str) -> Plan:
         if name not in known:
             raise PlanError(f"{where}: unknown field {name!r}", expected=", ".join(known))
         _check_value(name, value, known[name], where)
-    changed = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    changed: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
     plan = replace(plan, **changed)
     check_plan(plan)
     return plan

@@ -1,6 +1,7 @@
 """Frozen values that pass between the stages. Rows, sessions, hooks and models never do.
 
-No torch here: the store, the statistics and the report read these records and nothing below them but errors and settings.
+No torch here: the store, the statistics and the report read these records and nothing below them but errors and
+settings.
 """
 
 from __future__ import annotations
@@ -122,9 +123,7 @@ class Relabelling:
 
     def to_json(self) -> dict[str, list[list[int] | None]]:
         """JSON form, lists for tuples."""
-        return {
-            axis: [None if old is None else list(old) for old in entries] for axis, entries in self.moves.items()
-        }
+        return {axis: [None if old is None else list(old) for old in entries] for axis, entries in self.moves.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Relabelling:
@@ -153,9 +152,9 @@ class MethodCard:
 class Interpretation:
     """Scores of one method on one model.
 
-    ``axes`` names the axes of ``values`` in order, in the words of ``auditor.tensors``. With per-sequence scores the first
-    axis is "sequence"; the component axis ("head", "neuron") runs over ``components``. ``undefined`` maps a component
-    index to the reason why it has no score (its values are NaN and never enter a statistic).
+    ``axes`` names the axes of ``values`` in order, in the words of ``auditor.tensors``. With per-sequence scores the
+    first axis is "sequence"; the component axis ("head", "neuron") runs over ``components``. ``undefined`` maps a
+    component index to the reason why it has no score (its values are NaN and never enter a statistic).
     """
 
     method: str
@@ -428,7 +427,9 @@ class Illustration:
 class AuditReport:
     """Everything one audit found. ``to_json`` follows the schema ``dyck-audit/report/1``."""
 
-    audit: Mapping[str, Json]  # id, created_at, finished_at, plan, seed, state, versions, weights_sha256, sequences, device
+    audit: Mapping[
+        str, Json
+    ]  # id, created_at, finished_at, plan, seed, state, versions, weights_sha256, sequences, device
     model: Mapping[str, Json]  # id, name, format, sha256, function_fingerprint, architecture, task
     behaviour: Mapping[str, Json]  # in_distribution, longer, deeper
     variants: tuple[Variant, ...]

@@ -47,8 +47,7 @@ def findings(
     if as_json:
         rows = [{"audit": audit_id, "model": name} | finding.to_json() for audit_id, name, finding in found]
         door.output.document({"findings": rows})
-        return
-    if found:
+    elif found:
         door.output.table(COLUMNS, [_row(*entry) for entry in found])
     else:
         door.output.note("no finding matches; `dyck-audit history` shows which audits are done")

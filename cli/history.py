@@ -60,7 +60,15 @@ def read_moment(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-Moment = Annotated[datetime | None, typer.Option(parser=read_moment, metavar="DATE|AGE", show_default=False)]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=read_moment, metavar="DATE|AGE", help="Created then or later; 7d is an age.", show_default=False
+    ),
+]
+Until = Annotated[
+    datetime | None, typer.Option(parser=read_moment, metavar="DATE|AGE", help="Created before.", show_default=False)
+]
 
 
 def history(
@@ -70,8 +78,8 @@ def history(
     state: Annotated[State | None, typer.Option(help="Where the audit is in its life.")] = None,
     plan: Annotated[str | None, typer.Option(help="The plan's name.")] = None,
     verdict: Annotated[VerdictName | None, typer.Option(help="With at least one such finding.")] = None,
-    since: Moment = None,
-    until: Moment = None,
+    since: Since = None,
+    until: Until = None,
     sort: Annotated[Order, typer.Option(help="Newest first within equals.")] = Order.CREATED,
     limit: Limit = 50,
     as_json: AsJson = False,
@@ -92,8 +100,7 @@ def history(
         found = list_audits(session, **given, sort=sort, limit=limit)
     if as_json:
         door.output.document({"audits": document(found)})
-        return
-    if found:
+    elif found:
         door.output.table(COLUMNS, [_row(audit) for audit in found])
     elif any(given.values()):
         door.output.note("no audit matches; `dyck-audit history` lists them all")

@@ -12,6 +12,9 @@ AuditId = Annotated[
     str, typer.Argument(metavar="AUDIT", help="An id, the start of one, or `latest`.", show_default=False)
 ]
 AuditIds = Annotated[
+    list[str], typer.Argument(metavar="AUDIT...", help="Ids, starts of ids, or `latest`.", show_default=False)
+]
+AnyAuditIds = Annotated[
     list[str] | None, typer.Argument(metavar="[AUDIT]...", help="Ids, starts of ids, or `latest`.", show_default=False)
 ]
 ModelName = Annotated[

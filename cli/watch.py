@@ -9,7 +9,7 @@ import typer
 from cli.documents import document
 from cli.following import COLUMNS, follow, summary_rows, unfinished
 from cli.invocation import Invocation, invocation
-from cli.options import AsJson, AuditIds, Wait
+from cli.options import AnyAuditIds, AsJson, AuditIds, Wait
 from cli.queueing import require_broker
 from cli.submit import finish
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from auditor.store.session import Database
 
 
-def watch(context: typer.Context, audits: AuditIds = None, as_json: AsJson = False) -> None:
+def watch(context: typer.Context, audits: AnyAuditIds = None, as_json: AsJson = False) -> None:
     """Follow audits (all unfinished ones by default) until they are done. Without a broker, compute them here."""
     door = invocation(context)
     with door.database() as database:
@@ -37,7 +37,7 @@ def watch(context: typer.Context, audits: AuditIds = None, as_json: AsJson = Fal
         raise typer.Exit(1)
 
 
-def cancel(context: typer.Context, audits: AuditIds = None) -> None:
+def cancel(context: typer.Context, audits: AuditIds) -> None:
     """Stop audits; what they have computed stays, and `retry` takes them up again."""
     from auditor.store.lifecycle import cancel_audit
 
@@ -50,7 +50,7 @@ def cancel(context: typer.Context, audits: AuditIds = None) -> None:
         door.output.text(f"{audit.id} {audit.state}")
 
 
-def retry(context: typer.Context, audits: AuditIds = None, wait: Wait = False, as_json: AsJson = False) -> None:
+def retry(context: typer.Context, audits: AuditIds, wait: Wait = False, as_json: AsJson = False) -> None:
     """Run again what failed or was cancelled; what is done is kept."""
     from auditor.store.lifecycle import retry_audit
 
@@ -81,10 +81,8 @@ def _send(door: Invocation, database: Database, audit_ids: list[str]) -> None:
         send_audit(database, audit_id, broker_url)
 
 
-def _named(database: Database, texts: list[str] | None) -> list[str]:
-    """The ids of the audits named, which must be at least one."""
-    if not texts:
-        raise typer.BadParameter("name at least one AUDIT")
+def _named(database: Database, texts: list[str]) -> list[str]:
+    """The ids of the audits named, each once."""
     from auditor.store.audits import resolve_audit
 
     with database.transaction(read_only=True) as session:

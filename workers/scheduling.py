@@ -92,6 +92,7 @@ def queued(app: Celery) -> int:
     with app.connection_for_read() as connection:
         away: tuple[type[Exception], ...] = (OperationalError, OSError, *connection.connection_errors)
         try:
+            connection.ensure_connection(max_retries=1, interval_start=0.2)
             # not passive: kombu 5.7 looks for the queue without its key prefix and would never find it
             return int(app.amqp.queues[QUEUE](connection.default_channel).queue_declare().message_count)
         except away as error:

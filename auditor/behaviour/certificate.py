@@ -1,9 +1,10 @@
 """Are two models the same function? Numbers, bounds and margins; the margins stand here and nowhere else.
 
-Exact variants: max|Δlogit| in float64. Behavioural variants: divergences over the outputs that the objective covers, on held-out
-sequences in distribution and longer. Sequences are the independent units: means carry a cluster standard error; the disagreement
-bound (Clopper & Pearson 1934) counts one random decision per sequence; closing accuracies are compared by a paired equivalence
-test (TOST, Schuirmann 1987). A standard error of 0 never becomes certainty: half-widths are at least 3/n.
+Exact variants: max|Δlogit| in float64. Behavioural variants: divergences over the outputs that the objective covers,
+on held-out sequences in distribution and longer. Sequences are the independent units: means carry a cluster standard
+error; the disagreement bound (Clopper & Pearson 1934) counts one random decision per sequence; closing accuracies are
+compared by a paired equivalence test (TOST, Schuirmann 1987). A standard error of 0 never becomes certainty:
+half-widths are at least 3/n.
 """
 
 from __future__ import annotations
@@ -81,7 +82,10 @@ def certify_behavioural(
     *,
     generator: np.random.Generator,
 ) -> Certificate:
-    """Certificate of a variant that should be equal on the language. ``longer`` None: no longer input fits the model."""
+    """Certificate of a variant that should be equal on the language.
+
+    ``longer`` None: no longer input fits the model.
+    """
     found = _compare(original, variant, evidence)
     kl_mean, kl_half = _ratio(found.kl, found.owner, found.sequences)
     trials, hits = _independent_decisions(found, generator)
@@ -125,11 +129,11 @@ def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, evid
     columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name in _Comparison.__dataclass_fields__}
     largest = 0.0
     closing = torch.tensor(evidence.task.language.vocabulary.closing)
-    for rows, part in evidence.batches():
-        ours, theirs = original(part.tokens), variant(part.tokens).to(original.dtype)
+    for rows, batch in evidence.batches():
+        part = _read_out_only(batch) if original.architecture.is_classifier else batch
+        ours, theirs = original(batch.tokens), variant(batch.tokens).to(original.dtype)
         if original.architecture.is_classifier:
             ours, theirs = ours[:, None], theirs[:, None]
-            part = _read_out_only(part)
         largest = max(largest, float((ours - theirs)[part.real].abs().max()))
         log_p, log_q = ours.log_softmax(-1), theirs.log_softmax(-1)
         kl = kl_per_position(log_p, log_q)
@@ -149,7 +153,7 @@ def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, evid
         columns["right"].append((share > CLOSING_THRESHOLD).numpy())
         columns["decision_owner"].append(rows[:, None].expand_as(kl)[decides].numpy())
     joined = {name: np.concatenate(parts) for name, parts in columns.items() if parts}
-    return _Comparison(**joined, max_abs_logit=largest, sequences=len(evidence))  # type: ignore[arg-type]
+    return _Comparison(**joined, max_abs_logit=largest, sequences=len(evidence))
 
 
 def _read_out_only(part: Evidence) -> Evidence:
@@ -194,7 +198,7 @@ def _accuracy_bound(found: _Comparison) -> float:
     """Largest |difference of closing accuracies| that the data allow, one-sided 95 % each way (TOST)."""
     difference = found.right[:, 1].astype(float) - found.right[:, 0].astype(float)
     mean, half = _ratio(difference, found.decision_owner, found.sequences)
-    return abs(mean) + max(half, 3.0 / difference.size)
+    return abs(mean) + max(half, 3.0 / found.sequences)
 
 
 def _longer_numbers(found: _Comparison) -> dict[str, float]:

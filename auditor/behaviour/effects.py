@@ -32,8 +32,8 @@ def head_ablation_effects(
 ) -> NDArray[np.float64]:
     """Mean KL(untouched ‖ ablated) over the covered outputs, nats per token, [sequence, head].
 
-    ``replacements[head]`` takes the place of the head's z, [value_width] or broadcastable. Only layers from the ablated one on
-    are recomputed. Classifiers: the KL of the class distribution.
+    ``replacements[head]`` takes the place of the head's z, [value_width] or broadcastable. Only layers from the
+    ablated one on are recomputed. Classifiers: the KL of the class distribution.
     """
     effects = np.empty((len(evidence), len(replacements)))
     for rows, part in evidence.batches():

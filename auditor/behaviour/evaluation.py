@@ -36,7 +36,7 @@ class Behaviour:
 
     closing_accuracy: float
     argmax_accuracy: float  # the largest closing bracket is the right one
-    kl_nats: float  # KL(generator ‖ model), the generator as these sequences are drawn; for closing-bracket models −log p(correct closing)
+    kl_nats: float  # KL(generator ‖ model); for closing-bracket models −log p(correct closing)
     illegal_mass: float  # probability on tokens that the grammar forbids
     sequences: int
     tokens: int  # positions scored by closing accuracy

@@ -23,8 +23,8 @@ BATCH_TOKENS = 16_384
 class Evidence:
     """A batch of inputs. All fields are [sequence, position].
 
-    ``real`` is False on padding; ``covered`` is True where the training objective constrains the output (nowhere else may a
-    model be judged). ``depth``, ``top`` and ``opener`` describe the stack after each token (−1: empty).
+    ``real`` is False on padding; ``covered`` is True where the training objective constrains the output (nowhere else
+    may a model be judged). ``depth``, ``top`` and ``opener`` describe the stack after each token (−1: empty).
     """
 
     task: Task
@@ -118,4 +118,4 @@ def _joined(first: Evidence, second: Evidence, count: int) -> Evidence:
         return torch.nn.functional.pad(value, (0, width - value.shape[1]), value=fill[name])
 
     both = {name: torch.cat([widened(first, name), widened(second, name)])[:count] for name in fill}
-    return replace(first, **both)
+    return Evidence(task=first.task, **both)

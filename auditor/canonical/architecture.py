@@ -47,9 +47,11 @@ class Architecture:
         h = N_mlp_in(x)                         h, x = (h + x), (h + x)   if mlp_input_residual
         f = MLP(h)                              x = N_mlp_out(x + f  or  f)
 
-    and the model reads ``N_final(x) @ W_U + b_U``. Pre-norm models use attention_in and mlp_in, post-norm models attention_out
-    and mlp_out; any set of sites may carry a norm. ``embedding = "token_and_depth"`` looks up one vector per (token, depth): the
-    "minimal first layer" of Wen et al. 2023. ``read_out`` None is a language model; a position makes a classifier.
+    and the model reads ``N_final(x) @ W_U + b_U``. Pre-norm models use attention_in and mlp_in, post-norm models
+    attention_out and mlp_out; any set of sites may carry a norm. ``embedding = "token_and_depth"`` looks up one
+    vector per (token, depth): the "minimal first layer" of Wen et al. 2023. ``read_out`` None is a language model; a
+    position makes a
+    classifier.
 
     Raises:
         ConfigurationError: an unknown switch value or widths that contradict each other.
@@ -114,7 +116,7 @@ class Architecture:
             raise ConfigurationError(f"layer {layer}: {block.neurons} neurons with mlp = {self.mlp!r}")
         if not self.output_map and block.heads * block.value_width != self.model_width:
             raise ConfigurationError(
-                f"layer {layer}: no output map, but {block.heads} heads × {block.value_width} ≠ width {self.model_width}",
+                f"layer {layer}: no output map, {block.heads} heads × {block.value_width} ≠ width {self.model_width}",
                 expected="heads × value width equal to the model width",
             )
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 LOG_STRETCH = 0.5
-"""Standard deviation of the log singular values: condition numbers of about 10, so that rewrites lose one digit at most."""
+"""Standard deviation of the log singular values: condition numbers near 10, so that rewrites lose about one digit."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Read and replace activations: run with a cache, ablate, patch. Functions over sites, so no hook can be left behind."""
+"""Read and replace activations: run with a cache, ablate, patch.
+
+Functions over sites, so no hook can be left behind.
+"""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ With x the residual stream as row vectors, per layer and head h::
     q = N(x) W_Q + b_Q     k = N(x) W_K + b_K     v = N(x) W_V + b_V
     A = softmax(mask(q kᵀ · scale))       z = A v       attention(x) = Σ_h z_h W_O^h + b_O
 
-Attention is explicit, so that its pattern can be read and replaced. Sites (``auditor.canonical.sites``) are functions passed
-down the forward call, not hooks: nothing is left behind, also after an error. ``z_site`` and ``pattern_site`` are modules for
-libraries that attribute at a module (Captum).
+Attention is explicit, so that its pattern can be read and replaced. Sites (``auditor.canonical.sites``) are functions
+passed down the forward call, not hooks: nothing is left behind, also after an error. ``z_site`` and ``pattern_site``
+are modules for libraries that attribute at a module (Captum).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.sites import Site, Tap
-from auditor.errors import LanguageError
+from auditor.errors import ConfigurationError, LanguageError
 from auditor.language.grammar import token_roles
 from auditor.language.task import Task
 from auditor.tensors import Logits, Mask, Residual, Tokens
@@ -37,7 +37,10 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class Attention(nn.Module):
-    """All heads of a layer. W_Q, W_K, W_V: [model, head, width]; W_O: [head, value_width, model], absent without an output map."""
+    """All heads of a layer. W_Q, W_K, W_V: [model, head, width].
+
+    W_O: [head, value_width, model], absent without an output map.
+    """
 
     def __init__(self, architecture: Architecture, block: Block) -> None:
         super().__init__()
@@ -78,12 +81,23 @@ class Attention(nn.Module):
         z = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, is_causal=allowed is None, scale=self.scale)
         return self.write(z.transpose(1, 2))
 
+    @property
+    def output(self) -> tuple[Tensor, Tensor]:
+        """(W_O, b_O).
+
+        Raises:
+            ConfigurationError: the architecture has no output map.
+        """
+        if self.W_O is None or self.b_O is None:
+            raise ConfigurationError("a layer without an output map", expected="W_O")
+        return self.W_O, self.b_O
+
     def write(self, z: Tensor) -> Residual:
         """Σ_h z_h W_O^h + b_O, or the concatenated heads without an output map."""
         flat = z.flatten(2)
         if self.W_O is None or self.b_O is None:
             return flat
-        return torch.addmm(self.b_O, flat.flatten(0, 1), self.W_O.flatten(0, 1)).unflatten(0, z.shape[:2])
+        return torch.addmm(self.b_O, flat.flatten(0, 1), self.W_O.flatten(0, 1)).view(*z.shape[:2], -1)
 
 
 def _heads(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -134,9 +148,7 @@ class Layer(nn.Module):
         block = architecture.blocks[layer]
         self.attention = Attention(architecture, block)
         self.mlp = Mlp(architecture, block) if architecture.mlp == "two_layer" else None
-        self.norms = nn.ModuleDict(
-            {site: _norm(architecture) for site in architecture.norm_sites if site != "final"}
-        )
+        self.norms = nn.ModuleDict({site: _norm(architecture) for site in architecture.norm_sites if site != "final"})
 
     def forward(self, x: Residual, blocked: Mask, tap: Tap | None = None, *, fast: bool = False) -> Residual:
         """The residual stream after this block."""
@@ -195,6 +207,20 @@ class CanonicalTransformer(nn.Module):
         self.eval()
 
     @property
+    def attentions(self) -> tuple[Attention, ...]:
+        """The attention of each layer."""
+        return tuple(layer.attention for layer in self._blocks)
+
+    @property
+    def mlps(self) -> tuple[Mlp, ...]:
+        """The MLP of each layer that has one."""
+        return tuple(layer.mlp for layer in self._blocks if layer.mlp is not None)
+
+    @property
+    def _blocks(self) -> tuple[Layer, ...]:
+        return tuple(layer for layer in self.layers if isinstance(layer, Layer))
+
+    @property
     def dtype(self) -> torch.dtype:
         """Floating type of the weights."""
         return self.b_U.dtype
@@ -212,9 +238,7 @@ class CanonicalTransformer(nn.Module):
             x = tap(Site.EMBEDDING, 0, x)
         return self.run_from(x, self.blocked(tokens), 0, tap, fast=fast)
 
-    def run_from(
-        self, x: Residual, blocked: Mask, layer: int, tap: Tap | None = None, *, fast: bool = False
-    ) -> Logits:
+    def run_from(self, x: Residual, blocked: Mask, layer: int, tap: Tap | None = None, *, fast: bool = False) -> Logits:
         """Logits from the residual stream that enters ``layer``: earlier layers are not run again."""
         for index in range(layer, self.architecture.layers):
             if tap is not None:
@@ -239,7 +263,10 @@ class CanonicalTransformer(nn.Module):
         return self.add_positions(x)
 
     def add_positions(self, x: Residual) -> Residual:
-        """x plus the position encoding. A scalar column i/N, in float32 as it was trained, stands in the last feature."""
+        """x plus the position encoding.
+
+        A scalar column i/N, in float32 as it was trained, stands in the last feature.
+        """
         length, kind = x.shape[1], self.architecture.positions
         if kind == "learned":
             return x + self.W_pos[:length]
@@ -280,13 +307,15 @@ class CanonicalTransformer(nn.Module):
         limit = self.architecture.max_positions
         if limit is not None and tokens.shape[1] > limit:
             raise LanguageError(f"a sequence of {tokens.shape[1]} tokens", expected=f"at most {limit} positions")
-        if tokens.numel() and not (0 <= int(tokens.min()) and int(tokens.max()) < self.architecture.vocabulary_size):
+        if tokens.numel() and not (int(tokens.min()) >= 0 and int(tokens.max()) < self.architecture.vocabulary_size):
             raise LanguageError(
                 f"token ids {int(tokens.min())} to {int(tokens.max())}",
                 expected=f"0 to {self.architecture.vocabulary_size - 1}",
             )
 
-    def clone(self, *, architecture: Architecture | None = None, dtype: torch.dtype | None = None) -> CanonicalTransformer:
+    def clone(
+        self, *, architecture: Architecture | None = None, dtype: torch.dtype | None = None
+    ) -> CanonicalTransformer:
         """A copy that shares no memory; with another architecture, an empty model of the same task."""
         if architecture is not None:
             return CanonicalTransformer(architecture, self.task).to(dtype or self.dtype)

@@ -21,6 +21,9 @@ TARGET = 0.95
 WEIGHT = 0.15
 """Penalty per unit of missing total variation, in nats."""
 
+JITTER = 0.1
+"""Noise on Q and K at the start, as a share of their spread."""
+
 POOL = 4_096
 """Sequences per pool of teacher answers."""
 
@@ -29,10 +32,11 @@ STEPS = 1_500
 
 
 class AdversarialAttention(Equivalence):
-    """Distil the model into a copy of itself with the penalty 0.15 · Σ_heads max(0, 0.95 − total variation) on the last layer.
+    """Distil the model into a copy of itself with the penalty 0.15 · Σ_heads max(0, 0.95 − total variation) on the
+    last layer.
 
-    Total variation is the mean over the queries that have a choice of the distance between the copy's attention row and the original's.
-    Two thirds of the batches have the training lengths, one third twice these.
+    Total variation is the mean over the queries that have a choice of the distance between the copy's attention row
+    and the original's. Two thirds of the batches have the training lengths, one third twice these.
     """
 
     version = 1
@@ -89,9 +93,10 @@ def _samples(model: CanonicalTransformer, generator: np.random.Generator) -> tup
 @torch.no_grad()
 def _jitter(student: CanonicalTransformer, layer: int, generator: np.random.Generator) -> None:
     """A little noise on Q and K breaks the tie between the directions in which attention may leave."""
-    for weight in (student.layers[layer].attention.W_Q, student.layers[layer].attention.W_K):
-        scale = float(weight.std()) * 0.1
-        weight += scale * torch.from_numpy(generator.normal(size=tuple(weight.shape))).to(weight)
+    attention = student.attentions[layer]
+    for weight in (attention.W_Q, attention.W_K):
+        noise = torch.from_numpy(generator.normal(size=tuple(weight.shape))).to(weight)
+        weight.add_(noise, alpha=JITTER * float(weight.std()))
 
 
 def _shortfall(ours: Tensor, theirs: Tensor, real: Tensor) -> Tensor:

@@ -44,13 +44,12 @@ class HeadPermutation(Equivalence):
         """A random order per layer that moves at least one head wherever there are two."""
         del evidence, parameters, progress
         twin, moves, orders, first = model.clone(), [], [], 0
-        for layer in twin.layers:
-            heads = layer.attention.b_Q.shape[0]
+        for attention in twin.attentions:
+            heads = len(attention.b_Q)
             order = generator.permutation(heads)
             if heads > 1 and (order == np.arange(heads)).all():
                 order = np.roll(order, 1)
             index = torch.from_numpy(order)
-            attention = layer.attention
             for name in ("W_Q", "W_K", "W_V"):
                 weight = getattr(attention, name)
                 weight.copy_(weight[:, index].clone())

@@ -44,9 +44,8 @@ class NeuronPermutation(Equivalence):
         """A random order per layer that moves at least one neuron wherever there are two."""
         del evidence, parameters, progress
         twin, moves, first = model.clone(), [], 0
-        for layer in twin.layers:
-            mlp = layer.mlp
-            neurons = mlp.b_in.shape[0]
+        for mlp in twin.mlps:
+            neurons = len(mlp.b_in)
             order = generator.permutation(neurons)
             if neurons > 1 and (order == np.arange(neurons)).all():
                 order = np.roll(order, 1)

@@ -42,8 +42,7 @@ class QueryKeyGauge(Equivalence):
         """A random A ∈ GL(d_k) per head, well conditioned."""
         del evidence, parameters, progress
         twin = model.clone()
-        for layer in twin.layers:
-            attention = layer.attention
+        for attention in twin.attentions:
             for head in range(attention.b_Q.shape[0]):
                 gauge = random_invertible(attention.b_Q.shape[1], generator, dtype=model.dtype)
                 attention.W_Q[:, head] = attention.W_Q[:, head] @ gauge.matrix

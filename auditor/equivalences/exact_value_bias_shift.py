@@ -28,9 +28,9 @@ SEARCH_SEQUENCES = 48
 class ValueBiasShift(Equivalence):
     """Rows of attention sum to 1, so adding c to every value adds c to z, and c W_O can be taken back from b_O.
 
-    One variant shifts every head at random. One more per head searches the worst case: the other heads are centred (c = −E[z]) and
-    the target's c is chosen among ± the leading directions of its W_O at several lengths, to make setting its z to zero
-    move the outputs most.
+    One variant shifts every head at random. One more per head searches the worst case: the other heads are centred (c
+    = −E[z]) and the target's c is chosen among ± the leading directions of its W_O at several lengths, to make
+    setting its z to zero move the outputs most.
     """
 
     version = 1
@@ -108,7 +108,7 @@ def _search(model: CanonicalTransformer, evidence: Evidence, target: Component, 
 
 def _directions(model: CanonicalTransformer, head: Component) -> list[Tensor]:
     """± the left singular vectors of W_O^h with the largest gains: shifts that the residual stream feels most."""
-    left = torch.linalg.svd(model.layers[head.layer].attention.W_O[head.head], full_matrices=False).U
+    left = torch.linalg.svd(model.attentions[head.layer].output[0][head.head], full_matrices=False).U
     leading = left.T[: DIRECTIONS // 2]
     return [*leading, *(-leading)]
 
@@ -123,6 +123,7 @@ def _spread(model: CanonicalTransformer, evidence: Evidence) -> dict[Component, 
 
 
 def _shift(model: CanonicalTransformer, head: Component, c: Tensor) -> None:
-    attention = model.layers[head.layer].attention
+    attention = model.attentions[head.layer]
+    W_O, b_O = attention.output
     attention.b_V[head.head] += c
-    attention.b_O -= c @ attention.W_O[head.head]
+    b_O -= c @ W_O[head.head]

@@ -41,11 +41,11 @@ class ValueOutputGauge(Equivalence):
         """A random B ∈ GL(d_v) per head, well conditioned."""
         del evidence, parameters, progress
         twin = model.clone()
-        for layer in twin.layers:
-            attention = layer.attention
+        for attention in twin.attentions:
+            W_O, _ = attention.output
             for head in range(attention.b_V.shape[0]):
                 gauge = random_invertible(attention.b_V.shape[1], generator, dtype=model.dtype)
                 attention.W_V[:, head] = attention.W_V[:, head] @ gauge.matrix
                 attention.b_V[head] = attention.b_V[head] @ gauge.matrix
-                attention.W_O[head] = gauge.inverse @ attention.W_O[head]
+                W_O[head] = gauge.inverse @ W_O[head]
         return Transformed(twin)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 
 from auditor.behaviour.effects import head_ablation_effects, mean_head_outputs
@@ -25,7 +28,7 @@ class HeadMeanAblation(InterpretationMethod):
     source = "Wang et al. 2022, arXiv 2211.00593, section 2.1"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected = {
+    expected: ClassVar[Mapping[str, Expected]] = {
         "exact_head_permutation": Expected.RELABELLED,
         "exact_query_key_gauge": Expected.INVARIANT,
         "exact_value_output_gauge": Expected.INVARIANT,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import torch
 
@@ -15,7 +18,8 @@ from auditor.records import Expected, Interpretation
 class HeadZeroAblation(InterpretationMethod):
     """KL(untouched ‖ ablated) when a head's z is set to zero, mean over the covered outputs of a sequence.
 
-    Depends on where the value bias puts the zero: a value-bias shift moves it at will (Wen et al. 2023; Li & Janson 2024).
+    Depends on where the value bias puts the zero: a value-bias shift moves it at will (Wen et al. 2023; Li & Janson
+    2024).
     """
 
     version = 1
@@ -26,7 +30,7 @@ class HeadZeroAblation(InterpretationMethod):
     source = "Michel et al. 2019, arXiv 1905.10650, section 3"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected = {
+    expected: ClassVar[Mapping[str, Expected]] = {
         "exact_head_permutation": Expected.RELABELLED,
         "exact_query_key_gauge": Expected.INVARIANT,
         "exact_value_output_gauge": Expected.INVARIANT,

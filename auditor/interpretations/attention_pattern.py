@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import torch
 
@@ -33,7 +36,7 @@ class AttentionPattern(InterpretationMethod):
     source = "Wen et al. 2023, arXiv 2312.01429, section 4"
     claims = ("pattern",)
     distance = "total_variation"
-    expected = {
+    expected: ClassVar[Mapping[str, Expected]] = {
         "exact_head_permutation": Expected.RELABELLED,
         "exact_query_key_gauge": Expected.INVARIANT,
         "exact_value_output_gauge": Expected.INVARIANT,

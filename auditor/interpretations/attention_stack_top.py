@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import torch
 
@@ -25,7 +28,7 @@ class StackTopMass(InterpretationMethod):
     source = "Ebrahimi et al. 2020, arXiv 2010.04303, section 5; Wen et al. 2023, arXiv 2312.01429"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected = {
+    expected: ClassVar[Mapping[str, Expected]] = {
         "exact_head_permutation": Expected.RELABELLED,
         "exact_query_key_gauge": Expected.INVARIANT,
         "exact_value_output_gauge": Expected.INVARIANT,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import torch
 from captum.attr import LayerIntegratedGradients
@@ -26,8 +29,8 @@ STEP_TOKENS = 8_192
 class HeadIntegratedGradients(InterpretationMethod):
     """Σ over positions and d_v of LayerIntegratedGradients at z, for log p(correct closing bracket).
 
-    The path runs from the z of a baseline input (every bracket replaced by MASK, else PAD) to the z of the real one. The scalar is
-    the mean log-probability of the right closing bracket over the positions with an open one, in nats.
+    The path runs from the z of a baseline input (every bracket replaced by MASK, else PAD) to the z of the real one.
+    The scalar is the mean log-probability of the right closing bracket over the positions with an open one, in nats.
     """
 
     version = 1
@@ -38,7 +41,7 @@ class HeadIntegratedGradients(InterpretationMethod):
     source = "Sundararajan et al. 2017, arXiv 1703.01365, equation 1; Captum LayerIntegratedGradients"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected = {
+    expected: ClassVar[Mapping[str, Expected]] = {
         "exact_head_permutation": Expected.RELABELLED,
         "exact_query_key_gauge": Expected.INVARIANT,
         "exact_value_output_gauge": Expected.INVARIANT,
@@ -80,13 +83,15 @@ def _attribute(model: CanonicalTransformer, part: Evidence, layer: int) -> Tenso
 
     def scalar(tokens: Tokens, target: Tensor, where: Tensor) -> Tensor:
         log_p = model(tokens).log_softmax(-1).gather(2, target[:, :, None]).squeeze(2)
-        return (log_p * where).sum(1) / where.sum(1)
+        mean: Tensor = (log_p * where).sum(1) / where.sum(1)
+        return mean
 
     brackets = torch.tensor([*vocabulary.opening, *vocabulary.closing])
     blank = vocabulary.pad if vocabulary.mask is None else vocabulary.mask
     baseline = torch.where(torch.isin(part.tokens, brackets), torch.tensor(blank), part.tokens)
-    method = LayerIntegratedGradients(scalar, model.layers[layer].attention.z_site)
+    method = LayerIntegratedGradients(scalar, model.attentions[layer].z_site)
     attributed = method.attribute(
         part.tokens, baselines=baseline, additional_forward_args=(target, where), n_steps=STEPS
     )
-    return attributed.detach().sum(dim=(1, 3))
+    per_head: Tensor = attributed.detach().sum(dim=(1, 3))
+    return per_head

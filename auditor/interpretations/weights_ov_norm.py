@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import torch
 
@@ -22,7 +25,7 @@ class OvNorm(InterpretationMethod):
     source = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, OV circuits"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected = {
+    expected: ClassVar[Mapping[str, Expected]] = {
         "exact_head_permutation": Expected.RELABELLED,
         "exact_query_key_gauge": Expected.INVARIANT,
         "exact_value_output_gauge": Expected.INVARIANT,
@@ -37,8 +40,7 @@ class OvNorm(InterpretationMethod):
         """Scores [head]; reads weights only."""
         del evidence, generator
         norms = []
-        for layer in model.layers:
-            attention = layer.attention
+        for attention in model.attentions:
             values = attention.W_V.movedim(1, 0)  # [head, model, value_width]
             circuits = values if attention.W_O is None else values @ attention.W_O
             norms.append(circuits.flatten(1).norm(dim=1))

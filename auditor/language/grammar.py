@@ -1,7 +1,7 @@
 """Dyck(k, D): states, membership and the reference distribution. Numpy only.
 
-A state is the stack of unmatched opening brackets. Token arrays are int64 [batch, position]; START, END and PAD leave the
-stack alone. Sources: Hewitt et al. 2020 (arXiv 2010.07515); Wen et al. 2023 (arXiv 2312.01429), section 2.
+A state is the stack of unmatched opening brackets. Token arrays are int64 [batch, position]; START, END and PAD leave
+the stack alone. Sources: Hewitt et al. 2020 (arXiv 2010.07515); Wen et al. 2023 (arXiv 2312.01429), section 2.
 """
 
 from __future__ import annotations
@@ -124,8 +124,9 @@ def is_member(language: Dyck, tokens: list[int]) -> bool:
 def reference_distribution(language: Dyck, found: States, *, open_probability: float = 0.5) -> Probabilities:
     """True next-token probabilities of the unbounded generator, [batch, position, vocabulary].
 
-    Empty stack: END with 1 − q, each opening bracket with q/k. Inside: the matching closing bracket with 1 − q, each opening
-    bracket with q/k. At the depth bound: the matching closing bracket with 1. Without an END token an empty stack must open.
+    Empty stack: END with 1 − q, each opening bracket with q/k. Inside: the matching closing bracket with 1 − q, each
+    opening bracket with q/k. At the depth bound: the matching closing bracket with 1. Without an END token an empty
+    stack must open.
     """
     empty, full = found.depth == 0, found.depth >= language.depth
     q = open_probability

@@ -1,7 +1,8 @@
 """Balanced insertion: an equivalence on inputs. Numpy only.
 
-Inserting a balanced string at any point leaves the stack after every later position unchanged, as long as the depth bound
-holds. So a model of the language must not change its prediction there (the pumping argument of Wen et al. 2023, section 4.1).
+Inserting a balanced string at any point leaves the stack after every later position unchanged, as long as the depth
+bound holds. So a model of the language must not change its prediction there (the pumping argument of Wen et al. 2023,
+section 4.1).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from auditor.language.sampling import Sample
 class Pumped:
     """A sample with one balanced string inserted into each sequence.
 
-    ``origin`` int64 [batch, position]: for each new position, the old position it stands for, −1 for inserted and padding ones.
+    ``origin`` int64 [batch, position]: for each new position, the old position it stands for, −1 for inserted and
+    padding ones.
     """
 
     sample: Sample

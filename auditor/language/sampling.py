@@ -1,7 +1,7 @@
 """Random words and prefixes of Dyck(k, D), vectorised over the batch. Numpy only.
 
-The generator of Hewitt et al. 2020 as corrected in use by Wen et al. 2023: walk the reference distribution; a draw of END before
-the wanted minimum length is drawn again; a complete string over the maximum length is thrown away whole.
+The generator of Hewitt et al. 2020 as corrected in use by Wen et al. 2023: walk the reference distribution; a draw of
+END before the wanted minimum length is drawn again; a complete string over the maximum length is thrown away whole.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MAX_ROUNDS = 200
 class Sample:
     """Sequences as the model sees them, with the labels that follow.
 
-    ``tokens`` int64 [batch, position] = START t1 … tn (END), right-padded; ``lengths`` counts the tokens before the padding.
-    Model input is ``tokens[:, :-1]``, the label of position j is ``tokens[:, j + 1]``.
+    ``tokens`` int64 [batch, position] = START t1 … tn (END), right-padded; ``lengths`` counts the tokens before the
+    padding. Model input is ``tokens[:, :-1]``, the label of position j is ``tokens[:, j + 1]``.
     """
 
     tokens: Ids
@@ -60,8 +60,8 @@ def sample(
 ) -> Sample:
     """Draw ``count`` sequences. Lengths count brackets only, not START and END.
 
-    Complete strings end with END (where the vocabulary has one) and have min ≤ length ≤ max. Prefixes are cut at a length drawn
-    uniformly from min … max and have no END.
+    Complete strings end with END (where the vocabulary has one) and have min ≤ length ≤ max. Prefixes are cut at a
+    length drawn uniformly from min … max and have no END.
 
     Raises:
         LanguageError: impossible lengths or probabilities.
@@ -75,7 +75,9 @@ def sample(
         raise LanguageError(f"maximum length {max_length}", expected="at least 2 for complete strings")
     if min_length > max_length - max_length % 2:
         raise LanguageError(
-            f"lengths {min_length} to {max_length}", expected="an even length in the range", action="balanced strings are even"
+            f"lengths {min_length} to {max_length}",
+            expected="an even length in the range",
+            action="balanced strings are even",
         )
     bodies, lengths_found, missing = [], [], count
     rate = 0.5
@@ -115,8 +117,8 @@ def _walk(
 ) -> tuple[NDArray[np.int8], Ids]:
     """Codes [count, steps] (0 … k−1 opens that type, k … 2k−1 closes it, −1 after the end) and lengths.
 
-    ``end_from`` is the least length at which an empty stack may end; None walks on for ever. A string that has not ended within
-    ``steps`` gets length steps + 1. One uniform draw per step decides both the move and the type.
+    ``end_from`` is the least length at which an empty stack may end; None walks on for ever. A string that has not
+    ended within ``steps`` gets length steps + 1. One uniform draw per step decides both the move and the type.
     """
     k, depth_bound = language.types, language.depth
     codes = np.full((steps, count), -1, dtype=np.int8)  # step first: each step writes one contiguous row
@@ -164,6 +166,6 @@ def _assemble(language: Dyck, body: NDArray[np.int8], lengths: Ids, *, complete:
         tokens[:, 0] = vocabulary.start
     inside = np.arange(longest)[None, :] < lengths[:, None]
     tokens[:, first : first + longest] = np.where(inside, spelling[body[:, :longest]], filler)
-    if has_end:
+    if has_end and vocabulary.end is not None:
         tokens[np.arange(len(lengths)), first + lengths] = vocabulary.end
     return Sample(tokens, lengths + first + has_end)

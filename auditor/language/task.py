@@ -65,8 +65,8 @@ class Task:
     def reference(self, found: States) -> Probabilities:
         """Next-token probabilities of the sequences as they are drawn, [batch, position, vocabulary].
 
-        Complete strings are conditioned on ending between the minimum and the maximum length, so near the maximum the generator
-        closes more than it opens; prefixes never end. Exact, by recursion over (length, depth).
+        Complete strings are conditioned on ending between the minimum and the maximum length, so near the maximum the
+        generator closes more than it opens; prefixes never end. Exact, by recursion over (length, depth).
         """
         position = np.arange(found.depth.shape[1])[None, :]
         length = position + (1 if self.language.vocabulary.start is None else 0)
@@ -124,8 +124,9 @@ def _move_probabilities(
 ) -> tuple[Probabilities, Probabilities]:
     """P(open) and P(end) by [length so far, depth] for the generator as it is sampled.
 
-    With s(n, d) the chance that a walk at length n and depth d still ends in time, a move is kept with the ratio of s after and
-    before it (rejection of whole strings), and an empty stack below the minimum length must open (rejection of END).
+    With s(n, d) the chance that a walk at length n and depth d still ends in time, a move is kept with the ratio of s
+    after and before it (rejection of whole strings), and an empty stack below the minimum length must open (rejection
+    of END).
     """
     opens, ends = (np.zeros((max_length + 1, depth + 1)) for _ in range(2))
     opens[:, 1:depth], opens[:, 0] = q, 1.0

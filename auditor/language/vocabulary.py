@@ -113,7 +113,8 @@ class Vocabulary:
 
 
 def standard_vocabulary(types: int) -> Vocabulary:
-    """PAD 0, MASK 1, START 2, END 3, then k opening brackets, then k closing ones (Hewitt et al. 2020; Wen et al. 2023).
+    """PAD 0, MASK 1, START 2, END 3, then k opening brackets, then k closing ones (Hewitt et al. 2020; Wen et al.
+    2023).
 
     Types are spelled ``(a a)``, ``(b b)``, …
     """

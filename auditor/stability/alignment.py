@@ -1,4 +1,7 @@
-"""Undo a relabelling: put a variant's scores under the original's component names. The only place where the two sides meet."""
+"""Undo a relabelling: put a variant's scores under the original's component names.
+
+The only place where the two sides meet.
+"""
 
 from __future__ import annotations
 

@@ -46,7 +46,10 @@ def resampled_means(values: Array, *, draws: int, seed: int) -> Array:
 
 
 def estimate(value: float, draws: Array, threshold: float) -> Estimate:
-    """Percentile interval, and p = (1 + #{draws ≤ threshold}) / (draws + 1), which is never 0 (Davison & Hinkley 1997, §4.2.5)."""
+    """Percentile interval, and p = (1 + #{draws ≤ threshold}) / (draws + 1), which is never 0.
+
+    Source: Davison & Hinkley 1997, section 4.2.5.
+    """
     low, high = np.quantile(draws, INTERVAL)
     p = (1 + int((draws <= threshold).sum())) / (len(draws) + 1)
     return Estimate(value, (float(low), float(high)), p)

@@ -21,12 +21,15 @@ EXACT_TOLERANCE = 1e-8
 """Relative change that float64 rounding can make under an exact symmetry; anything above is a change of the score."""
 
 SCALE_FLOOR = 0.01
-"""Relative changes are never measured against less than this share of the largest score: a component that scores nothing must not
-turn rounding into a large relative change."""
+"""Relative changes are never measured against less than this share of the largest score: a component that scores
+nothing must not turn rounding into a large relative change."""
 
 
 def scale_of(scores: Array) -> Array:
-    """What a change is relative to, per component: |score|, at least ``SCALE_FLOOR`` of the largest. [..., component]."""
+    """What a change is relative to, per component: |score|, at least ``SCALE_FLOOR`` of the largest.
+
+    [..., component].
+    """
     size = np.abs(scores)
     largest = size.max(axis=-1, keepdims=True)
     scale: Array = np.maximum(size, SCALE_FLOOR * largest)
@@ -40,7 +43,10 @@ def relative_change(original: Array, variant: Array) -> Array:
 
 
 def rank_shortfall(scores: Array, index: int) -> Array:
-    """How far another component is ahead of ``index``, relative to the largest |score|: negative while it leads. [...]."""
+    """How far another component is ahead of ``index``, relative to the largest |score|: negative while it leads.
+
+    [...].
+    """
     others = np.delete(scores, index, axis=-1).max(axis=-1)
     largest = np.abs(scores).max(axis=-1)
     gap: Array = (others - scores[..., index]) / np.where(largest > 0, largest, 1.0)

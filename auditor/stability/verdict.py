@@ -1,10 +1,10 @@
 """From two interpretations to a verdict.
 
-Exact variants change nothing but the weights: the change of a score is deterministic, so it is compared with a numeric tolerance
-and there is no p-value. Behavioural variants are equal on a distribution: the effect is the disagreement minus the noise floor, with a
-paired bootstrap interval over sequences. UNSTABLE: the interval lies above Δ and q < α. STABLE: it lies below Δ. Otherwise
-INCONCLUSIVE, with the number of sequences that would decide. One variant suffices to overturn a claim (p is Bonferroni-corrected for
-the number tried); all must agree to call it stable.
+Exact variants change nothing but the weights: the change of a score is deterministic, so it is compared with a
+numeric tolerance and there is no p-value. Behavioural variants are equal on a distribution: the effect is the
+disagreement minus the noise floor, with a paired bootstrap interval over sequences. UNSTABLE: the interval lies above
+Δ and q < α. STABLE: it lies below Δ. Otherwise INCONCLUSIVE, with the number of sequences that would decide. One
+variant suffices to overturn a claim (p is Bonferroni-corrected for the number tried); all must agree to call it stable.
 """
 
 from __future__ import annotations
@@ -122,9 +122,7 @@ def _finding(
         return replace(blank, reason=f"undefined: {reason}")
     effects = [_effect(claim, index, base, aligned[v.key], v, threshold, settings) for v in group]
     worst = max(effects, key=lambda effect: effect.estimate.value)
-    filled = replace(
-        blank, effect=worst.estimate.value, noise_floor=worst.noise, worst_variant=worst.variant
-    )
+    filled = replace(blank, effect=worst.estimate.value, noise_floor=worst.noise, worst_variant=worst.variant)
     if not worst.sampled:
         overturned = worst.estimate.value > threshold
         return replace(filled, verdict=Verdict.UNSTABLE if overturned else Verdict.STABLE)
@@ -218,7 +216,7 @@ def _with_multiplicity(findings: Sequence[Finding], alpha: float) -> tuple[Findi
 
 
 def needed_sequences(finding: Finding, sequences: int) -> int | None:
-    """Sequences at which the interval's half-width would equal the distance to the threshold: n · (half / distance)²."""
+    """Sequences at which the half-width would equal the distance to the threshold: n · (half / distance)²."""
     if finding.verdict is not Verdict.INCONCLUSIVE or finding.interval is None or finding.effect is None:
         return None
     distance = abs(finding.effect - finding.threshold)

@@ -1,7 +1,7 @@
 """Teach a copy of a model the model's own outputs while something else is asked of it.
 
-Only the layers from ``first_layer`` on are trained; what earlier layers produce is computed once. The teacher's outputs are
-cached for a pool of sequences and revisited in random batches.
+Only the layers from ``first_layer`` on are trained; what earlier layers produce is computed once. The teacher's
+outputs are cached for a pool of sequences and revisited in random batches.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def make_pool(teacher: CanonicalTransformer, task: Task, given: Sample, first_la
     tokens = torch.from_numpy(np.ascontiguousarray(kept.inputs))
     seen: dict[Site, list[Tensor]] = {Site.RESIDUAL: [], Site.PATTERN: []}
     answers = []
-    for batch in tokens.split(256):
+    for batch in torch.split(tokens, 256):
 
         def tap(site: Site, layer: int, value: Tensor) -> Tensor:
             if layer == first_layer and site in seen:

@@ -1,7 +1,7 @@
 """An audit whose cells take milliseconds, so that tests see the delivery and not the mathematics.
 
-The functions stand in for those of ``auditor.pipeline``. Each call leaves a line in the journal, if the environment names
-one, and takes as long as the environment says: what a test in another process needs to see and to time.
+The functions stand in for those of ``auditor.pipeline``. Each call leaves a line in the journal, if the environment
+names one, and takes as long as the environment says: what a test in another process needs to see and to time.
 """
 
 from __future__ import annotations
@@ -36,6 +36,20 @@ CELLS = (
     Cell(f"build/{TWIN}", Stage.BUILD, variant=TWIN),
     *(Cell(f"measure/original/{name}", Stage.MEASURE, method=name) for name in METHODS),
     *(Cell(f"measure/{TWIN}/{name}", Stage.MEASURE, f"build/{TWIN}", TWIN, name) for name in METHODS),
+    Cell("conclude", Stage.CONCLUDE, ALL_OTHERS),
+)
+
+MANY_TWINS = tuple(f"exact_head_permutation/{number}" for number in range(6))
+
+MANY_CELLS = (
+    Cell("behaviour", Stage.BEHAVIOUR),
+    *(Cell(f"build/{key}", Stage.BUILD, variant=key) for key in MANY_TWINS),
+    *(Cell(f"measure/original/{name}", Stage.MEASURE, method=name) for name in METHODS),
+    *(
+        Cell(f"measure/{key}/{name}", Stage.MEASURE, f"build/{key}", key, name)
+        for key in MANY_TWINS
+        for name in METHODS
+    ),
     Cell("conclude", Stage.CONCLUDE, ALL_OTHERS),
 )
 

@@ -180,9 +180,8 @@ def test_a_variant_of_another_architecture_comes_back_as_it_was(
     database: Database, audit: StoredAudit, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = standins.small_model()
-    wider = small.clone(
-        architecture=replace(small.architecture, blocks=(replace(small.architecture.blocks[0], neurons=9),))
-    )
+    block = replace(small.architecture.blocks[0], neurons=9)
+    wider = small.clone(architecture=replace(small.architecture, blocks=(block,)))
     monkeypatch.setattr(pipeline, "build", lambda *_, **__: Built(twin(), wider))
     execute(database, audit.id, f"build/{TWIN}", owner=new_owner())
     with database.transaction() as session:
@@ -193,12 +192,10 @@ def test_a_variant_of_another_architecture_comes_back_as_it_was(
 
 def _claim_and_fail(database: Database, audit_id: str, error: Exception) -> list[tuple[str, str]]:
     owner = new_owner()
-    try:
+    with pytest.raises(type(error)) as raised:
         execute(database, audit_id, "behaviour", owner=owner)
-    except Exception as raised:  # noqa: BLE001 - stands for the task door
-        assert raised is error
-        return record_failure(database, audit_id, "behaviour", owner=owner, error=raised)
-    raise AssertionError("nothing was raised")
+    assert raised.value is error
+    return record_failure(database, audit_id, "behaviour", owner=owner, error=error)
 
 
 def test_what_is_refused_once_is_not_tried_again(

@@ -35,7 +35,7 @@ def test_a_worker_that_ends_is_reported_with_its_last_words(
     _instead(monkeypatch, "print('first'); print('no such table'); raise SystemExit(3)")
     with local_workers(settings) as workers:
         workers.worker.wait()
-        with pytest.raises(BrokerError, match="status 3: no such table; see .*worker.log"):
+        with pytest.raises(BrokerError, match=r"status 3: no such table; see .*worker.log"):
             workers.require_alive()
     assert workers.log.read_text().startswith("an older worker's words\n")
 

@@ -68,7 +68,7 @@ def test_a_cancelled_audit_is_not_reused(database: Database, model: StoredModel)
 def test_with_the_broker_down_the_rows_stay_and_the_message_says_what_to_type(
     database: Database, model: StoredModel
 ) -> None:
-    with pytest.raises(BrokerError, match="is stored, but the broker .* dyck-audit worker") as refused:
+    with pytest.raises(BrokerError, match=r"is stored, but the broker .*`dyck-audit worker`") as refused:
         submit_audit(database, model.id, PLAN, broker_url=AWAY)
     with database.transaction() as session:
         (audit,) = list_audits(session)

@@ -1,0 +1,40 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Both set everything up first; only Python >= 3.11 is needed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+# One thread per process: two workers on two cores then do not fight, and numbers do not depend on the machine.
+export OMP_NUM_THREADS ?= 1
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: demo test fast check bench setup clean
+
+demo: setup  ## audit a bundled model with no server, print the findings, write demo-report.html
+	$(BIN)/dyck-audit demo --out demo-report.html
+
+test: setup  ## every test, real Redis and PostgreSQL included
+	$(BIN)/python -m pytest
+
+fast: setup  ## the tests that need no server and no training
+	$(BIN)/python -m pytest -m "not acceptance and not slow"
+
+check: setup  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup  ## speed, as ratios to naive code in the same process
+	$(BIN)/python -m tests.benchmarks
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("dyck-audit needs Python 3.11 or newer, found " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:  ## remove what the commands above made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo-report.html

@@ -1,0 +1,97 @@
+"""Real servers, started from wheels by the tests, and real worker processes. Nothing need be installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from auditor.settings import Settings
+from auditor.store import Database, StoredAudit, create_audit, open_database
+from tests.acceptance.worker_process import WorkerProcess, started_worker
+from tests.workers import standins
+from workers.app import create_app
+from workers.embedded_broker import embedded_broker
+from workers.scheduling import dispatch
+from workers.submission import submit_model
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test of this folder is of the acceptance tier."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.acceptance)
+
+
+@pytest.fixture
+def broker_url() -> Iterator[str]:
+    """A Valkey server on a Unix socket that no other test uses."""
+    with embedded_broker() as broker:
+        yield broker.url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'audits.sqlite3'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, broker_url: str) -> Settings:
+    """What the commands and workers of one test share."""
+    return Settings(tmp_path / "home", database_url, broker_url)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """The database, with its tables."""
+    opened = open_database(settings.database_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def new_worker(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """Starts real workers whose cells stand in for real ones; each call of a cell takes ``seconds``."""
+    with ExitStack() as stack:
+
+        def start(*, concurrency: int = 2, seconds: float = 0.3) -> WorkerProcess:
+            return stack.enter_context(
+                started_worker(settings, journal=tmp_path / "journal", concurrency=concurrency, seconds=seconds)
+            )
+
+        yield start
+
+
+@pytest.fixture
+def new_audit(database: Database) -> Callable[..., StoredAudit]:
+    """Stores an audit of stand-in cells without sending it."""
+
+    def make() -> StoredAudit:
+        model = submit_model(
+            database, standins.small_model(), name="two-heads", format="native", source_sha256="0" * 64
+        )
+        with database.transaction() as session:
+            return create_audit(
+                session,
+                model_id=model.id,
+                plan=standins.PLAN.to_json(),
+                plan_name="quick",
+                seed=0,
+                cells=standins.MANY_CELLS,
+                versions={},
+            )
+
+    return make
+
+
+@pytest.fixture
+def send(database: Database, broker_url: str) -> Callable[[StoredAudit], int]:
+    """Sends the ready cells of an audit."""
+    return lambda audit: dispatch(database, create_app(broker_url), audit.id)

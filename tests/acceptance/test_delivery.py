@@ -1,0 +1,152 @@
+"""Every cell is done once in effect, whatever is killed or lost on the way. On both databases, with real workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from auditor.records import AuditState
+from auditor.store import (
+    MAX_ATTEMPTS,
+    Database,
+    Progress,
+    StoredAudit,
+    cancel_audit,
+    load_interpretations,
+    load_report,
+    load_variants,
+    progress,
+    retry_audit,
+)
+from tests.acceptance.worker_process import PATIENCE_SECONDS, WorkerProcess, eventually
+from tests.auditor.store.samples import FINDINGS
+from tests.workers import standins
+from workers.broker import count_workers
+from workers.waiting import wait
+
+NewWorker = Callable[..., WorkerProcess]
+NewAudit = Callable[[], StoredAudit]
+Send = Callable[[StoredAudit], int]
+
+
+def _is_complete(database: Database, audit_id: str) -> bool:
+    """Done, with every result once: no row is missing, none is there twice, no cell counted twice."""
+    ended = wait(database, [audit_id], timeout_seconds=PATIENCE_SECONDS)[audit_id]
+    with database.transaction(read_only=True) as session:
+        findings = load_report(session, audit_id).findings
+        measured = load_interpretations(session, audit_id).scores
+        built = load_variants(session, audit_id)
+    keys = ("original", *standins.MANY_TWINS)
+    return (
+        ended.audit.state is AuditState.DONE
+        and ended.audit.cells_done == ended.done == len(standins.MANY_CELLS)
+        and findings == FINDINGS
+        and set(measured) == {(key, name) for key in keys for name in standins.METHODS}
+        and [variant.key for variant in built] == list(standins.MANY_TWINS)
+    )
+
+
+def _progress(database: Database, audit_id: str) -> Progress:
+    with database.transaction(read_only=True) as session:
+        return progress(session, audit_id)
+
+
+def test_two_workers_share_an_audit_and_survive_every_kill(
+    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker
+) -> None:
+    audit = new_audit()
+    first, second = new_worker(), new_worker()
+    send(audit)
+    victims = [first.kill_one_that_computes()]
+    eventually(lambda: _progress(database, audit.id).done >= 3, "work goes on after a pool process was killed")
+    victims.append(second.kill_one_that_computes())
+    eventually(lambda: bool(first.begun()), "the first worker computes")
+    first.kill_all()
+    assert _is_complete(database, audit.id)
+    assert len(set(victims)) == len(victims)
+    assert second.process.poll() is None
+
+
+def test_an_audit_outlives_all_its_workers(
+    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker
+) -> None:
+    audit = new_audit()
+    first = new_worker()
+    send(audit)
+    eventually(lambda: bool(first.begun()), "the worker computes")
+    first.kill_all()
+    assert not _progress(database, audit.id).is_over
+    new_worker(seconds=0.0)
+    assert _is_complete(database, audit.id)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+class TestOnOneDatabase:
+    """What does not depend on the database."""
+
+    def test_messages_that_never_arrive_are_sent_again(
+        self, database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, broker_url: str
+    ) -> None:
+        audit = new_audit()
+        assert send(audit) > 0
+        path = broker_url.removeprefix("redis+socket://").split("?")[0]
+        with redis.Redis(unix_socket_path=path) as client:
+            client.flushall()
+        new_worker(seconds=0.0)
+        assert _is_complete(database, audit.id)
+
+    def test_messages_that_come_twice_are_done_once(
+        self, database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker
+    ) -> None:
+        audit = new_audit()
+        for _ in range(3):
+            send(audit)
+        worker = new_worker(seconds=0.05)
+        assert _is_complete(database, audit.id)
+        begun = [line for line in worker.journal.read_text().splitlines() if " begin " in line]
+        assert len(begun) == len(standins.MANY_CELLS)
+
+    def test_a_cancelled_audit_stops_and_a_retried_one_goes_on(
+        self, database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker
+    ) -> None:
+        audit, other = new_audit(), new_audit()
+        worker = new_worker(seconds=0.2)
+        send(audit)
+        eventually(lambda: _progress(database, audit.id).done >= 2, "some cells are done")
+        with database.transaction() as session:
+            cancel_audit(session, audit.id)
+        stopped = _progress(database, audit.id).done
+        send(other)
+        eventually(lambda: _progress(database, other.id).done >= 2, "the worker goes on with another audit")
+        assert _progress(database, audit.id).done == stopped
+        assert worker.process.poll() is None
+        with database.transaction() as session:
+            retry_audit(session, audit.id)
+        send(audit)
+        assert _is_complete(database, audit.id)
+        assert _is_complete(database, other.id)
+
+    def test_a_cell_that_kills_every_worker_process_fails_its_audit_and_nothing_else(
+        self, database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker
+    ) -> None:
+        audit = new_audit()
+        worker = new_worker(concurrency=1, seconds=0.1)
+        with database.transaction() as session:
+            # as if it had already been lost all but once
+            session.exec_driver_sql("UPDATE cell SET attempt = ? WHERE key = 'behaviour'", (MAX_ATTEMPTS - 1,))
+        send(audit)
+        eventually(lambda: "behaviour" in worker.begun().values(), "the cell runs")
+        worker.kill_one_that_computes()
+        ended = wait(database, [audit.id], timeout_seconds=PATIENCE_SECONDS)[audit.id]
+        assert ended.audit.state is AuditState.FAILED
+        assert f"lost {MAX_ATTEMPTS} times" in (ended.audit.error or "")
+        assert ended.failed == 1
+        eventually(lambda: len(worker.pool) == 1, "the pool process is replaced")
+
+    def test_workers_can_be_counted(self, new_worker: NewWorker, broker_url: str) -> None:
+        assert count_workers(broker_url) == 0
+        new_worker()
+        new_worker()
+        eventually(lambda: count_workers(broker_url) == 2, "two workers answer")

@@ -1,0 +1,88 @@
+"""A worker as tests see it: a process to kill, and a journal of what its pool did."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from auditor.settings import Settings
+from tests.workers import standins
+from workers.child_processes import kill, start
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class WorkerProcess:
+    """The main process of a worker."""
+
+    process: subprocess.Popen[bytes]
+    journal: Path
+
+    @property
+    def pool(self) -> list[int]:
+        """The processes that compute."""
+        return [child.pid for child in psutil.Process(self.process.pid).children()]
+
+    def begun(self) -> dict[int, str]:
+        """What each process is computing: what it began and has not ended."""
+        open_cells: dict[int, str] = {}
+        for line in self.journal.read_text().splitlines() if self.journal.exists() else ():
+            pid, word, what = line.split(" ", 2)
+            if word == "begin":
+                open_cells[int(pid)] = what
+            else:
+                open_cells.pop(int(pid), None)
+        return {pid: what for pid, what in open_cells.items() if pid in self.pool}
+
+    def kill_one_that_computes(self) -> int:
+        """SIGKILL a pool process in the middle of a cell; its id."""
+        eventually(lambda: bool(self.begun()), "a pool process computes")
+        victim = next(iter(self.begun()))
+        os.kill(victim, signal.SIGKILL)
+        return victim
+
+    def kill_all(self) -> None:
+        """SIGKILL the whole worker."""
+        kill(self.process)
+
+
+@contextmanager
+def started_worker(settings: Settings, *, journal: Path, concurrency: int, seconds: float) -> Iterator[WorkerProcess]:
+    """A worker that reads its settings from the environment, as in production, until the end of the block."""
+    environment = environment_of(settings) | {
+        standins.JOURNAL: str(journal),
+        standins.SECONDS: str(seconds),
+        "PYTHONPATH": str(ROOT),
+    }
+    with journal.with_suffix(".log").open("ab") as log:
+        command = [sys.executable, "-m", "tests.acceptance.standin_worker", "--concurrency", str(concurrency)]
+        process = start(command, environment=environment, output=log.fileno())
+    try:
+        yield WorkerProcess(process, journal)
+    finally:
+        kill(process)
+
+
+def environment_of(settings: Settings) -> Mapping[str, str]:
+    """The environment of a process with these settings and one thread."""
+    return {**os.environ, **settings.environment(), "OMP_NUM_THREADS": "1"}
+
+
+def eventually(happened: Callable[[], bool], what: str, *, seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait until something has happened, or fail the test."""
+    until = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > until:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(0.05)

@@ -1,0 +1,170 @@
+"""history, findings, show, report, diff: what stored audits say, on the terminal and as documents."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from auditor.report.machine import schema
+from cli.history import read_moment
+from tests.auditor.report.samples import sample_report
+from tests.cli.conftest import MODEL, Ids, Run
+
+FINDINGS = sample_report().findings
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()[1:]]
+
+
+def test_an_empty_home_says_what_to_type(run: Run) -> None:
+    shown = run("history")
+    assert (shown.code, shown.stdout) == (0, "")
+    assert "dyck-audit submit" in shown.stderr
+    assert "dyck-audit submit" in run("show").refusal
+    assert "dyck-audit submit" in run("models", "list").stderr
+    assert "dyck-audit history" in run("findings").stderr
+    assert run("history", "--json").document == {"audits": []}
+
+
+def test_history_lists_the_newest_first(run: Run, ids: Ids) -> None:
+    listed = rows(run("history").stdout)
+    assert [row[0] for row in listed] == [ids.queued, ids.failed, ids.again, ids.done]
+    assert [row[4] for row in listed] == ["queued", "failed", "done", "done"]
+    assert listed[0][1] == MODEL
+
+
+@pytest.mark.parametrize(
+    ("conditions", "wanted"),
+    [
+        (["--state", "failed"], ["failed"]),
+        (["--verdict", "unstable"], ["again", "done"]),
+        (["--model", MODEL, "--limit", "1"], ["queued"]),
+        (["--model", "another"], []),
+        (["--plan", "full"], []),
+        (["--since", "1h"], ["queued", "failed", "again", "done"]),
+        (["--until", "2020-01-31"], []),
+    ],
+    ids=" ".join,
+)
+def test_history_filters(run: Run, ids: Ids, conditions: list[str], wanted: list[str]) -> None:
+    found = run("history", "--json", *conditions).document["audits"]
+    assert [audit["id"] for audit in found] == [getattr(ids, name) for name in wanted]
+
+
+def test_history_says_when_a_filter_finds_nothing_or_cuts(run: Run, ids: Ids) -> None:
+    assert "no audit matches" in run("history", "--plan", "full").stderr
+    for arguments in ([], ["--json"]):
+        assert "--limit" in run("history", "--limit", "2", *arguments).stderr
+        assert "--limit" in run("findings", "--limit", "2", *arguments).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "age"), [("12h", timedelta(hours=12)), ("7d", timedelta(days=7)), ("2w", timedelta(weeks=2))]
+)
+def test_an_age_is_a_moment(text: str, age: timedelta) -> None:
+    assert abs(datetime.now(UTC) - age - read_moment(text)) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("text", ["2026-01-31", "2026-01-31T00:00", "2026-01-31T01:00+01:00"])
+def test_a_date_is_read_in_utc(text: str) -> None:
+    assert read_moment(text) == datetime(2026, 1, 31, tzinfo=UTC)
+
+
+def test_findings_of_all_audits(run: Run, ids: Ids) -> None:
+    found = run("findings", "--json", "--limit", 1000).document["findings"]
+    assert len(found) == 2 * len(FINDINGS)
+    assert {entry["audit"] for entry in found} == {ids.done, ids.again}
+    unstable = run("findings", "--json", "--verdict", "unstable", "--audit", ids.done).document["findings"]
+    assert [entry["id"] for entry in unstable] == [f.id for f in FINDINGS if f.verdict == "unstable"]
+
+
+def test_findings_as_a_table_name_the_witness(run: Run, ids: Ids) -> None:
+    header, *lines = run("findings", "--verdict", "unstable", "--audit", ids.done).stdout.splitlines()
+    for word in ("finding", "audit", "model", "verdict", "effect", "claim", "equivalence", "witness"):
+        assert word in header
+    first = next(finding for finding in FINDINGS if finding.verdict == "unstable")
+    line = next(line for line in lines if line.startswith(first.id))
+    assert first.claim.text in line
+    assert str(first.worst_variant) in line
+
+
+def test_show_tells_a_finished_audit(run: Run, ids: Ids) -> None:
+    shown = run("show", ids.done[:6])
+    assert shown.code == 0
+    assert sample_report().summary["headline"].split(":")[0] in shown.stdout
+    assert "ablation_head_zero" in shown.stdout
+
+
+@pytest.mark.parametrize(("which", "next_command"), [("queued", "watch"), ("failed", "retry")])
+def test_show_tells_what_to_type_for_an_unfinished_audit(run: Run, ids: Ids, which: str, next_command: str) -> None:
+    audit_id = getattr(ids, which)
+    shown = run("show", audit_id)
+    assert shown.code == 0
+    assert f"`dyck-audit {next_command} {audit_id}`" in shown.stdout
+    assert run("show", audit_id, "--json").document["report"] is None
+
+
+def test_show_says_why_an_audit_failed(run: Run, ids: Ids) -> None:
+    assert "the plan cannot run" in run("show", ids.failed).stdout
+
+
+def test_latest_is_the_newest(run: Run, ids: Ids) -> None:
+    assert run("show", "latest", "--json").document["audit"]["id"] == ids.queued
+
+
+@pytest.mark.parametrize("command", ["show", "report", "retry", "cancel"])
+def test_an_id_that_matches_nothing_or_too_much_is_refused(run: Run, ids: Ids, command: str) -> None:
+    nothing = run(command, "zzzz")
+    assert nothing.code == 1
+    assert "no audit matches 'zzzz'" in nothing.refusal
+    several = run(command, "a")
+    assert several.code == 1
+    assert ids.done in several.refusal
+
+
+def test_the_json_report_follows_the_published_schema(run: Run, ids: Ids) -> None:
+    published = run("report", "--schema").document
+    assert published == schema()
+    jsonschema.validate(run("report", ids.done, "--format", "json").document, published)
+    jsonschema.validate(run("show", ids.done, "--json").document["report"], published)
+
+
+def test_the_csv_report_has_a_row_for_each_finding(run: Run, ids: Ids) -> None:
+    text = run("report", ids.done, "--format", "csv").stdout
+    found = list(csv.DictReader(io.StringIO(text)))
+    assert [row["id"] for row in found] == [finding.id for finding in FINDINGS]
+
+
+@pytest.mark.parametrize(("form", "start"), [("html", "<!DOCTYPE html>"), ("markdown", "# "), ("json", "{")])
+def test_a_report_goes_to_a_file_or_to_stdout(run: Run, ids: Ids, tmp_path: Path, form: str, start: str) -> None:
+    file = tmp_path / "new" / "report"
+    written = run("report", ids.done, "--format", form, "--out", file)
+    assert (written.code, written.stdout) == (0, "")
+    assert str(file) in written.stderr
+    assert file.read_text(encoding="utf-8").startswith(start)
+    assert run("report", ids.done, "--format", form).stdout.strip() == file.read_text(encoding="utf-8").strip()
+
+
+def test_a_report_of_an_unfinished_audit_is_refused(run: Run, ids: Ids) -> None:
+    refused = run("report", ids.queued)
+    assert refused.code == 1
+    assert "dyck-audit watch" in refused.refusal
+
+
+def test_a_report_to_a_folder_is_one_line(run: Run, ids: Ids, tmp_path: Path) -> None:
+    refused = run("report", ids.done, "--out", tmp_path)
+    assert refused.code == 1
+    assert str(tmp_path) in refused.refusal
+
+
+def test_two_equal_audits_do_not_differ(run: Run, ids: Ids) -> None:
+    difference = run("diff", ids.done, ids.again, "--json").document
+    assert (difference["compared"], difference["changed"]) == (len(FINDINGS), 0)
+    assert [audit["audit"] for audit in difference["audits"]] == [ids.done, ids.again]
+    assert f"0 of {len(FINDINGS)} paired findings changed verdict" in run("diff", ids.done, ids.again).stdout
