@@ -49,7 +49,7 @@ _QUICK = Plan(
     longer_sequences=64,
     exact_variants=1,
     behavioural_variants=1,
-    twin_steps=900,
+    twin_steps=2_000,
 )
 PLANS: Mapping[str, Plan] = {
     "quick": _QUICK,
@@ -61,7 +61,7 @@ PLANS: Mapping[str, Plan] = {
         longer_sequences=128,
         exact_variants=3,
         behavioural_variants=2,
-        twin_steps=1_500,
+        twin_steps=3_000,
     ),
     "full": replace(
         _QUICK,
@@ -72,7 +72,7 @@ PLANS: Mapping[str, Plan] = {
         longer_sequences=256,
         exact_variants=8,
         behavioural_variants=4,
-        twin_steps=2_500,
+        twin_steps=5_000,
     ),
 }
 

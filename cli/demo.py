@@ -33,14 +33,18 @@ def demo(
 ) -> None:
     """Audit a bundled model end to end with no server, print the findings, write a page. About a minute."""
     door = invocation(context)
-    keep = keep or door.home is not None
+    keep = keep or _named_home(context)
     with _settings(door.settings, keep=keep) as settings:
         report = run(settings, seed, door.output)
     tell(door.output, report, out)
-    if keep:
-        door.output.text(f"\nThe audit is stored: `dyck-audit show {report.audit['id']}`, `dyck-audit findings`")
-    else:
-        door.output.text("\nNothing else was kept; `dyck-audit demo --keep` stores it for `findings` and `witness`")
+    if not keep:
+        door.output.text("Nothing else was kept; `dyck-audit demo --keep` stores the audit, so that all of this works")
+
+
+def _named_home(context: typer.Context) -> bool:
+    """Whether ``--home`` was typed; a home that only the environment names is not touched."""
+    source = context.find_root().get_parameter_source("home")
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def run(settings: Settings, seed: int, output: Output) -> AuditReport:

@@ -115,7 +115,7 @@ def _problems(fields: Mapping[str, Any]) -> Iterable[str]:
         elif name != "seed" and (not isinstance(value, str) or not value):
             yield f"{name} = {value!r}; expected a text"
     if "checkpoint" not in fields:
-        yield f"no checkpoint; expected a file or the name of a bundled model"
+        yield "no checkpoint; expected a file or the name of a bundled model"
 
 
 def _is_seed(value: Any) -> bool:

@@ -27,6 +27,9 @@ TABLE_WIDTH = 10_000
 PAGE_WIDTH = 120
 """Columns of a whole report in a pipe."""
 
+WHOLE_LETTERS = 14
+"""A column of ids, states or numbers up to this wide is never broken into lines: ids are copied."""
+
 STYLES = {
     "stable": "green",
     "done": "green",
@@ -70,12 +73,16 @@ class Output:
         from rich.table import Table
 
         terminal = _is_terminal(sys.stdout)
-        table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, padding=(0, 2, 0, 0))
+        cells = [[_cell(value) for value in row] for row in rows]
+        table = Table(
+            box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, padding=(0, 1 if terminal else 2, 0, 0)
+        )
         for place, column in enumerate(columns):
             justify: Literal["left", "right"] = "right" if column.endswith(">") else "left"
-            table.add_column(column.rstrip(">"), justify=justify, overflow="fold", no_wrap=place == 0)
-        for row in rows:
-            table.add_row(*(_cell(value) for value in row))
+            whole = all(len(row[place]) <= WHOLE_LETTERS for row in cells)
+            table.add_column(column.rstrip(">"), justify=justify, overflow="fold", no_wrap=whole)
+        for row in cells:
+            table.add_row(*row)
         _write(_rendered([table], pipe_width=TABLE_WIDTH))
 
     def note(self, text: str) -> None:
@@ -102,14 +109,14 @@ class Output:
     def bars(self) -> Iterator[Progress]:
         """Progress bars on stderr, with a field ``words`` beside each; they vanish at the end."""
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.table import Column
 
         columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[words]}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=12, table_column=Column(min_width=12)),
+            TimeElapsedColumn(table_column=Column(min_width=7)),
+            TextColumn("{task.fields[words]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
         )
         with Progress(*columns, console=Console(stderr=True), transient=True, disable=not self.draws) as bars:
             yield bars

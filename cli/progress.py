@@ -54,7 +54,7 @@ class Bars:
 
 @dataclass
 class Lines:
-    """A line when a piece begins, every ten seconds while it moves, and when it ends."""
+    """A line every ten seconds while a piece moves, and one when it ends; short work says nothing before."""
 
     output: Output
     told: dict[str, tuple[float, str]] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Lines:
     def move(self, key: str, share: float, words: str) -> None:
         """Say where the piece is, unless that was said just now."""
         now = time.monotonic()
-        then, said = self.told.get(key, (-LINE_SECONDS, ""))
+        then, said = self.told.setdefault(key, (now, ""))
         line = f"{key}: {share:.0%} {words}".rstrip()
         if line != said and now - then >= LINE_SECONDS:
             self.told[key] = (now, line)

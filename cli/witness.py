@@ -51,7 +51,8 @@ def verify(
     with tracking(output) as track:
         verified = verify_witness(directory, progress=partial(track.move, "verifying"))
     if as_json:
-        output.document(document(verified))
+        checks = document(verified.checks)
+        output.document({"passed": verified.passed, "finding": verified.finding.to_json(), "checks": checks})
     else:
         rows = [(check.name, "ok" if check.passed else "failed", check.detail) for check in verified.checks]
         output.table(("check", "result", "detail"), rows)

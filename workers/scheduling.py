@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
 from auditor.errors import BrokerError
 from auditor.records import ORIGINAL, Stage
@@ -40,7 +40,7 @@ def send(app: Celery, cells: Iterable[CellId]) -> None:
         with app.producer_or_acquire() as producer:
             for audit_id, key in waiting:
                 app.send_task(RUN_CELL, args=[audit_id, key], priority=priority(key), producer=producer)
-    except (OperationalError, OSError) as error:
+    except (OperationalError, ChannelError, OSError) as error:
         raise BrokerError(
             f"the broker {displayed(str(app.conf.broker_url))} takes no message: {_reason(error)}",
             expected="a running Redis or Valkey server",
@@ -90,7 +90,12 @@ def queued(app: Celery) -> int:
         BrokerError: the broker does not answer.
     """
     with app.connection_for_read() as connection:
-        away: tuple[type[Exception], ...] = (OperationalError, OSError, *connection.connection_errors)
+        away: tuple[type[Exception], ...] = (
+            OperationalError,
+            OSError,
+            *connection.connection_errors,
+            *connection.channel_errors,
+        )
         try:
             connection.ensure_connection(max_retries=1, interval_start=0.2)
             # not passive: kombu 5.7 looks for the queue without its key prefix and would never find it

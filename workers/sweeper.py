@@ -46,6 +46,9 @@ def _sweep_once(database: Database, app: Celery) -> None:
     except (BrokerError, StoreError) as away:  # the next sweep finds the same cells
         _log.warning("%s", away)
         return
+    except Exception:  # noqa: BLE001 - the thread's door: a worker that no longer sweeps would look healthy
+        _log.exception("the sweep failed")
+        return
     finally:
         database.dispose()
     if sent:

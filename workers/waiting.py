@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from auditor.store import Database, Progress, progress
+
+_REST: Final = 4
+"""Sleep this many times as long as a poll takes: waiting for hundreds of audits must not starve who computes them."""
 
 
 def wait(
@@ -29,6 +33,7 @@ def wait(
     until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     seen: dict[str, Progress] = {}
     while True:
+        began = time.monotonic()
         with database.transaction(read_only=True) as session:
             for audit_id in audit_ids:
                 if audit_id not in seen or not seen[audit_id].is_over:
@@ -37,4 +42,4 @@ def wait(
         if all(found.is_over for found in seen.values()) or (until is not None and time.monotonic() >= until):
             return seen
         check()
-        time.sleep(poll_seconds)
+        time.sleep(max(poll_seconds, _REST * (time.monotonic() - began)))

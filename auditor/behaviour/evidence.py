@@ -65,8 +65,12 @@ class Evidence:
 
 
 def evidence_of(task: Task, given: Sample) -> Evidence:
-    """Evidence from a sample: inputs are all columns but the last."""
-    inputs = given.inputs
+    """Evidence from a sample: inputs are all columns but the last.
+
+    The last token of a sequence is only a label: in a batch of longer ones padding stands in its place, so that no
+    bidirectional model reads it.
+    """
+    inputs = np.where(given.input_mask, given.inputs, _filler(task))
     found = states(task.language, inputs)
     covered = task.covered(given, found)
     return Evidence(
@@ -109,9 +113,7 @@ _REDRAWS = 50
 
 def _joined(first: Evidence, second: Evidence, count: int) -> Evidence:
     width = max(first.tokens.shape[1], second.tokens.shape[1])
-    fill = {"real": False, "covered": False, "depth": 0, "top": -1, "opener": -1}
-    pad = first.task.language.vocabulary.pad
-    fill["tokens"] = first.task.language.vocabulary.opening[0] if pad is None else pad
+    fill = {"tokens": _filler(first.task), "real": False, "covered": False, "depth": 0, "top": -1, "opener": -1}
 
     def widened(part: Evidence, name: str) -> Tensor:
         value = getattr(part, name)
@@ -119,3 +121,9 @@ def _joined(first: Evidence, second: Evidence, count: int) -> Evidence:
 
     both = {name: torch.cat([widened(first, name), widened(second, name)])[:count] for name in fill}
     return Evidence(task=first.task, **both)
+
+
+def _filler(task: Task) -> int:
+    """What stands behind the end of a sequence: PAD, or any bracket where the vocabulary has none."""
+    vocabulary = task.language.vocabulary
+    return vocabulary.opening[0] if vocabulary.pad is None else vocabulary.pad

@@ -216,6 +216,10 @@ class CanonicalTransformer(nn.Module):
         """The MLP of each layer that has one."""
         return tuple(layer.mlp for layer in self._blocks if layer.mlp is not None)
 
+    def block(self, layer: int) -> Layer:
+        """One block, to be run on a residual stream."""
+        return self._blocks[layer]
+
     @property
     def _blocks(self) -> tuple[Layer, ...]:
         return tuple(layer for layer in self.layers if isinstance(layer, Layer))

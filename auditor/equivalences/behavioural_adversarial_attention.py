@@ -15,7 +15,7 @@ from auditor.language.sampling import Sample
 from auditor.records import Json, Kind
 from auditor.training.distillation import Schedule, distil, make_pool
 
-TARGET = 0.95
+TARGET = 0.92
 """Mean total variation at which the penalty stops pulling."""
 
 WEIGHT = 0.15
@@ -24,19 +24,25 @@ WEIGHT = 0.15
 JITTER = 0.1
 """Noise on Q and K at the start, as a share of their spread."""
 
-POOL = 4_096
+POOL = 10_000
 """Sequences per pool of teacher answers."""
 
-STEPS = 1_500
+LONGER = 3.6
+"""Longest inputs taught, in training lengths: as long as a certificate looks."""
+
+BATCH, LONG_BATCH = 64, 24
+"""Sequences per step, short and long: steps of both kinds then cost about the same."""
+
+STEPS = 2_000
 """Optimiser steps unless the plan says otherwise."""
 
 
 class AdversarialAttention(Equivalence):
-    """Distil the model into a copy of itself with the penalty 0.15 · Σ_heads max(0, 0.95 − total variation) on the
+    """Distil the model into a copy of itself with the penalty 0.15 · Σ_heads max(0, 0.92 − total variation) on the
     last layer.
 
     Total variation is the mean over the queries that have a choice of the distance between the copy's attention row
-    and the original's. Two thirds of the batches have the training lengths, one third twice these.
+    and the original's. Two thirds of the batches have the training lengths, one third is longer.
     """
 
     version = 1
@@ -65,10 +71,14 @@ class AdversarialAttention(Equivalence):
         teacher = model.clone(dtype=torch.float32)
         student = teacher.clone()
         layer = model.architecture.layers - 1
-        short, long = (make_pool(teacher, model.task, sample, layer) for sample in _samples(model, generator))
+        short, long = (
+            make_pool(teacher, model.task, given, first_layer=layer, batch=batch)
+            for given, batch in zip(_samples(model, generator), (BATCH, LONG_BATCH), strict=True)
+        )
         _jitter(student, layer, generator)
         distil(
             student,
+            teacher,
             (short, short, long),
             first_layer=layer,
             penalty=_shortfall,
@@ -81,13 +91,13 @@ class AdversarialAttention(Equivalence):
 
 
 def _samples(model: CanonicalTransformer, generator: np.random.Generator) -> tuple[Sample, Sample]:
-    """Sequences of the training lengths, and of about twice these where the positions allow."""
+    """Sequences of the training lengths, and of up to LONGER times these where the positions allow."""
     task, limit = model.task, model.architecture.max_positions
-    double = 2 * task.max_length
+    high = int(LONGER * task.max_length)
     if limit is not None:
-        double = min(double, limit - 2)
-    lengths = (max(task.min_length, double - 8), double) if double > task.max_length else None
-    return task.draw(POOL, generator), task.draw(POOL // 2, generator, lengths=lengths)
+        high = min(high, limit - 2)
+    lengths = (max(task.max_length, high // 2), high) if high > task.max_length else None
+    return task.draw(POOL, generator), task.draw(POOL // 4, generator, lengths=lengths)
 
 
 @torch.no_grad()

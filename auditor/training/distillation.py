@@ -25,7 +25,7 @@ class Pool:
     """Sequences of about one length with the teacher's answers.
 
     ``residual`` [sequence, position, model] enters the first trained layer; ``log_p`` [sequence, position, vocabulary];
-    ``covered`` and ``real`` [sequence, position]; ``pattern`` [sequence, head, query, key] of the attacked layer.
+    ``covered`` and ``real`` [sequence, position]. ``batch`` is how many of them one step sees.
     """
 
     tokens: Tensor
@@ -33,10 +33,17 @@ class Pool:
     log_p: Tensor
     covered: Tensor
     real: Tensor
-    pattern: Tensor
+    batch: int
 
     def __len__(self) -> int:
         return int(self.tokens.shape[0])
+
+    def rows(self, index: Tensor) -> Pool:
+        """Some of the sequences, trimmed to the longest of them."""
+        width = int(self.real[index].sum(1).max())
+        names = ("tokens", "residual", "log_p", "covered", "real")
+        cut = {name: getattr(self, name)[index][:, :width] for name in names}
+        return Pool(**cut, batch=self.batch)
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,6 @@ class Schedule:
 
     steps: int
     peak: float = 4e-3
-    batch: int = 64
     clip: float = 1.0
     ramp: int = 100  # steps over which the penalty grows to its full weight
 
@@ -55,35 +61,38 @@ Penalty = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @torch.no_grad()
-def make_pool(teacher: CanonicalTransformer, task: Task, given: Sample, first_layer: int) -> Pool:
+def make_pool(
+    teacher: CanonicalTransformer, task: Task, given: Sample, *, first_layer: int, batch: int = 64
+) -> Pool:
     """The teacher's answers over a sample; sequences that cover nothing are dropped."""
     covered = task.covered(given, states(task.language, given.inputs))
     kept = given.rows(np.flatnonzero(covered.any(axis=1)))
     covered = task.covered(kept, states(task.language, kept.inputs))
     tokens = torch.from_numpy(np.ascontiguousarray(kept.inputs))
-    seen: dict[Site, list[Tensor]] = {Site.RESIDUAL: [], Site.PATTERN: []}
+    entering: list[Tensor] = []
     answers = []
-    for batch in torch.split(tokens, 256):
 
-        def tap(site: Site, layer: int, value: Tensor) -> Tensor:
-            if layer == first_layer and site in seen:
-                seen[site].append(value)
-            return value
+    def tap(site: Site, layer: int, value: Tensor) -> Tensor:
+        if site is Site.RESIDUAL and layer == first_layer:
+            entering.append(value)
+        return value
 
-        logits = teacher(batch, tap)
+    for part in torch.split(tokens, 256):
+        logits = teacher(part, tap)
         answers.append((logits[:, None] if teacher.architecture.is_classifier else logits).log_softmax(-1))
     return Pool(
         tokens=tokens,
-        residual=torch.cat(seen[Site.RESIDUAL]),
+        residual=torch.cat(entering),
         log_p=torch.cat(answers),
         covered=torch.from_numpy(covered),
         real=torch.from_numpy(kept.input_mask),
-        pattern=torch.cat(seen[Site.PATTERN]),
+        batch=batch,
     )
 
 
 def distil(
     student: CanonicalTransformer,
+    teacher: CanonicalTransformer,
     pools: Sequence[Pool],
     *,
     first_layer: int,
@@ -95,7 +104,7 @@ def distil(
 ) -> None:
     """Minimise KL(teacher ‖ student) + weight · penalty over the covered outputs, in place.
 
-    Pools are visited in turn, so that a pool named twice gets twice the batches. ``progress`` may raise to interrupt.
+    ``teacher`` gives the attention patterns that the penalty compares with. Pools are visited in turn, so that a pool named twice gets twice the batches. ``progress`` may raise to interrupt.
     """
     trained = [p for layer in student.layers[first_layer:] for p in layer.parameters()]
     trained += [*student.final_norm.parameters(), student.b_U] + ([] if student.W_U is None else [student.W_U])
@@ -110,8 +119,8 @@ def distil(
     try:
         for step in range(schedule.steps):
             pool = pools[step % len(pools)]
-            rows = torch.from_numpy(generator.integers(0, len(pool), size=schedule.batch))
-            kl, asked = _losses(student, pool, rows, first_layer, penalty)
+            rows = torch.from_numpy(generator.integers(0, len(pool), size=pool.batch))
+            kl, asked = _losses(student, teacher, pool.rows(rows), first_layer, penalty)
             loss = kl + weight * min(1.0, (step + 1) / schedule.ramp) * asked
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -128,11 +137,9 @@ def distil(
 
 
 def _losses(
-    student: CanonicalTransformer, pool: Pool, rows: Tensor, first_layer: int, penalty: Penalty
+    student: CanonicalTransformer, teacher: CanonicalTransformer, pool: Pool, first_layer: int, penalty: Penalty
 ) -> tuple[Tensor, Tensor]:
-    real = pool.real[rows]
-    width = int(real.sum(1).max())
-    real, tokens, covered = real[:, :width], pool.tokens[rows, :width], pool.covered[rows, :width]
+    """KL over the covered outputs, and the penalty on the first trained layer's patterns."""
     patterns: list[Tensor] = []
 
     def tap(site: Site, layer: int, value: Tensor) -> Tensor:
@@ -140,8 +147,10 @@ def _losses(
             patterns.append(value)
         return value
 
-    logits = student.run_from(pool.residual[rows, :width], student.blocked(tokens), first_layer, tap)
-    log_p = pool.log_p[rows][:, : logits.shape[1]]
-    log_q = logits.log_softmax(-1)
-    kl = ((log_p.exp() * (log_p - log_q)).sum(-1) * covered).sum() / covered.sum()
-    return kl, penalty(patterns[0], pool.pattern[rows][:, :, :width, :width], real)
+    blocked = student.blocked(pool.tokens)
+    with torch.no_grad():
+        teacher.block(first_layer)(pool.residual, blocked, tap)
+    log_q = student.run_from(pool.residual, blocked, first_layer, tap).log_softmax(-1)
+    kl = ((pool.log_p.exp() * (pool.log_p - log_q)).sum(-1) * pool.covered).sum() / pool.covered.sum()
+    theirs, ours = patterns
+    return kl, penalty(ours, theirs, pool.real)

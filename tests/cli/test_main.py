@@ -30,14 +30,14 @@ def commands(group: TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[st
 root = get_command(app)
 assert isinstance(root, TyperGroup)
 COMMANDS = list(commands(root))
-PROMISED = (
-    "demo train inspect predict submit batch worker watch cancel retry models history findings show report diff witness "
-    "verify methods equivalences db doctor"
-).split()
+PROMISED = {
+    "demo", "train", "inspect", "predict", "submit", "batch", "worker", "watch", "cancel", "retry", "models",
+    "history", "findings", "show", "report", "diff", "witness", "verify", "methods", "equivalences", "db", "doctor",
+}  # fmt: skip
 
 
 def test_every_promised_command_is_there() -> None:
-    assert set(PROMISED) <= {path[0] for path in COMMANDS}
+    assert {path[0] for path in COMMANDS} >= PROMISED
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

@@ -80,11 +80,7 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(
         for share in (0.1, 0.2, 0.3, 0.4, 0.5):
             track.move("training", share, "steps")
         track.end("training", "done")
-    assert capsys.readouterr().err.splitlines() == [
-        "training: 10% steps",
-        "training: 40% steps",
-        "training: done",
-    ]
+    assert capsys.readouterr().err.splitlines() == ["training: 40% steps", "training: done"]
 
 
 def test_progress_on_a_terminal_ends_with_one_line_per_piece(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
+import redis
 from celery import Celery
 
 from auditor.errors import BrokerError
@@ -99,6 +100,16 @@ def test_what_a_dead_worker_held_is_sent_again(
         claim_cell(session, audit.id, "measure/original/zero", owner="a live one", lease_seconds=60)
     assert sweep(database, app) == 1
     assert _receive(app) == ["behaviour"]
+
+
+def test_a_broker_that_is_full_is_one_line_too(database: Database, audit: StoredAudit) -> None:
+    with embedded_broker() as broker:
+        path = broker.url.removeprefix("redis+socket://").split("?")[0]
+        with redis.Redis(unix_socket_path=path) as client:
+            client.config_set("maxmemory", 1)
+        with pytest.raises(BrokerError, match="maxmemory") as refused:
+            dispatch(database, create_app(broker.url))
+    assert "\n" not in str(refused.value)
 
 
 def test_a_broker_that_is_away_is_one_line_and_the_cells_stay_ready(database: Database, audit: StoredAudit) -> None:

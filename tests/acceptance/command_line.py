@@ -1,0 +1,59 @@
+"""The installed command, as a user types it, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from auditor.settings import BROKER_VARIABLE, Settings
+from tests.acceptance.worker_process import environment_of
+
+COMMAND = str(Path(sys.executable).parent / "dyck-audit")
+MOST_SECONDS = 120
+
+SMALL_PLAN = """
+base = "quick"
+sequences = 24
+certificate_sequences = 200
+behaviour_sequences = 100
+longer_sequences = 8
+twin_steps = 20
+bootstrap_draws = 1999
+"""
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What the command reads its settings from."""
+    values = dict(environment_of(settings))
+    if settings.broker_url is None:
+        values.pop(BROKER_VARIABLE, None)
+    return values
+
+
+def run(settings: Settings, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    """A command that should end with this exit code."""
+    ended = subprocess.run(
+        [COMMAND, *arguments],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=MOST_SECONDS,
+        check=False,
+    )
+    assert ended.returncode == expect, f"{arguments}: exit {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+    return ended
+
+
+def document(settings: Settings, *arguments: str) -> Any:
+    """What a command prints with --json."""
+    return json.loads(run(settings, *arguments, "--json").stdout)
+
+
+def start(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
+    """A command that goes on."""
+    return subprocess.Popen(
+        [COMMAND, *arguments], env=environment(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )

@@ -1,0 +1,173 @@
+"""Whole audits through the real command line: in local processes, and through a broker with two workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from auditor.settings import Settings
+from tests.acceptance import command_line
+from tests.acceptance.command_line import SMALL_PLAN, document, run
+from tests.acceptance.worker_process import eventually
+from tests.wen2023_files import checkpoint
+from workers.broker import count_workers
+
+BUNDLED = "zoo:dyck2x4-2layer-2head"
+TOLERANCE = 1e-9
+"""Between two runs of the same operations on one machine: the last bits may differ between processes."""
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> str:
+    """A plan of every method and equivalence, with few sequences and twins that hardly train."""
+    file = tmp_path / "small.toml"
+    file.write_text(SMALL_PLAN)
+    return str(file)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Settings:
+    """No broker and no server: everything in a home of its own."""
+    home = tmp_path / "local"
+    return Settings(home, f"sqlite:///{home / 'audits.sqlite3'}", None)
+
+
+@contextmanager
+def _two_workers(settings: Settings) -> Iterator[None]:
+    workers = [command_line.start(settings, "worker", "--concurrency", "1") for _ in range(2)]
+    try:
+        eventually(lambda: count_workers(settings.broker_url or "") == len(workers), "two workers answer")
+        yield
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.communicate(timeout=20)
+
+
+def _findings(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Without the ids, which are an audit's own."""
+    return [{name: value for name, value in one.items() if name != "id"} for one in report["findings"]]
+
+
+def test_an_audit_finds_the_same_wherever_it_is_computed(
+    local: Settings, broker_url: str, postgres_url: str, plan: str
+) -> None:
+    """Locally on SQLite, and through a broker with two workers on SQLite and on PostgreSQL."""
+    reports = [document(local, "submit", BUNDLED, "--plan", plan, "--seed", "7", "--wait")]
+    home = local.home.parent / "shared"
+    for url in (f"sqlite:///{home / 'audits.sqlite3'}", postgres_url):
+        shared = Settings(home, url, broker_url)
+        run(shared, "db", "upgrade")
+        with _two_workers(shared):
+            reports.append(document(shared, "submit", BUNDLED, "--plan", plan, "--seed", "7", "--wait"))
+    first = reports[0]
+    assert first["schema"] == "dyck-audit/report/1"
+    assert first["audit"]["state"] == "done"
+    assert len(first["findings"]) > 0
+    assert {one["verdict"] for one in first["findings"]} >= {"stable", "unstable"}
+    for other in reports[1:]:
+        assert other["audit"]["id"] != first["audit"]["id"]
+        assert other["audit"]["weights_sha256"] == first["audit"]["weights_sha256"]
+        assert _alike(_findings(first), _findings(other))
+        assert _alike(first["behaviour"], other["behaviour"])
+        assert _alike(first["interpretations"], other["interpretations"])
+
+
+def test_a_published_checkpoint_through_a_broker(local: Settings, broker_url: str, plan: str) -> None:
+    shared = replace(local, broker_url=broker_url)
+    run(shared, "db", "upgrade")
+    file = checkpoint("example_baseline_seed0")
+    with _two_workers(shared):
+        queued = document(shared, "submit", str(file), "--config", str(file.with_suffix(".yaml")), "--plan", plan)
+        audit_id = queued["audits"][0]["id"]
+        run(shared, "watch", audit_id)
+    report = json.loads(run(shared, "report", audit_id, "--format", "json").stdout)
+    assert report["audit"]["state"] == "done"
+    assert report["model"]["format"] == "wen2023"
+    assert {one["name"] for one in report["not_applicable"]}, "one head without an output map: some moves do not exist"
+
+
+def test_an_interrupted_command_leaves_nothing_running_and_the_audit_goes_on(local: Settings, plan: str) -> None:
+    command = command_line.start(local, "submit", BUNDLED, "--plan", plan, "--wait", "--json")
+    children: list[psutil.Process] = []
+
+    def computes() -> bool:
+        children[:] = psutil.Process(command.pid).children(recursive=True)
+        log = local.home / "logs" / "worker.log"
+        return log.exists() and " done in " in log.read_text()
+
+    eventually(computes, "the first cell is done")
+    command.send_signal(signal.SIGINT)
+    _, said = command.communicate(timeout=20)
+    assert command.returncode == 130
+    assert "Traceback" not in said
+    _all_gone(children)
+    audit_id = document(local, "history")["audits"][0]["id"]
+    run(local, "watch", audit_id)
+    assert document(local, "show", audit_id)["audit"]["state"] == "done"
+
+
+def test_a_killed_command_takes_its_processes_with_it(local: Settings, plan: str) -> None:
+    command = command_line.start(local, "submit", BUNDLED, "--plan", plan, "--wait")
+    children: list[psutil.Process] = []
+
+    def has_a_pool() -> bool:
+        children[:] = psutil.Process(command.pid).children(recursive=True)
+        return len(children) >= 4  # broker, worker, two of its pool
+
+    eventually(has_a_pool, "broker, worker and pool run")
+    os.kill(command.pid, signal.SIGKILL)
+    command.communicate(timeout=20)
+    _all_gone(children)
+
+
+def test_a_broker_that_is_down_is_one_line_and_nothing_is_stored(local: Settings, plan: str) -> None:
+    down = replace(local, broker_url="redis://:secret@127.0.0.1:1/0")
+    ended = run(down, "submit", BUNDLED, "--plan", plan, expect=1)
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert "127.0.0.1:1" in ended.stderr
+    assert "secret" not in ended.stderr
+    run(local, "db", "upgrade")
+    assert document(local, "history")["audits"] == []
+
+
+def test_a_worker_whose_broker_is_down_says_so(local: Settings) -> None:
+    ended = run(replace(local, broker_url="redis://127.0.0.1:1/0"), "worker", expect=1)
+    assert "does not answer" in ended.stderr
+
+
+def test_workers_refuse_a_database_of_another_version(local: Settings, broker_url: str) -> None:
+    run(local, "db", "upgrade")
+    with closing(sqlite3.connect(local.home / "audits.sqlite3")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '20200101_older'")
+    for settings in (local, replace(local, broker_url=broker_url)):
+        ended = run(settings, "worker", expect=1)
+        assert "dyck-audit db upgrade" in ended.stderr
+
+
+def _all_gone(processes: list[psutil.Process]) -> None:
+    assert processes
+    _, alive = psutil.wait_procs(processes, timeout=5)
+    assert not alive
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Equal, with numbers equal up to rounding."""
+    if isinstance(one, dict):
+        return isinstance(other, dict) and one.keys() == other.keys() and all(_alike(one[k], other[k]) for k in one)
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return other == pytest.approx(one, rel=TOLERANCE, abs=TOLERANCE)
+    return json.dumps(one) == json.dumps(other)

@@ -1,0 +1,116 @@
+"""Random architectures over all switches of the canonical model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from auditor.canonical.architecture import Activation, Architecture, Block, DepthRule, Norm, NormSite
+from auditor.language.task import Task
+from tests.handmade import PLAIN, TASK
+
+LAW = settings(max_examples=25, deadline=None, derandomize=True, database=None)
+"""The same examples at every run; small models, so that twenty-five of them take about a second."""
+
+POSITIONS = 16
+"""Above every input of the laws: 10 brackets and START."""
+
+
+@st.composite
+def architectures(draw: st.DrawFn) -> Architecture:
+    """One to two layers of one to three heads; every switch on and off, in every combination that may exist."""
+    has_output_map = draw(st.booleans())
+    heads, value_width = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    width = draw(st.integers(3, 7)) if has_output_map else max(heads * value_width, 2)
+    if not has_output_map:
+        heads, value_width = (heads, value_width) if heads * value_width == width else (1, width)
+    mlp = draw(st.sampled_from(("two_layer", "two_layer", "identity", "none")))
+
+    def block() -> Block:
+        return Block(
+            heads=draw(st.integers(1, 3)) if has_output_map else heads,
+            query_width=draw(st.integers(1, 4)),
+            value_width=draw(st.integers(1, 4)) if has_output_map else value_width,
+            neurons=draw(st.integers(1, 6)) if mlp == "two_layer" else 0,
+        )
+
+    is_classifier, by_depth = draw(st.booleans()) and draw(st.booleans()), draw(st.booleans())
+    is_causal = draw(st.booleans()) if not is_classifier else False
+    return Architecture(
+        model_width=width,
+        vocabulary_size=len(TASK.language.vocabulary),
+        blocks=tuple(block() for _ in range(draw(st.integers(1, 2)))),
+        norm=draw(st.sampled_from(get_args(Norm))),
+        norm_sites=tuple(sorted(draw(st.sets(st.sampled_from(get_args(NormSite)))))),
+        attention_residual=draw(st.booleans()),
+        mlp_residual=draw(st.booleans()),
+        mlp_input_residual=draw(st.booleans()),
+        output_map=has_output_map,
+        attention_scale=draw(st.sampled_from((None, 0.7))),
+        mlp=mlp,
+        activation=draw(st.sampled_from(get_args(Activation))),
+        **draw(_positions()),
+        embedding="token_and_depth" if by_depth else "token",
+        embedding_trained=draw(st.booleans()),
+        depth_slots=TASK.language.depth + 2 if by_depth else 0,
+        depth_rule=draw(st.sampled_from(get_args(DepthRule))),
+        tied_unembedding=draw(st.booleans()) and not (by_depth or is_classifier),
+        causal=is_causal,
+        pad_masked=not is_causal or draw(st.booleans()),
+        read_out=0 if is_classifier else None,
+        classes=2 if is_classifier else None,
+    )
+
+
+def _positions() -> st.SearchStrategy[dict[str, object]]:
+    return st.sampled_from(
+        (
+            {"positions": "none"},
+            {"positions": "none", "max_positions": POSITIONS},
+            {"positions": "learned", "max_positions": POSITIONS},
+            {"positions": "sinusoidal", "max_positions": POSITIONS},
+            {"positions": "scalar", "scalar_period": POSITIONS},
+        )
+    )
+
+
+def task_for(architecture: Architecture) -> Task:
+    """The laws' language, as a classifier's task where the model is one."""
+    return replace(TASK, objective="classifier") if architecture.is_classifier else TASK
+
+
+def _without_mlp(architecture: Architecture) -> Architecture:
+    return replace(architecture, mlp="none", blocks=tuple(replace(b, neurons=0) for b in architecture.blocks))
+
+
+FAMILIES = {
+    "plain": PLAIN,
+    "minimal first layer, no output map": replace(
+        _without_mlp(PLAIN),
+        blocks=(Block(heads=2, query_width=3, value_width=4, neurons=0),),
+        norm_sites=("mlp_in",),
+        attention_residual=False,
+        output_map=False,
+        embedding="token_and_depth",
+        depth_slots=5,
+        embedding_trained=False,
+    ),
+    "post-norm, learned positions, tied": replace(
+        PLAIN,
+        norm_sites=("attention_out", "mlp_out"),
+        positions="learned",
+        max_positions=POSITIONS,
+        activation="gelu_erf",
+        tied_unembedding=True,
+    ),
+    "bidirectional classifier, RMS norm": replace(
+        PLAIN, norm="rms", causal=False, pad_masked=True, read_out=0, classes=2
+    ),
+    "one head, no norm": replace(
+        PLAIN, blocks=(Block(heads=1, query_width=2, value_width=3, neurons=4),), norm_sites=()
+    ),
+}
+"""One of each kind of model that is audited, for laws that are too dear for random architectures."""
