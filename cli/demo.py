@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,23 +25,15 @@ MODEL = "dyck2x4-2layer-2head"
 def demo(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("demo-report.html"),
-    keep: Annotated[bool, typer.Option("--keep", help="Store the audit in the home, as `submit` does.")] = False,
     seed: Seed = 0,
 ) -> None:
-    """Audit a bundled model end to end with no server, print the findings, write a page. About a minute."""
+    """Audit a bundled model end to end with no server, print the findings, write a page. About a minute.
+
+    The audit is kept like any other, so that every command printed at the end works.
+    """
     door = invocation(context)
-    keep = keep or _named_home(context)
-    with _settings(door.settings, keep=keep) as settings:
-        report = run(settings, seed, door.output)
+    report = run(replace(door.settings, broker_url=None), seed, door.output)
     tell(door.output, report, out)
-    if not keep:
-        door.output.text("Nothing else was kept; `dyck-audit demo --keep` stores the audit, so that all of this works")
-
-
-def _named_home(context: typer.Context) -> bool:
-    """Whether ``--home`` was typed; a home that only the environment names is not touched."""
-    source = context.find_root().get_parameter_source("home")
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def run(settings: Settings, seed: int, output: Output) -> AuditReport:
@@ -82,14 +71,3 @@ def tell(output: Output, report: AuditReport, out: Path) -> None:
     output.show(render_report(report))
     output.text(f"\nThe whole report as a page: {out}")
     output.text("Audit your own model: `dyck-audit submit CHECKPOINT --config FILE --wait`")
-
-
-@contextmanager
-def _settings(settings: Settings, *, keep: bool) -> Iterator[Settings]:
-    """The user's own place, or one that is gone afterwards; never a shared broker."""
-    if keep:
-        yield replace(settings, broker_url=None)
-        return
-    with tempfile.TemporaryDirectory(prefix="dyck-audit-demo-") as folder:
-        home = Path(folder)
-        yield replace(settings, home=home, database_url=f"sqlite:///{home / 'dyck-audit.sqlite3'}", broker_url=None)

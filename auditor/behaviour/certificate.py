@@ -9,6 +9,7 @@ half-widths are at least 3/n.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -59,6 +60,8 @@ class _Comparison:
 def certify_exact(original: CanonicalTransformer, variant: CanonicalTransformer, evidence: Evidence) -> Certificate:
     """Certificate of a variant that should be equal by algebra. Both models must be in float64."""
     found = _compare(original, variant, evidence)
+    if not math.isfinite(found.max_abs_logit):
+        return _not_finite(found, EXACT_MARGINS)
     passed = found.max_abs_logit <= EXACT_LOGITS
     failures = () if passed else (f"max|Δlogit| {found.max_abs_logit:.3g} > {EXACT_LOGITS:g}",)
     return Certificate(
@@ -87,6 +90,9 @@ def certify_behavioural(
     ``longer`` None: no longer input fits the model.
     """
     found = _compare(original, variant, evidence)
+    beyond_found = None if longer is None else _compare(original, variant, longer)
+    if not all(math.isfinite(f.max_abs_logit) for f in (found, beyond_found) if f is not None):
+        return _not_finite(found, BEHAVIOURAL_MARGINS)
     kl_mean, kl_half = _ratio(found.kl, found.owner, found.sequences)
     trials, hits = _independent_decisions(found, generator)
     numbers: dict[str, float | None] = {
@@ -95,7 +101,7 @@ def certify_behavioural(
         "disagreement_upper95": clopper_pearson_upper(hits, trials) if trials else None,
         "closing_accuracy": _accuracy_bound(found) if trials else None,
     }
-    beyond = None if longer is None else _longer_numbers(_compare(original, variant, longer))
+    beyond = None if beyond_found is None else _longer_numbers(beyond_found)
     if beyond is not None:
         numbers["longer_closing_accuracy"] = beyond["closing_accuracy_difference"]
     failures = _failures(numbers)
@@ -119,6 +125,12 @@ def certify_behavioural(
     )
 
 
+def _not_finite(found: _Comparison, margins: Mapping[str, float]) -> Certificate:
+    """A failed certificate without numbers: nothing that is computed from NaN or infinity means anything."""
+    failures = ("a logit is not finite",)
+    return Certificate(passed=False, sequences=found.sequences, margins=dict(margins), failures=failures)
+
+
 def clopper_pearson_upper(hits: int, trials: int, *, confidence: float = CONFIDENCE) -> float:
     """Exact one-sided upper bound of a binomial share; 0 of n gives about 3/n (Clopper & Pearson 1934)."""
     return 1.0 if hits >= trials else float(stats.beta.ppf(confidence, hits + 1, trials - hits))
@@ -134,7 +146,8 @@ def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, evid
         ours, theirs = original(batch.tokens), variant(batch.tokens).to(original.dtype)
         if original.architecture.is_classifier:
             ours, theirs = ours[:, None], theirs[:, None]
-        largest = max(largest, float((ours - theirs)[part.real].abs().max()))
+        difference = (ours - theirs)[part.real].abs().max()
+        largest = max(largest, float(difference.nan_to_num(nan=math.inf, posinf=math.inf)))
         log_p, log_q = ours.log_softmax(-1), theirs.log_softmax(-1)
         kl = kl_per_position(log_p, log_q)
         columns["kl"].append(kl[part.covered].double().numpy())

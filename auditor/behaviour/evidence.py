@@ -95,12 +95,13 @@ def draw_evidence(
     if lengths is not None:
         task = replace(task, min_length=lengths[0], max_length=lengths[1])
     found = evidence_of(task, task.draw(count, generator))
+    found = found.rows(found.covered.any(1))
     for _ in range(_REDRAWS):
-        empty = ~found.covered.any(1)
-        if not bool(empty.any()):
+        missing = count - len(found)
+        if not missing:
             return found
-        more = evidence_of(task, task.draw(2 * int(empty.sum()), generator))
-        found = _joined(found.rows(~empty), more.rows(more.covered.any(1)), count)
+        more = evidence_of(task, task.draw(2 * missing, generator))
+        found = _joined(found, more.rows(more.covered.any(1)), count)
     raise LanguageError(
         f"sequences of length {task.min_length} to {task.max_length} without a covered output",
         expected="sequences long enough to leave a bracket open",

@@ -78,9 +78,3 @@ def check_head(model: CanonicalTransformer, head: Component) -> None:
     heads = model.architecture.heads
     if head not in heads:
         raise PlanError(f"no head {head.label}", expected=f"one of {', '.join(h.label for h in heads)}")
-
-
-def mean_over_sequences(values: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean over batch and position. ``values`` [batch, position, …], ``weight`` [batch, position] → […]."""
-    total = weight.sum().clamp_min(1).to(values)
-    return torch.einsum("bp...,bp->...", values, weight.to(values)) / total

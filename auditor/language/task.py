@@ -66,7 +66,8 @@ class Task:
         """Next-token probabilities of the sequences as they are drawn, [batch, position, vocabulary].
 
         Complete strings are conditioned on ending between the minimum and the maximum length, so near the maximum the
-        generator closes more than it opens; prefixes never end. Exact, by recursion over (length, depth).
+        generator closes more than it opens; prefixes never end. Exact, by recursion over (length, depth). Without an
+        END token what follows an empty stack, where anything does, opens.
         """
         position = np.arange(found.depth.shape[1])[None, :]
         length = position + (1 if self.language.vocabulary.start is None else 0)
@@ -74,8 +75,10 @@ class Task:
             self.language.depth, self.min_length, self.max_length, self.open_probability, self.prefixes
         )
         at = (np.minimum(length, self.max_length), np.minimum(found.depth, self.language.depth))
-        has_end = self.language.vocabulary.end is not None
-        return distribution(self.language, found, opens=opens[at], ends=ends[at] if has_end else 0.0 * ends[at])
+        if self.language.vocabulary.end is not None:
+            return distribution(self.language, found, opens=opens[at], ends=ends[at])
+        must_open = np.where(found.depth == 0, 1.0, opens[at])
+        return distribution(self.language, found, opens=must_open, ends=np.zeros_like(must_open))
 
     def to_json(self) -> dict[str, Any]:
         """JSON form of every field."""

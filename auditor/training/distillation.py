@@ -51,7 +51,7 @@ class Schedule:
     """Optimiser settings: Adam, one cycle to ``peak``, gradients clipped to ``clip``."""
 
     steps: int
-    peak: float = 4e-3
+    peak: float = 1.5e-2
     clip: float = 1.0
     ramp: int = 100  # steps over which the penalty grows to its full weight
 

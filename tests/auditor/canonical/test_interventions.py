@@ -1,0 +1,99 @@
+"""Reading and replacing activations: equal to running from scratch, and nothing stays behind."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from auditor.canonical.interventions import ablated_logits, replace_head, run_with_cache
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
+from auditor.errors import PlanError
+from auditor.records import Component
+from tests.handmade import evidence_for, random_model
+from tests.laws.architectures import FAMILIES, task_for
+
+ROUNDING = 1e-12
+
+
+@pytest.fixture(params=FAMILIES)
+def model(request: pytest.FixtureRequest) -> CanonicalTransformer:
+    """One model of each kind."""
+    return random_model(FAMILIES[request.param], task_for(FAMILIES[request.param]))
+
+
+@torch.no_grad()
+def test_a_cached_ablation_is_a_replacement_from_scratch(model: CanonicalTransformer) -> None:
+    tokens = evidence_for(model, 4).tokens
+    plain, cache = run_with_cache(model, tokens, sites=(Site.RESIDUAL, Site.Z))
+    for head in model.architecture.heads:
+        width = model.architecture.blocks[head.layer].value_width
+        value = torch.linspace(-1, 2, width, dtype=torch.float64)
+        from_scratch = model(tokens, replace_head(model, head, value))
+        quick = ablated_logits(model, tokens, cache, head, value)
+        torch.testing.assert_close(quick, from_scratch, rtol=0, atol=ROUNDING)
+        assert float((quick - plain).abs().max()) > 1e-6
+    assert torch.equal(model(tokens), plain)
+
+
+@torch.no_grad()
+def test_replacing_a_head_by_its_own_output_changes_nothing(model: CanonicalTransformer) -> None:
+    tokens = evidence_for(model, 4).tokens
+    plain, cache = run_with_cache(model, tokens, sites=(Site.RESIDUAL, Site.Z))
+    for head in model.architecture.heads:
+        own = cache[Site.Z, head.layer][:, :, head.head]
+        assert torch.equal(ablated_logits(model, tokens, cache, head, own), plain)
+
+
+@torch.no_grad()
+def test_a_replacement_is_that_of_a_changed_weight(model: CanonicalTransformer) -> None:
+    """With W_V = 0 and b_V = c a head's z is c everywhere."""
+    tokens = evidence_for(model, 4).tokens
+    for head in model.architecture.heads:
+        value = torch.full((model.architecture.blocks[head.layer].value_width,), 0.7, dtype=torch.float64)
+        changed = model.clone()
+        changed.attentions[head.layer].W_V[:, head.head] = 0.0
+        changed.attentions[head.layer].b_V[head.head] = value
+        replaced = model(tokens, replace_head(model, head, value))
+        torch.testing.assert_close(replaced, changed(tokens), rtol=0, atol=ROUNDING)
+
+
+@torch.no_grad()
+def test_sites_have_the_axes_they_name(model: CanonicalTransformer) -> None:
+    tokens = evidence_for(model, 3).tokens
+    (batch, length), architecture = tokens.shape, model.architecture
+    _, cache = run_with_cache(model, tokens, sites=Site)
+    residual = (batch, length, architecture.model_width)
+    assert cache[Site.EMBEDDING, 0].shape == residual
+    for layer, block in enumerate(architecture.blocks):
+        assert cache[Site.RESIDUAL, layer].shape == cache[Site.ATTENTION_OUT, layer].shape == residual
+        assert cache[Site.PATTERN, layer].shape == (batch, block.heads, length, length)
+        torch.testing.assert_close(
+            cache[Site.PATTERN, layer].sum(-1), torch.ones(batch, block.heads, length, dtype=torch.float64)
+        )
+        assert cache[Site.Z, layer].shape == (batch, length, block.heads, block.value_width)
+        if block.neurons:
+            assert cache[Site.NEURON, layer].shape == (batch, length, block.neurons)
+            assert cache[Site.MLP_OUT, layer].shape == residual
+
+
+@torch.no_grad()
+def test_a_tap_that_fails_leaves_nothing_behind(model: CanonicalTransformer) -> None:
+    tokens = evidence_for(model, 2).tokens
+    before = model(tokens)
+
+    def failing(site: Site, layer: int, value: torch.Tensor) -> torch.Tensor:
+        if site is Site.Z:
+            raise RuntimeError("midway")
+        return value * 2
+
+    with pytest.raises(RuntimeError, match="midway"):
+        model(tokens, failing)
+    assert torch.equal(model(tokens), before)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_a_head_that_does_not_exist_is_refused() -> None:
+    model = random_model()
+    with pytest.raises(PlanError, match="no head L0H7"):
+        replace_head(model, Component(0, head=7), torch.zeros(()))

@@ -1,0 +1,120 @@
+"""The twin that answers alike and attends elsewhere: training a little, and training in earnest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from auditor import zoo
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Transformed, equivalences
+from auditor.intake.detection import load
+from auditor.language.task import Task
+from auditor.pipeline import build, measure
+from auditor.plans import PLANS
+from auditor.records import VariantState
+from auditor.seeds import numpy_generator
+from auditor.stability.distances import pattern_variation
+from tests.handmade import PLAIN, TASK, evidence_for, random_model
+from tests.laws.architectures import FAMILIES, task_for
+from tests.laws.snapshots import differences, snapshot
+
+NAME = "behavioural_adversarial_attention"
+
+
+def _made(model: CanonicalTransformer, *, steps: int, seed: int = 0) -> Transformed:
+    return equivalences()[NAME].transform(
+        model, evidence_for(model, 4), numpy_generator(seed, "twin"), parameters={"steps": steps}
+    )
+
+
+@pytest.fixture(autouse=True)
+def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Fewer sequences, except where the twin is trained in earnest."""
+    if "slow" not in request.keywords:
+        monkeypatch.setattr("auditor.equivalences.behavioural_adversarial_attention.POOL", 128)
+
+
+@pytest.mark.parametrize("steps", range(1, 6))
+def test_any_number_of_steps_runs(steps: int) -> None:
+    found = _made(random_model(PLAIN), steps=steps)
+    assert all(torch.isfinite(p).all() for p in found.model.parameters())
+    assert found.parameters["steps"] == steps
+
+
+def test_one_seed_is_one_twin_and_the_original_is_left_alone() -> None:
+    model = random_model(PLAIN)
+    evidence = evidence_for(model, 4)
+    before = snapshot(model, evidence)
+    first, again, other = (_made(model, steps=8, seed=seed).model.state_dict() for seed in (0, 0, 1))
+    assert not differences(before, snapshot(model, evidence))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_only_the_attacked_layer_and_what_follows_is_trained() -> None:
+    model = random_model(PLAIN)
+    twin = _made(model, steps=5).model.state_dict()
+    single = model.clone(dtype=torch.float32).state_dict()
+    moved = {name for name in twin if not torch.equal(twin[name], single[name])}
+    assert {"layers.1.attention.W_Q", "layers.1.attention.W_K", "W_U"} <= moved
+    assert all(name.startswith(("layers.1.", "final_norm.", "W_U", "b_U")) for name in moved)
+
+
+def test_interrupted_training_leaves_flags_and_gradients_alone() -> None:
+    model = random_model(PLAIN)
+
+    def interrupt(_share: float, _words: str) -> None:
+        raise KeyboardInterrupt
+
+    before = snapshot(model, evidence_for(model, 4))
+    with pytest.raises(KeyboardInterrupt):
+        equivalences()[NAME].transform(
+            model, evidence_for(model, 4), numpy_generator(0, "x"), parameters={"steps": 3}, progress=interrupt
+        )
+    assert not differences(before, snapshot(model, evidence_for(model, 4)))
+
+
+def test_positions_bound_the_lengths_that_are_taught() -> None:
+    tight = random_model(FAMILIES["post-norm, learned positions, tied"])
+    assert torch.isfinite(_made(tight, steps=2).model.W_pos).all()
+
+
+def test_a_classifier_is_not_applicable_with_a_reason() -> None:
+    name = "bidirectional classifier, RMS norm"
+    why = equivalences()[NAME].not_applicable(random_model(FAMILIES[name], task_for(FAMILIES[name])))
+    assert why
+    assert "classifier" in why
+
+
+def test_a_closing_bracket_model_can_be_distilled() -> None:
+    task: Task = replace(TASK, objective="closing_bracket", prefixes=True, min_length=4)
+    assert _made(random_model(PLAIN, task), steps=2).model.task == task
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_bundled_model_has_a_certified_twin_that_attends_elsewhere() -> None:
+    """Same answers (KL ≤ 1e-3 nats, decisions differ on ≤ 1 %), other attention (total variation ≥ 0.85 per head)."""
+    model = load(zoo.path(zoo.names()[0])).model
+    plan = PLANS["quick"]
+    built = build(model, plan, 0, f"{NAME}/0")
+    assert built.variant.state is VariantState.CERTIFIED, built.variant.reason
+    assert built.model is not None
+    certificate = built.variant.certificate
+    assert certificate is not None
+    assert certificate.kl_mean_nats is not None
+    assert certificate.kl_mean_nats <= 1e-3
+    assert certificate.disagreement_upper95 is not None
+    assert certificate.disagreement_upper95 <= 0.01
+    ours, theirs = (measure(m, plan, 0, "attention_pattern") for m in (model, built.model))
+    assert not isinstance(ours, str)
+    assert not isinstance(theirs, str)
+    last = [i for i, head in enumerate(ours.components) if head.layer == model.architecture.layers - 1]
+    assert len(last) == 2
+    variation = pattern_variation(ours.values, theirs.values).mean
+    assert np.all(variation[last] >= 0.85), variation
+    assert np.all(np.delete(variation, last) < 1e-3)  # in front of the attacked layer nothing moves
