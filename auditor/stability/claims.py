@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from auditor.records import Claim, Interpretation, MethodCard
+from auditor.records import Claim, Component, Interpretation, MethodCard
 from auditor.stability.distances import EXACT_TOLERANCE, rank_shortfall
 
 
@@ -22,24 +24,25 @@ def claims_of(card: MethodCard, found: Interpretation) -> tuple[Claim, ...]:
     if "value" in card.claims:
         scores = mean_scores(found)
         claims += [
-            Claim(
-                card.name,
-                "value",
-                component,
-                f"{component.label} scores {scores[index]:.3g} {card.unit} by {card.name}",
-                {"score": float(scores[index])},
-            )
+            _value_claim(card, component, float(scores[index]))
             for index, component in enumerate(found.components)
             if index not in found.undefined
         ]
     return tuple(claims)
 
 
+def _value_claim(card: MethodCard, component: Component, score: float) -> Claim:
+    if not math.isfinite(score):
+        return Claim(card.name, "value", component, f"{component.label} has no finite score by {card.name}")
+    text = f"{component.label} scores {score:.3g} {card.unit} by {card.name}"
+    return Claim(card.name, "value", component, text, {"score": score})
+
+
 def _top_claim(card: MethodCard, found: Interpretation) -> Claim | None:
-    """The claim that one component leads; none with fewer than two, with undefined scores, or in a tie."""
-    if len(found.components) < 2 or found.undefined:
-        return None
+    """The claim that one component leads; none with fewer than two, without a finite score for each, or in a tie."""
     scores = mean_scores(found)
+    if len(found.components) < 2 or found.undefined or not np.isfinite(scores).all():
+        return None
     top = int(np.argmax(scores))
     if float(rank_shortfall(scores, top)) > -EXACT_TOLERANCE:
         return None

@@ -100,7 +100,6 @@ def _finding(
 ) -> Finding:
     kind, equivalence = group[0].kind, group[0].equivalence
     threshold = EXACT_TOLERANCE if kind is Kind.EXACT else SMALLEST_EFFECT[claim.kind]
-    index = base.components.index(claim.component)
     blank = Finding(
         id=_finding_id(audit_id, claim, equivalence),
         claim=claim,
@@ -117,16 +116,16 @@ def _finding(
         expected=card.expected.get(equivalence, Expected.OPEN),
         worst_variant=None,
     )
-    reason = _undefined(base, aligned, group, index, claim)
+    reason = _undefined(base, aligned, group, claim)
     if reason:
         return replace(blank, reason=f"undefined: {reason}")
-    effects = [_effect(claim, index, base, aligned[v.key], v, threshold, settings) for v in group]
+    effects = [_effect(claim, *_comparable(base, aligned[v.key]), v, threshold, settings) for v in group]
     worst = max(effects, key=lambda effect: effect.estimate.value)
     filled = replace(blank, effect=worst.estimate.value, noise_floor=worst.noise, worst_variant=worst.variant)
     if not worst.sampled:
         overturned = worst.estimate.value > threshold
         return replace(filled, verdict=Verdict.UNSTABLE if overturned else Verdict.STABLE)
-    if claim.kind == "rank" and not _resolved(base, index, settings):
+    if claim.kind == "rank" and not _resolved(base, base.components.index(claim.component), settings):
         reason = f"the original's own ranking is not resolved by {len(base.values)} sequences"
         return replace(filled, interval=worst.estimate.interval, reason=reason)
     corrected = min(1.0, worst.estimate.p * len(group))
@@ -135,15 +134,29 @@ def _finding(
     return replace(filled, interval=worst.estimate.interval, p=corrected, verdict=verdict)
 
 
+def _comparable(base: Interpretation, other: Interpretation) -> tuple[Interpretation, Interpretation]:
+    """Both without the components that are undefined in either: what has no score enters no statistic."""
+    absent = {*base.undefined, *other.undefined}
+    return _without(base, absent), _without(other, absent)
+
+
+def _without(found: Interpretation, absent: set[int]) -> Interpretation:
+    if not absent:
+        return found
+    values = np.delete(found.values, sorted(absent), axis=found.axes.index(found.component_axis))
+    kept = tuple(component for index, component in enumerate(found.components) if index not in absent)
+    return replace(found, components=kept, values=values, undefined={})
+
+
 def _effect(
     claim: Claim,
-    index: int,
     base: Interpretation,
     other: Interpretation,
     variant: Variant,
     threshold: float,
     settings: Settings,
 ) -> _Effect:
+    index = base.components.index(claim.component)
     sampled = variant.kind is not Kind.EXACT and base.per_sequence
     if claim.kind == "pattern":
         variation = pattern_variation(base.values, other.values)
@@ -176,8 +189,9 @@ def _effect(
 
 
 def _undefined(
-    base: Interpretation, aligned: Mapping[str, Interpretation], group: Sequence[Variant], index: int, claim: Claim
+    base: Interpretation, aligned: Mapping[str, Interpretation], group: Sequence[Variant], claim: Claim
 ) -> str:
+    index = base.components.index(claim.component)
     for variant in group:
         other = aligned[variant.key]
         if index in other.undefined:
@@ -186,9 +200,10 @@ def _undefined(
             return next(iter(other.undefined.values()))
         if other.values.shape != base.values.shape:
             return f"{variant.key} was scored on other sequences than the original"
-    if not np.isfinite(base.values).all():
+    pairs = [_comparable(base, aligned[variant.key]) for variant in group]
+    if any(not np.isfinite(ours.values).all() for ours, _ in pairs):
         return "the original has scores that are not finite"
-    if any(not np.isfinite(aligned[variant.key].values).all() for variant in group):
+    if any(not np.isfinite(theirs.values).all() for _, theirs in pairs):
         return "a variant has scores that are not finite"
     if base.per_sequence and len(base.values) < 2 and group[0].kind is not Kind.EXACT:
         return "one sequence cannot be resampled"

@@ -56,6 +56,9 @@ class Schedule:
     ramp: int = 100  # steps over which the penalty grows to its full weight
 
 
+SHORTEST_CYCLE = 8
+"""Steps below which the one-cycle schedule is cut off: its rise, a quarter of them, must take more than one step."""
+
 Penalty = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(student pattern, teacher pattern, real) → scalar; patterns [batch, head, query, key], real [batch, query]."""
 
@@ -104,7 +107,8 @@ def distil(
 ) -> None:
     """Minimise KL(teacher ‖ student) + weight · penalty over the covered outputs, in place.
 
-    ``teacher`` gives the attention patterns that the penalty compares with. Pools are visited in turn, so that a pool named twice gets twice the batches. ``progress`` may raise to interrupt.
+    ``teacher`` gives the attention patterns that the penalty compares with. Pools are visited in turn, so that a pool
+    named twice gets twice the batches. ``progress`` may raise to interrupt.
     """
     trained = [p for layer in student.layers[first_layer:] for p in layer.parameters()]
     trained += [*student.final_norm.parameters(), student.b_U] + ([] if student.W_U is None else [student.W_U])
@@ -114,7 +118,11 @@ def distil(
         parameter.requires_grad_(False)
     optimiser = torch.optim.Adam(trained, lr=schedule.peak / 25, betas=(0.9, 0.99))
     cycle = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=schedule.peak, total_steps=schedule.steps, pct_start=0.25, cycle_momentum=False
+        optimiser,
+        max_lr=schedule.peak,
+        total_steps=max(schedule.steps, SHORTEST_CYCLE),
+        pct_start=0.25,
+        cycle_momentum=False,
     )
     try:
         for step in range(schedule.steps):

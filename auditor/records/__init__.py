@@ -1,0 +1,39 @@
+"""Frozen values that pass between the stages. Rows, sessions, hooks and models never do.
+
+No torch here: the store, the statistics and the report read these records and nothing below them but errors and
+settings.
+"""
+
+from __future__ import annotations
+
+from auditor.records.cell import Cell
+from auditor.records.finding import Claim, Finding
+from auditor.records.interpretation import Component, Interpretation, MethodCard, Relabelling
+from auditor.records.report import AuditReport, Illustration
+from auditor.records.states import AuditState, CellState, Expected, Kind, Stage, VariantState, Verdict
+from auditor.records.values import ALL_OTHERS, ORIGINAL, Json
+from auditor.records.variant import Certificate, Variant
+
+__all__ = [
+    "ALL_OTHERS",
+    "ORIGINAL",
+    "AuditReport",
+    "AuditState",
+    "Cell",
+    "CellState",
+    "Certificate",
+    "Claim",
+    "Component",
+    "Expected",
+    "Finding",
+    "Illustration",
+    "Interpretation",
+    "Json",
+    "Kind",
+    "MethodCard",
+    "Relabelling",
+    "Stage",
+    "Variant",
+    "VariantState",
+    "Verdict",
+]

@@ -1,0 +1,98 @@
+"""Scores of one method on one model, and what stands for what in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.records.states import Expected
+from auditor.records.values import Json
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Component:
+    """A named part of a model: a head or a neuron of a layer."""
+
+    layer: int
+    head: int | None = None
+    neuron: int | None = None
+
+    @property
+    def label(self) -> str:
+        """The field's short name, for example L1H0 or L0N12."""
+        if self.head is not None:
+            return f"L{self.layer}H{self.head}"
+        if self.neuron is not None:
+            return f"L{self.layer}N{self.neuron}"
+        return f"L{self.layer}"
+
+    def to_json(self) -> dict[str, int]:
+        """Only the coordinates that are set."""
+        coordinates = {"layer": self.layer, "head": self.head, "neuron": self.neuron}
+        return {name: index for name, index in coordinates.items() if index is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelling:
+    """Which old components each new component stands for, per moved axis.
+
+    ``moves["head"][new] = (old, …)`` counts components in the flat order of the architecture. An entry None means
+    "no correspondence"; an axis that is not named did not move.
+    """
+
+    moves: Mapping[str, tuple[tuple[int, ...] | None, ...]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, list[list[int] | None]]:
+        """JSON form, lists for tuples."""
+        return {axis: [None if old is None else list(old) for old in entries] for axis, entries in self.moves.items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Relabelling:
+        """Inverse of :meth:`to_json`."""
+        return cls(
+            {
+                axis: tuple(None if old is None else tuple(int(i) for i in old) for old in entries)
+                for axis, entries in data.items()
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MethodCard:
+    """What the statistics and the report need to know of a method."""
+
+    name: str
+    family: str
+    unit: str
+    claims: tuple[str, ...]  # value, rank, pattern
+    distance: str
+    expected: Mapping[str, Expected]  # by name of an exact symmetry; absent: open
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """Scores of one method on one model.
+
+    ``axes`` names the axes of ``values`` in order, in the words of ``auditor.tensors``. With per-sequence scores the
+    first axis is "sequence"; the component axis ("head", "neuron") runs over ``components``. ``undefined`` maps a
+    component index to the reason why it has no score (its values are NaN and never enter a statistic).
+    """
+
+    method: str
+    axes: tuple[str, ...]
+    components: tuple[Component, ...]
+    values: NDArray[np.float64]
+    undefined: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def component_axis(self) -> str:
+        """The axis that runs over the components."""
+        return next(axis for axis in self.axes if axis in ("head", "neuron", "layer"))
+
+    @property
+    def per_sequence(self) -> bool:
+        """Whether the scores can be resampled over sequences."""
+        return self.axes[0] == "sequence"

@@ -1,0 +1,69 @@
+"""The words that say how things stand: kinds, expectations, verdicts, states."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """How a variant is equal to the original (THEORY: exact by algebra, behavioural on a distribution, input)."""
+
+    EXACT = "exact"
+    BEHAVIOURAL = "behavioural"
+    INPUT = "input"
+
+
+class Expected(StrEnum):
+    """What theory predicts for a method under an exact symmetry."""
+
+    INVARIANT = "invariant"  # every score stays
+    RELABELLED = "relabelled"  # scores stay after the components are relabelled
+    FREE = "free"  # scores can be made anything
+    CHANGES = "changes"  # scores move, not arbitrarily
+    DILUTED = "diluted"  # scores are shared among the copies of a component
+    OPEN = "open"  # theory predicts nothing
+
+
+class Verdict(StrEnum):
+    """What an audit says of one claim under one equivalence."""
+
+    STABLE = "stable"
+    UNSTABLE = "unstable"
+    INCONCLUSIVE = "inconclusive"
+
+
+class VariantState(StrEnum):
+    """Whether a variant may carry a verdict."""
+
+    CERTIFIED = "certified"
+    NOT_CERTIFIED = "not_certified"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class Stage(StrEnum):
+    """What a cell does."""
+
+    BEHAVIOUR = "behaviour"  # evaluate the original on its language
+    BUILD = "build"  # make and certify one variant
+    MEASURE = "measure"  # one method on the original or on one variant
+    CONCLUDE = "conclude"  # all interpretations -> findings and report
+
+
+class CellState(StrEnum):
+    """Life of a cell. WAITING for another cell, READY to run, RUNNING under a lease, DONE, FAILED."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class AuditState(StrEnum):
+    """Life of an audit: queued → running → done, failed or cancelled."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"

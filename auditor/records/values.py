@@ -1,0 +1,14 @@
+"""Plain values that records are made of, and the two keys with a meaning of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = Any
+"""A value made of dict, list, str, int, finite float, bool and None."""
+
+ORIGINAL = "original"
+"""The key under which the audited model stands beside its variants."""
+
+ALL_OTHERS = "*"
+"""What the concluding cell needs: every other cell of its audit."""
