@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +54,17 @@ def document(settings: Settings, *arguments: str) -> Any:
 
 
 def start(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
-    """A command that goes on."""
+    """A command that goes on, and that Ctrl-C reaches also when the tests run in the background."""
     return subprocess.Popen(
-        [COMMAND, *arguments], env=environment(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [COMMAND, *arguments],
+        env=environment(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_interrupts,
     )
+
+
+def _hear_interrupts() -> None:
+    """A shell's background jobs ignore SIGINT, and so would every process they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
