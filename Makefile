@@ -14,10 +14,11 @@ demo: setup  ## audit a bundled model with no server, print the findings, write 
 	$(BIN)/dyck-audit demo --out demo-report.html
 
 test: setup  ## every test, real Redis and PostgreSQL included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not acceptance"
+	$(BIN)/python -m pytest -m acceptance
 
 fast: setup  ## the tests that need no server and no training
-	$(BIN)/python -m pytest -m "not acceptance and not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not acceptance and not slow"
 
 check: setup  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
