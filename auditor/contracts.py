@@ -17,7 +17,7 @@ from torch import Tensor
 from auditor.behaviour.evidence import Evidence
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.records import Expected, Interpretation, Json, Kind, MethodCard, Relabelling
+from auditor.records import Compared, Expected, Interpretation, Json, Kind, MethodCard, Relabelling
 from auditor.registry import discover
 
 Progress = Callable[[float, str], None]
@@ -76,6 +76,8 @@ class Equivalence(ABC):
     name: str = ""  # the file name, set by the registry
     version: ClassVar[int]
     kind: ClassVar[Kind]
+    compares: ClassVar[Compared] = Compared.LOGITS  # what an exact move keeps
+    widens: ClassVar[bool] = False  # whether the other model has more heads or neurons
     summary: ClassVar[str]
     needs: ClassVar[str]
     promise: ClassVar[str]  # the bound that its certificate checks

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -18,12 +18,13 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Progress, equivalences, methods, silent
 from auditor.errors import PlanError
 from auditor.language.task import Task
-from auditor.plans import Plan, VariantRequest, planned_methods, planned_variants, read_plan
+from auditor.plans import Plan, VariantRequest, check_plan, planned_methods, planned_variants, read_plan
 from auditor.provenance import local_audit_header, local_model_header
 from auditor.records import (
     ORIGINAL,
     AuditReport,
     Certificate,
+    Compared,
     Interpretation,
     Json,
     Kind,
@@ -67,9 +68,12 @@ def audit(
     """Audit a model in this process: no database and no broker needed.
 
     Raises:
-        PlanError: no such plan.
+        PlanError: no such plan, or one that cannot run.
+        CheckpointError: weights that are not finite.
     """
     chosen = read_plan(plan) if isinstance(plan, str) else plan
+    check_plan(chosen)
+    header = local_model_header(model)
     behaviour = evaluate(model, chosen, seed)
     variants: list[Variant] = []
     interpretations: dict[tuple[str, str], Interpretation] = {}
@@ -90,7 +94,7 @@ def audit(
             else:
                 interpretations[key, name] = found
     results = Results(behaviour, tuple(variants), interpretations, not_applicable)
-    return conclude(local_audit_header(chosen, seed), local_model_header(model), chosen, seed, results)
+    return conclude(local_audit_header(chosen, seed), header, chosen, seed, results)
 
 
 def evaluate(model: CanonicalTransformer, plan: Plan, seed: int) -> Mapping[str, Json]:
@@ -117,8 +121,7 @@ def build(
     original = model.clone(dtype=torch.float64)
     why_not = plugin.not_applicable(original)
     if why_not is not None:
-        missing = Variant(request.key, request.equivalence, request.kind, seed, VariantState.NOT_APPLICABLE, why_not)
-        return Built(missing, None)
+        return Built(_without_certificate(request, seed, VariantState.NOT_APPLICABLE, why_not), None)
     parameters = {**request.parameters, **({} if request.kind is Kind.EXACT else {"steps": plan.twin_steps})}
     made = plugin.transform(
         original,
@@ -127,7 +130,13 @@ def build(
         parameters=parameters,
         progress=progress,
     )
-    certificate = certify(original, made.model, request.kind, plan, seed)
+    if not _is_finite(made.model):
+        reason = "its weights became NaN or infinite while it was made"
+        diverged = replace(
+            _without_certificate(request, seed, VariantState.NOT_CERTIFIED, reason), parameters=made.parameters
+        )
+        return Built(diverged, None)
+    certificate = certify(original, made.model, request.kind, plan, seed, compares=plugin.compares)
     variant = Variant(
         key=request.key,
         equivalence=request.equivalence,
@@ -141,6 +150,14 @@ def build(
         seconds=round(time.perf_counter() - started, 3),
     )
     return Built(variant, made.model)
+
+
+def _without_certificate(request: VariantRequest, seed: int, state: VariantState, reason: str) -> Variant:
+    return Variant(request.key, request.equivalence, request.kind, seed, state, reason)
+
+
+def _is_finite(model: CanonicalTransformer) -> bool:
+    return all(bool(torch.isfinite(weight).all()) for weight in model.state_dict().values())
 
 
 def measure(model: CanonicalTransformer, plan: Plan, seed: int, method: str) -> Interpretation | str:
@@ -195,13 +212,22 @@ def certificate_evidence(
 
 
 def certify(
-    original: CanonicalTransformer, variant: CanonicalTransformer, kind: Kind, plan: Plan, seed: int
+    original: CanonicalTransformer,
+    variant: CanonicalTransformer,
+    kind: Kind,
+    plan: Plan,
+    seed: int,
+    *,
+    compares: Compared = Compared.LOGITS,
 ) -> Certificate:
-    """Compare two models in float64 on held-out sequences, by the rules of their kind of equality."""
+    """Compare two models in float64 on held-out sequences, by the rules of their kind of equality.
+
+    ``compares`` says what an exact variant promises to keep.
+    """
     ours, theirs = original.clone(dtype=torch.float64), variant.clone(dtype=torch.float64)
     evidence, longer = certificate_evidence(ours, kind, plan, seed)
     if kind is Kind.EXACT:
-        return certify_exact(ours, theirs, evidence)
+        return certify_exact(ours, theirs, evidence, compares=compares)
     generator = numpy_generator(seed, "certificate", "decisions")
     return certify_behavioural(ours, theirs, evidence, longer, generator=generator)
 

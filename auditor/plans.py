@@ -77,6 +77,11 @@ PLANS: Mapping[str, Plan] = {
 }
 
 
+MAX_VARIANTS = 1_000
+MAX_SIZE = 10_000_000
+"""Above any audit that ends; keep a slip of the finger from making millions of cells."""
+
+
 @dataclass(frozen=True, slots=True)
 class VariantRequest:
     """One variant that a plan asks for."""
@@ -98,14 +103,16 @@ def read_plan(name_or_file: str) -> Plan:
     path = Path(name_or_file)
     if path.suffix != ".toml" or not path.is_file():
         raise PlanError(
-            f"unknown plan {name_or_file!r}", expected=", ".join(PLANS) + " or a TOML file", action="see --plan"
+            f"unknown plan {name_or_file!r}",
+            expected=", ".join(PLANS) + " or a TOML file",
+            action="see `dyck-audit submit --help`",
         )
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise PlanError(f"{path.name}: {wrong}", expected="a TOML file") from None
     base = data.pop("base", "quick")
-    if base not in PLANS:
+    if not isinstance(base, str) or base not in PLANS:
         raise PlanError(f"{path.name}: base = {base!r}", expected=" or ".join(PLANS))
     return _with_fields(replace(PLANS[base], name=path.stem), data, path.name)
 
@@ -128,9 +135,9 @@ def _check_value(name: str, value: Any, example: Any, where: str) -> None:
     elif isinstance(example, float):
         fits, expected = isinstance(value, float) and 0 < value < 1, "a number between 0 and 1"
     elif isinstance(example, int):
-        least = 0 if name.endswith("_variants") else 1
-        fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= 10_000_000
-        expected = f"a whole number of at least {least}"
+        least, most = (0, MAX_VARIANTS) if name.endswith("_variants") else (1, MAX_SIZE)
+        fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        expected = f"a whole number from {least} to {most:,}"
     else:
         fits, expected = isinstance(value, str) and bool(value), "a text"
     if not fits:
@@ -138,7 +145,11 @@ def _check_value(name: str, value: Any, example: Any, where: str) -> None:
 
 
 def check_plan(plan: Plan) -> None:
-    """Raise PlanError for a method or equivalence that does not exist, or a p-value that could never pass."""
+    """Raise PlanError for an unknown or doubled method or equivalence, or a p-value that could never pass."""
+    for names in (plan.methods, plan.equivalences):
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise PlanError(f"{twice!r} twice in the plan", expected="each name once")
     for name in plan.methods:
         if name not in methods():
             raise PlanError(f"unknown method {name!r}", action="see dyck-audit methods")

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.serialisation import weights_bytes
 from auditor.contracts import equivalences, methods
+from auditor.fingerprint.function import function_fingerprint
 from auditor.plans import Plan
 from auditor.records import AuditState, Json
 
@@ -73,7 +74,7 @@ def local_model_header(model: CanonicalTransformer) -> Mapping[str, Json]:
         "name": "model",
         "format": "memory",
         "sha256": hashlib.sha256(weights_bytes(model)).hexdigest(),
-        "function_fingerprint": None,
+        "function_fingerprint": function_fingerprint(model),
         "architecture": model.architecture.to_json(),
         "task": model.task.to_json(),
     }

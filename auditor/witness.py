@@ -21,14 +21,25 @@ from pathlib import Path
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.native_file import native_bytes
-from auditor.contracts import Progress, methods, silent
+from auditor.contracts import Progress, equivalences, methods, silent
 from auditor.errors import AuditorError, WitnessError
 from auditor.intake.detection import load
 from auditor.intake.file_checks import read_plain_file
 from auditor.pipeline import certify, measure
 from auditor.plans import Plan
 from auditor.provenance import versions
-from auditor.records import ORIGINAL, AuditReport, Certificate, Finding, Json, Kind, Variant, VariantState, Verdict
+from auditor.records import (
+    ORIGINAL,
+    AuditReport,
+    Certificate,
+    Compared,
+    Finding,
+    Json,
+    Kind,
+    Variant,
+    VariantState,
+    Verdict,
+)
 from auditor.stability.verdict import Settings, findings_of
 
 SCHEMA = "dyck-audit/witness/1"
@@ -136,13 +147,17 @@ def verify_witness(directory: Path, *, progress: Progress = silent) -> VerifiedW
 def _same_function(
     original: CanonicalTransformer, twin: CanonicalTransformer, variant: Variant, plan: Plan, seed: int
 ) -> Check:
-    again = certify(original, twin, variant.kind, plan, seed)
+    plugin = equivalences().get(variant.equivalence)
+    compares = Compared.LOGITS if plugin is None else plugin.compares
+    again = certify(original, twin, variant.kind, plan, seed, compares=compares)
     return Check("certificate", again.passed, _certificate_text(again, variant.kind))
 
 
 def _certificate_text(again: Certificate, kind: Kind) -> str:
     if not again.passed:
         return "; ".join(again.failures)
+    if again.max_abs_log_probability_difference is not None:
+        return f"max|Δlog p| {again.max_abs_log_probability_difference:.2g} on {again.sequences} sequences"
     if kind is Kind.EXACT:
         return f"max|Δlogit| {again.max_abs_logit_difference:.2g} on {again.sequences} sequences"
     return (
@@ -180,10 +195,18 @@ def _same_finding(
     close = math.isclose(same.effect, finding.effect, rel_tol=SAME_EFFECT, abs_tol=SAME_EFFECT)
     verdict = same.verdict is finding.verdict or finding.verdict is Verdict.INCONCLUSIVE
     return [
-        Check("claim", True, f"“{same.claim.text}” holds for the original"),
+        _same_claim(same, finding),
         Check("effect", close, f"{same.effect:.6g}, recorded {finding.effect:.6g}"),
         Check("verdict", verdict, f"{same.verdict}, recorded {finding.verdict} (threshold {finding.threshold:g})"),
     ]
+
+
+def _same_claim(same: Finding, finding: Finding) -> Check:
+    """What the witness says in words is what was judged again."""
+    ours, theirs = ((f.claim.text, f.equivalence, f.kind, f.threshold) for f in (same, finding))
+    if ours != theirs:
+        return Check("claim", False, f"“{same.claim.text}” under {same.equivalence}, recorded “{finding.claim.text}”")
+    return Check("claim", True, f"“{same.claim.text}” holds for the original")
 
 
 def _unchanged_files(directory: Path) -> Mapping[str, bytes]:

@@ -19,6 +19,7 @@ from cli.output import NAME, Output, silence
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
+_TORCH_OUT_OF_MEMORY = "DefaultCPUAllocator: can't allocate memory"
 
 VERBOSE = frozenset({"--verbose", "-v"})
 FLAGS = VERBOSE | {"--quiet", "-q"}
@@ -96,8 +97,8 @@ def _line(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, MemoryError):
-        return "out of memory"
+    if isinstance(error, MemoryError) or _TORCH_OUT_OF_MEMORY in str(error):
+        return "out of memory; expected a model and a plan that fit; choose smaller sizes, or end other programs"
     return f"unexpected {type(error).__name__}: {error}; --verbose for the traceback"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 MOST_PROCESSES = 8
 """Each holds torch and a model in memory: some hundred megabytes."""
+
+LOOK_SECONDS = 5.0
+"""How often somebody who waits asks whether the broker is still there."""
 
 COLUMNS = ("audit", "model", "plan", "state", "cells>", "result")
 
@@ -51,7 +55,7 @@ def _computing(
 
         if not count_workers(settings.broker_url):
             output.note("no worker answers on this broker yet; start one with `dyck-audit worker`")
-        yield lambda: None
+        yield _BrokerWatch(settings.broker_url, output).look
         return
     from workers.local import local_workers
     from workers.submission import send_audit
@@ -60,6 +64,32 @@ def _computing(
         for audit_id in audit_ids:
             send_audit(database, audit_id, local.broker_url)
         yield local.require_alive
+
+
+class _BrokerWatch:
+    """Says when the broker stops answering while somebody waits, and when it is back: workers then go on."""
+
+    def __init__(self, url: str, output: Output) -> None:
+        self._url, self._output, self._answers, self._next = url, output, True, time.monotonic() + LOOK_SECONDS
+
+    def look(self) -> None:
+        """Ask the broker, if the last time was long enough ago."""
+        if time.monotonic() < self._next:
+            return
+        from auditor.errors import BrokerError
+        from workers.broker import ping_broker
+
+        try:
+            ping_broker(self._url)
+        except BrokerError as away:
+            if self._answers:
+                self._output.note(f"{away.found}; still waiting, Ctrl-C stops only the waiting")
+            self._answers = False
+        else:
+            if not self._answers:
+                self._output.note("the broker answers again")
+            self._answers = True
+        self._next = time.monotonic() + LOOK_SECONDS
 
 
 def processes() -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.documents import document, moment
+from cli.functions import Function, functions
 from cli.invocation import invocation
 from cli.options import AsJson, Force, Limit, ModelName
 from cli.train import require_free
@@ -15,26 +16,49 @@ from cli.train import require_free
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+COLUMNS = (
+    "model",
+    "name",
+    "format",
+    "shape",
+    "parameters>",
+    "language",
+    "stored (UTC)",
+    "function",
+    "same function as",
+)
+
 app = typer.Typer(no_args_is_help=True, help="The stored models and the bundled ones: list, show, export, remove, zoo.")
 
 
 @app.command("list")
 def list_(context: typer.Context, limit: Limit = 50, as_json: AsJson = False) -> None:
-    """List the stored models, newest first."""
+    """List the stored models, newest first. Models of one function carry one label."""
     from auditor.store.models import list_models
 
     door = invocation(context)
     with door.reading() as session:
-        found = list_models(session, limit=limit)
+        stored = list_models(session)
+    computes, found = functions(stored), stored[:limit]
     if as_json:
-        door.output.document({"models": document(found)})
+        door.output.document({"models": [document(m) | _function(computes[m.id]) for m in found]})
         return
     rows = [
-        (m.id, m.name, m.format, shape(m.architecture), f"{m.parameters:,}", language(m.task), moment(m.created_at))
+        (
+            m.id,
+            m.name,
+            m.format,
+            shape(m.architecture),
+            f"{m.parameters:,}",
+            language(m.task),
+            moment(m.created_at),
+            computes[m.id].label,
+            ", ".join(computes[m.id].shared_with) or None,
+        )
         for m in found
     ]
     if rows:
-        door.output.table(("model", "name", "format", "shape", "parameters>", "language", "stored (UTC)"), rows)
+        door.output.table(COLUMNS, rows)
     else:
         door.output.note("no models yet; store one with `dyck-audit submit CHECKPOINT`, or see `dyck-audit models zoo`")
 
@@ -44,16 +68,18 @@ def show(context: typer.Context, model: ModelName, as_json: AsJson = False) -> N
     """Show one stored model and its audits."""
     from auditor.report.wording import setting, words
     from auditor.store.audits import list_audits
-    from auditor.store.models import get_model
+    from auditor.store.models import get_model, list_models
 
     door = invocation(context)
     with door.reading() as session:
         found = get_model(session, model)
         audits = list_audits(session, model=found.id)
+        computes = functions(list_models(session))[found.id]
     if as_json:
-        door.output.document(document(found) | {"audits": [audit.id for audit in audits]})
+        door.output.document(document(found) | _function(computes) | {"audits": [audit.id for audit in audits]})
         return
-    facts: dict[str, Any] = document(found)
+    facts: dict[str, Any] = document(found) | {"function_fingerprint": computes.label}
+    facts["same_function_as"] = ", ".join(computes.shared_with) or None
     for part in ("architecture", "task"):
         facts |= {f"{part}: {name}": value for name, value in facts.pop(part).items() if value is not None}
     rows = [(words(name), setting(value)) for name, value in facts.items()]
@@ -65,6 +91,9 @@ def export(
     context: typer.Context,
     model: ModelName,
     out: Annotated[Path, typer.Option(help="The native file to write.", show_default=False)],
+    canonical: Annotated[
+        bool, typer.Option("--canonical", help="The gauge-fixed form of its weights, in float64.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Write a stored model as a native file, which any command reads again."""
@@ -81,7 +110,13 @@ def export(
         found = get_model(session, model)
         weights = load_weights(session, found.weights_sha256)
     architecture, task = Architecture.from_json(found.architecture), Task.from_json(found.task)
-    save_native(model_from_bytes(weights, architecture, task), out)
+    written = model_from_bytes(weights, architecture, task)
+    if canonical:
+        from auditor.gauge_fixing.canonical_form import canonicalise, largest_logit_difference
+
+        source, written = written, canonicalise(written)
+        door.output.note(f"max|Δlogit| = {largest_logit_difference(source, written):.1e} to the stored model")
+    save_native(written, out)
     door.output.text(str(out))
 
 
@@ -123,6 +158,10 @@ def zoo_(context: typer.Context, as_json: AsJson = False) -> None:
         for name, card in cards.items()
     ]
     output.table(("name", "shape", "parameters>", "language", "closing accuracy>", "what it is"), rows)
+
+
+def _function(computes: Function) -> dict[str, Any]:
+    return {"function": computes.label, "same_function_as": list(computes.shared_with)}
 
 
 def shape(architecture: Mapping[str, Any]) -> str:

@@ -46,6 +46,9 @@ def submit(
     loaded = [read_checkpoint(text, config=config, format_name=format_name) for text in checkpoints]
     with door.database() as database:
         made = [queue(database, settings, one, chosen, seed=seed, name=name) for one in loaded]
+        for one in made:
+            if name is not None and one.audit.model_name != name:
+                door.output.note(f"these weights are stored already and keep their name {one.audit.model_name}")
         if wait:
             finish(database, settings, [one.audit.id for one in made], door.output, as_json=as_json)
         else:

@@ -41,14 +41,16 @@ def train(
     *,
     out: Annotated[Path, typer.Option(help="The file to write, .safetensors.", show_default=False)],
     brackets: Annotated[int, typer.Option(min=1, max=26, help="Bracket types, k.")] = 2,
-    depth: Annotated[int, typer.Option(min=1, help="Deepest nesting, D.")] = 4,
-    layers: Annotated[int, typer.Option(min=1, help="Layers.")] = 2,
-    heads: Annotated[int, typer.Option(min=1, help="Heads in each layer.")] = 2,
-    width: Annotated[int, typer.Option(min=1, help="Width of the residual stream, a multiple of the heads.")] = 32,
+    depth: Annotated[int, typer.Option(min=1, max=1_000, help="Deepest nesting, D.")] = 4,
+    layers: Annotated[int, typer.Option(min=1, max=100, help="Layers.")] = 2,
+    heads: Annotated[int, typer.Option(min=1, max=1_000, help="Heads in each layer.")] = 2,
+    width: Annotated[
+        int, typer.Option(min=1, max=4_096, help="Width of the residual stream, a multiple of the heads.")
+    ] = 32,
     positions: Annotated[PositionsName, typer.Option(help="Position encoding.")] = PositionsName.NONE,
     objective: Annotated[ObjectiveName, typer.Option(help="Which outputs the loss covers.")] = ObjectiveName.NEXT_TOKEN,
-    min_length: Annotated[int, typer.Option(min=2, help="Shortest training string.")] = 2,
-    max_length: Annotated[int, typer.Option(min=2, help="Longest training string.")] = 28,
+    min_length: Annotated[int, typer.Option(min=2, max=10_000, help="Shortest training string.")] = 2,
+    max_length: Annotated[int, typer.Option(min=2, max=10_000, help="Longest training string.")] = 28,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 2_500,
     seed: Seed = 0,
     force: Force = False,
@@ -78,8 +80,11 @@ def require_free(file: Path, *, force: bool) -> None:
     """Refuse, before any work, a native file that cannot be written.
 
     Raises:
-        CheckpointError: another ending, or the file or its description is there and ``force`` is not given.
+        CheckpointError: another ending, a folder that takes no file, or the file or its description is there and
+            ``force`` is not given.
     """
+    import tempfile
+
     from auditor.errors import CheckpointError
 
     if file.suffix != ".safetensors":
@@ -87,7 +92,16 @@ def require_free(file: Path, *, force: bool) -> None:
     for taken in (file, file.with_suffix(".json")):
         if taken.is_dir() or (taken.exists() and not force):
             raise CheckpointError(f"{taken} exists", expected="a new file", action="choose another or add --force")
-    file.absolute().parent.mkdir(parents=True, exist_ok=True)
+    folder = file.absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise CheckpointError(
+            f"no file can be written in {folder}: {error.strerror}",
+            expected="a writable folder",
+            action="choose another",
+        ) from error
 
 
 def task_of(brackets: int, depth: int, objective: str, min_length: int, max_length: int) -> Task:

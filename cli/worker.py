@@ -9,6 +9,7 @@ import typer
 
 from cli.following import processes
 from cli.invocation import invocation
+from cli.queueing import require_broker
 
 
 def worker(
@@ -22,6 +23,9 @@ def worker(
 
     door = invocation(context)
     count = concurrency or processes()
+    require_broker(door.settings)
+    with door.database():
+        pass  # a broker or a database that cannot be used is refused before anything is said
     if door.settings.broker_url is None:
         door.output.note(f"{count} local processes compute what is queued in {door.settings.home}; Ctrl-C ends them")
         with suppress(KeyboardInterrupt):

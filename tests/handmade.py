@@ -10,10 +10,11 @@ import math
 import numpy as np
 import torch
 
-from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.behaviour.evidence import Evidence, draw_evidence, evidence_of
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.language.grammar import Dyck
+from auditor.language.sampling import Sample
 from auditor.language.task import Task
 from auditor.seeds import numpy_generator, torch_generator
 from auditor.training.initialisation import initialise
@@ -23,7 +24,10 @@ TASK = Task(LANGUAGE, max_length=10)
 PLAIN = Architecture(
     model_width=8,
     vocabulary_size=len(LANGUAGE.vocabulary),
-    blocks=(Block(heads=2, query_width=3, value_width=5, neurons=6), Block(heads=2, query_width=4, value_width=3, neurons=5)),
+    blocks=(
+        Block(heads=2, query_width=3, value_width=5, neurons=6),
+        Block(heads=2, query_width=4, value_width=3, neurons=5),
+    ),
 )
 """Two layers of two heads; no width equals another, so a mixed-up axis cannot pass."""
 
@@ -59,12 +63,12 @@ def counting_model() -> CanonicalTransformer:
 
     Only START carries a value. At input position j (START is 0) every head attends 1/(j + 1) to each position, so
 
-        head 0: z = ln 3 always, written to the logit of ``a)``       head 1: z = 1/(j + 1), 2z written to that of ``b)``
+        head 0: z = ln 3 always, written to the logit of ``a)``     head 1: z = 1/(j + 1), 2z to the logit of ``b)``
 
     and the logits are ln 3 for ``a)``, 2/(j + 1) for ``b)``, 0 for the other six tokens.
 
-    * Zero ablation of head 0 takes ln 3 away: KL = p_a ln 3 − ln(Z/Z′), with Z = 9 + e^(2/(j+1)), Z′ = 7 + e^(2/(j+1)).
-    * Mean ablation of head 0 changes nothing: its z is its mean. That of head 1 puts m = mean of 1/(j + 1) in its place.
+    * Zero ablation of head 0 takes ln 3 away: KL = p_a ln 3 − ln(Z/Z′), Z = 9 + e^(2/(j+1)), Z′ = 7 + e^(2/(j+1)).
+    * Mean ablation of head 0 changes nothing: its z is its mean. That of head 1 writes the mean of 1/(j + 1) instead.
     * Stack-top mass is 1/(j + 1) for both heads. ‖W_V W_O‖ is 0 and 2.
     * No bracket reaches any z, so integrated gradients over brackets are 0.
     """
@@ -163,9 +167,6 @@ def sentence(text: str) -> list[int]:
 
 def evidence_from(task: Task, texts: list[str]) -> Evidence:
     """Evidence whose inputs are these strings; the label after each is END."""
-    from auditor.behaviour.evidence import evidence_of
-    from auditor.language.sampling import Sample
-
     rows = [[*sentence(text), 3] for text in texts]
     longest = max(map(len, rows))
     tokens = np.asarray([[*row, *[0] * (longest - len(row))] for row in rows], dtype=np.int64)

@@ -40,6 +40,8 @@ def check_broker_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         is_ours = parts.scheme in _SCHEMES and (parts.port is None or parts.port > 0)
+        if parts.scheme != "redis+socket":
+            is_ours = is_ours and (parts.path.strip("/") or "0").isdecimal()  # the number of a database
     except ValueError:  # a port that is no number
         is_ours = False
     if not is_ours:

@@ -17,6 +17,7 @@ from auditor.store import (
     create_audit,
     find_existing_audit,
     get_model,
+    set_fingerprint,
 )
 from workers.app import create_app
 from workers.broker import check_broker_url
@@ -42,18 +43,20 @@ def submit_model(
     name: str,
     format: str,  # noqa: A002 - the word of the report schema
     source_sha256: str,
-    function_fingerprint: str | None = None,
 ) -> StoredModel:
     """Store a model; the same weights, architecture and task again are the model that is there.
 
+    A model stored by a version that took no fingerprints gets its own now.
+
     Raises:
-        CheckpointError: a weight that is not finite.
+        CheckpointError: a weight is not finite, or the outputs overflow on the strings of the fingerprint.
     """
     from auditor.canonical.serialisation import weights_bytes
+    from auditor.fingerprint.function import function_fingerprint
 
-    weights = weights_bytes(model)
+    weights, fingerprint = weights_bytes(model), function_fingerprint(model)
     with database.transaction() as session:
-        return add_model(
+        stored = add_model(
             session,
             name=name,
             format=format,
@@ -62,8 +65,12 @@ def submit_model(
             task=model.task.to_json(),
             weights=weights,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
-            function_fingerprint=function_fingerprint,
+            function_fingerprint=fingerprint,
         )
+        if stored.function_fingerprint is not None:
+            return stored
+        set_fingerprint(session, stored.id, fingerprint)
+        return get_model(session, stored.id)
 
 
 def submit_audit(

@@ -1,10 +1,10 @@
 """Are two models the same function? Numbers, bounds and margins; the margins stand here and nowhere else.
 
-Exact variants: max|Δlogit| in float64. Behavioural variants: divergences over the outputs that the objective covers,
-on held-out sequences in distribution and longer. Sequences are the independent units: means carry a cluster standard
-error; the disagreement bound (Clopper & Pearson 1934) counts one random decision per sequence; closing accuracies are
-compared by a paired equivalence test (TOST, Schuirmann 1987). A standard error of 0 never becomes certainty:
-half-widths are at least 3/n.
+Exact variants: max|Δlogit| in float64, or max|Δlog p| where only the distribution is kept. Behavioural variants:
+divergences over the outputs that the objective covers, on held-out sequences in distribution and longer. Sequences
+are the independent units: means carry a cluster standard error; the disagreement bound (Clopper & Pearson 1934)
+counts one random decision per sequence; closing accuracies are compared by a paired equivalence test (TOST,
+Schuirmann 1987). A standard error of 0 never becomes certainty: half-widths are at least 3/n.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from auditor.behaviour.effects import kl_per_position
 from auditor.behaviour.evaluation import CLOSING_THRESHOLD, decision_positions
 from auditor.behaviour.evidence import Evidence
 from auditor.canonical.model import CanonicalTransformer
-from auditor.records import Certificate
+from auditor.records import Certificate, Compared
 from auditor.tensors import EXACT_LOGITS
 
 CONFIDENCE = 0.95
@@ -31,7 +31,10 @@ CONFIDENCE = 0.95
 MIN_SEQUENCES = 100
 """Fewer sequences certify nothing: 3/n alone is then 3 %."""
 
-EXACT_MARGINS: Mapping[str, float] = {"max_abs_logit_difference": EXACT_LOGITS}
+EXACT_MARGINS: Mapping[Compared, Mapping[str, float]] = {
+    Compared.LOGITS: {"max_abs_logit_difference": EXACT_LOGITS},
+    Compared.LOG_PROBABILITIES: {"max_abs_log_probability_difference": EXACT_LOGITS},
+}
 
 BEHAVIOURAL_MARGINS: Mapping[str, float] = {
     "kl_upper95_nats": 2e-3,  # a thousandth of the about 1 nat per token that Dyck outputs carry, doubled
@@ -54,22 +57,33 @@ class _Comparison:
     decision_owner: NDArray[np.int64]
     uncovered_kl: NDArray[np.float64]
     max_abs_logit: float
+    max_abs_log_probability: float
     sequences: int
 
 
-def certify_exact(original: CanonicalTransformer, variant: CanonicalTransformer, evidence: Evidence) -> Certificate:
+def certify_exact(
+    original: CanonicalTransformer,
+    variant: CanonicalTransformer,
+    evidence: Evidence,
+    *,
+    compares: Compared = Compared.LOGITS,
+) -> Certificate:
     """Certificate of a variant that should be equal by algebra. Both models must be in float64."""
     found = _compare(original, variant, evidence)
     if not math.isfinite(found.max_abs_logit):
-        return _not_finite(found, EXACT_MARGINS)
-    passed = found.max_abs_logit <= EXACT_LOGITS
-    failures = () if passed else (f"max|Δlogit| {found.max_abs_logit:.3g} > {EXACT_LOGITS:g}",)
+        return _not_finite(found, EXACT_MARGINS[compares])
+    keeps_logits = compares is Compared.LOGITS
+    difference = found.max_abs_logit if keeps_logits else found.max_abs_log_probability
+    name = "max|Δlogit|" if keeps_logits else "max|Δlog p|"
+    passed = difference <= EXACT_LOGITS
+    failures = () if passed else (f"{name} {difference:.3g} > {EXACT_LOGITS:g}",)
     return Certificate(
         passed=passed,
         sequences=found.sequences,
-        margins=dict(EXACT_MARGINS),
+        margins=dict(EXACT_MARGINS[compares]),
         failures=failures,
         max_abs_logit_difference=found.max_abs_logit,
+        max_abs_log_probability_difference=None if keeps_logits else found.max_abs_log_probability,
         kl_mean_nats=float(found.kl.mean()),
         kl_q999_nats=float(np.quantile(found.kl, 0.999)),
         total_variation_mean=float(found.total_variation.mean()),
@@ -139,7 +153,7 @@ def clopper_pearson_upper(hits: int, trials: int, *, confidence: float = CONFIDE
 @torch.no_grad()
 def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, evidence: Evidence) -> _Comparison:
     columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name in _Comparison.__dataclass_fields__}
-    largest = 0.0
+    largest, largest_log_p = 0.0, 0.0
     closing = torch.tensor(evidence.task.language.vocabulary.closing)
     for rows, batch in evidence.batches():
         part = _read_out_only(batch) if original.architecture.is_classifier else batch
@@ -149,6 +163,8 @@ def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, evid
         difference = (ours - theirs)[part.real].abs().max()
         largest = max(largest, float(difference.nan_to_num(nan=math.inf, posinf=math.inf)))
         log_p, log_q = ours.log_softmax(-1), theirs.log_softmax(-1)
+        difference = (log_p - log_q)[part.real].abs().max()
+        largest_log_p = max(largest_log_p, float(difference.nan_to_num(nan=math.inf)))
         kl = kl_per_position(log_p, log_q)
         columns["kl"].append(kl[part.covered].double().numpy())
         variation = 0.5 * (log_p.exp() - log_q.exp()).abs().sum(-1)
@@ -166,7 +182,7 @@ def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, evid
         columns["right"].append((share > CLOSING_THRESHOLD).numpy())
         columns["decision_owner"].append(rows[:, None].expand_as(kl)[decides].numpy())
     joined = {name: np.concatenate(parts) for name, parts in columns.items() if parts}
-    return _Comparison(**joined, max_abs_logit=largest, sequences=len(evidence))
+    return _Comparison(**joined, max_abs_logit=largest, max_abs_log_probability=largest_log_p, sequences=len(evidence))
 
 
 def _read_out_only(part: Evidence) -> Evidence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,9 @@ from auditor.tensors import Tokens
 
 BATCH_TOKENS = 16_384
 """Tokens run at once: keeps memory flat and the processor's cache warm."""
+
+MOST_SPREAD = 2
+"""Longest over shortest sequence run together: bounds what is spent on padding."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,14 @@ class Evidence:
         return replace(self, **{name: getattr(self, name)[index][:, :width] for name in names})
 
     def batches(self, *, tokens: int = BATCH_TOKENS) -> Iterator[tuple[Tensor, Evidence]]:
-        """(rows, evidence) pieces of about ``tokens`` tokens, sequences of like length together."""
-        lengths = self.real.sum(1)
-        order = torch.argsort(lengths, stable=True)
+        """(rows, evidence) pieces of at most ``tokens`` tokens or one sequence, sequences of like length together."""
+        order = torch.argsort(self.real.sum(1), stable=True)
+        lengths = self.real.sum(1)[order].tolist()
         start = 0
         while start < len(order):
             stop = start + 1
-            while stop < len(order) and int(lengths[order[stop]]) * (stop + 1 - start) <= tokens:
+            fits = bisect_right(lengths, MOST_SPREAD * lengths[start])
+            while stop < fits and lengths[stop] * (stop + 1 - start) <= tokens:
                 stop += 1
             rows = order[start:stop]
             yield rows, self.rows(rows)

@@ -11,6 +11,9 @@ from torch import Tensor
 LOG_STRETCH = 0.5
 """Standard deviation of the log singular values: condition numbers near 10, so that rewrites lose about one digit."""
 
+DEPENDENT = 1e-10
+"""A singular value below this share of the largest counts as zero."""
+
 
 @dataclass(frozen=True)
 class Gauge:
@@ -27,6 +30,26 @@ def random_invertible(width: int, generator: np.random.Generator, *, dtype: torc
     matrix = (left * stretch) @ right.T
     inverse = (right / stretch) @ left.T
     return Gauge(torch.from_numpy(matrix).to(dtype), torch.from_numpy(inverse).to(dtype))
+
+
+def random_rotation(width: int, fixed: np.ndarray, generator: np.random.Generator, *, dtype: torch.dtype) -> Tensor:
+    """A Haar-random orthogonal matrix [width, width] that leaves every row of ``fixed`` [count, width] where it is.
+
+    With C an orthonormal basis of what is orthogonal to all of them: 1 + Cᵀ (O − 1) C, O random; O = −1 where C has
+    one row.
+    """
+    complement = orthogonal_complement(width, fixed)
+    free = len(complement)
+    turned = -np.eye(1) if free == 1 else _orthogonal(free, generator)
+    return torch.from_numpy(np.eye(width) + complement.T @ (turned - np.eye(free)) @ complement).to(dtype)
+
+
+def orthogonal_complement(width: int, fixed: np.ndarray) -> np.ndarray:
+    """An orthonormal basis [free, width] of all directions orthogonal to the rows of ``fixed`` [count, width]."""
+    rows = np.vstack([fixed, np.zeros((1, width))])
+    _, sizes, directions = np.linalg.svd(rows, full_matrices=True)
+    rank = int((sizes > DEPENDENT * max(float(sizes.max()), 1.0)).sum())
+    return directions[rank:]
 
 
 def _orthogonal(width: int, generator: np.random.Generator) -> np.ndarray:

@@ -64,7 +64,7 @@ class ValueBiasShift(Equivalence):
         """The shifted model; ``parameters`` report whether the worst case put its target on top."""
         twin = model.clone()
         if parameters.get("shift") != "worst_case":
-            spread = _spread(model, evidence)
+            spread = _spread(model, evidence.rows(slice(0, min(SEARCH_SEQUENCES, len(evidence)))))
             for head in model.architecture.heads:
                 direction = torch.from_numpy(generator.normal(size=spread[head].shape)).to(spread[head])
                 _shift(twin, head, spread[head] * direction)

@@ -24,6 +24,7 @@ MAX_YAML_BYTES = 100_000
 
 MAX_NESTING = 20
 SUFFIXES = (".json", ".yaml", ".yml")
+_KINDS: dict[type, str] = {type(None): "nothing in it", list: "a list", str: "one text", bool: "one truth value"}
 
 
 def read_configuration(path: Path) -> dict[str, Json]:
@@ -37,7 +38,7 @@ def read_configuration(path: Path) -> dict[str, Json]:
         raise ConfigurationError(f"description {path.name!a}", expected="a file in " + ", ".join(SUFFIXES))
     is_json = path.suffix.lower() == ".json"
     limit = MAX_JSON_BYTES if is_json else MAX_YAML_BYTES
-    data = read_plain_file(path, limit=limit, missing=ConfigurationError)
+    data = read_plain_file(path, limit=limit, missing=ConfigurationError, holds="a description")
     try:
         text = data.decode("utf-8")
         found = json.loads(text, object_pairs_hook=_distinct) if is_json else yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader with fewer powers
@@ -48,10 +49,12 @@ def read_configuration(path: Path) -> dict[str, Json]:
         line = "" if wrong.problem_mark is None else f" (line {wrong.problem_mark.line + 1})"
         raise ConfigurationError(f"{path.name}: {wrong.problem}{line}", expected="plain YAML") from None
     except (ValueError, yaml.YAMLError, RecursionError) as wrong:
-        reason = ascii(str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__)[1:80].rstrip("'")
+        reason = ascii(str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__)[1:-1][:80]
         raise ConfigurationError(f"{path.name}: {reason}", expected="JSON or YAML in UTF-8") from None
     if not isinstance(found, dict):
-        raise ConfigurationError(f"{path.name}: a {type(found).__name__}", expected="a map of names to values")
+        raise ConfigurationError(
+            f"{path.name}: {_KINDS.get(type(found), 'a value')}", expected="a map of names to values"
+        )
     return found
 
 

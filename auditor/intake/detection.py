@@ -45,7 +45,12 @@ def load(path: str | Path, *, config: str | Path | None = None, format: str = AU
     adapter = choose(weights, format)
     model = adapter.convert(weights)
     probe(model)
-    return Loaded(model=model, format=adapter.name, sha256=foreign.sha256, name=path.stem)
+    return Loaded(model=model, format=adapter.name, sha256=foreign.sha256, name=_readable(path.stem))
+
+
+def _readable(stem: str) -> str:
+    """A file's name as text; a question mark for each byte that is not UTF-8."""
+    return stem.encode("utf-8", "replace").decode("utf-8")
 
 
 def choose(weights: Weights, format: str = AUTO) -> ArchitectureAdapter:  # noqa: A002 - as in --format

@@ -22,8 +22,10 @@ _KINDS = {
 }
 
 
-def read_plain_file(path: Path, *, limit: int, missing: type[AuditorError] = CheckpointError) -> bytes:
-    """All bytes of a plain file.
+def read_plain_file(
+    path: Path, *, limit: int, missing: type[AuditorError] = CheckpointError, holds: str = "a checkpoint"
+) -> bytes:
+    """All bytes of a plain file. ``holds`` says what should be in it.
 
     The kind is checked on the open descriptor, which was opened without following a link or waiting for a writer.
 
@@ -45,7 +47,7 @@ def read_plain_file(path: Path, *, limit: int, missing: type[AuditorError] = Che
     finally:
         os.close(descriptor)
     if not data:
-        raise UnsafeFileError(f"{path.name}: an empty file", expected="a checkpoint", action="copy it again")
+        raise UnsafeFileError(f"{path.name}: an empty file", expected=holds, action="copy it again")
     if len(data) > limit:
         raise UnsafeFileError(f"{path.name}: more than {limit:,} bytes", expected=f"at most {limit:,}")
     return data

@@ -54,10 +54,17 @@ def read_checkpoint(path: Path) -> ForeignFile:
     return ForeignFile(tensors, header.metadata, hashlib.sha256(data).hexdigest())
 
 
+def _has_small_header(data: bytes) -> bool:
+    """Whether a map follows a header length under 4 GiB; its first byte may well be that of a pickle."""
+    return data[4:9] == b"\x00\x00\x00\x00{"
+
+
 def _safetensors_of(data: bytes) -> bytes:
     if data.startswith(MAGIC):
         check_archive(data)
         return run_in_child(unpickle, data)
+    if _has_small_header(data):
+        return data
     if data.startswith(_PICKLE_MAGIC):
         raise UnsafeFileError(
             "a bare pickle (torch.save before 1.6, or another program's); nothing in it was executed",

@@ -34,6 +34,20 @@ class StackTopMass(InterpretationMethod):
         "exact_value_output_gauge": Expected.INVARIANT,
         "exact_value_bias_shift": Expected.INVARIANT,
         "exact_neuron_permutation": Expected.INVARIANT,
+        "exact_neuron_rescaling": Expected.INVARIANT,
+        "exact_key_bias_shift": Expected.INVARIANT,
+        "exact_norm_folding": Expected.INVARIANT,
+        "exact_centred_writing": Expected.INVARIANT,
+        "exact_mean_direction_writing": Expected.INVARIANT,
+        "exact_norm_null_shift": Expected.INVARIANT,
+        "exact_residual_rotation": Expected.INVARIANT,
+        "exact_embedding_trade": Expected.INVARIANT,
+        "exact_logit_shift": Expected.INVARIANT,
+        "exact_head_splitting": Expected.RELABELLED,
+        "exact_neuron_splitting": Expected.INVARIANT,
+        "exact_cancelling_neurons": Expected.INVARIANT,
+        "exact_cancelling_heads": Expected.RELABELLED,
+        "exact_random_composition": Expected.RELABELLED,
     }
 
     @torch.no_grad()

@@ -31,6 +31,20 @@ class OvNorm(InterpretationMethod):
         "exact_value_output_gauge": Expected.INVARIANT,
         "exact_value_bias_shift": Expected.INVARIANT,
         "exact_neuron_permutation": Expected.INVARIANT,
+        "exact_neuron_rescaling": Expected.INVARIANT,
+        "exact_key_bias_shift": Expected.INVARIANT,
+        "exact_norm_folding": Expected.CHANGES,
+        "exact_centred_writing": Expected.CHANGES,
+        "exact_mean_direction_writing": Expected.CHANGES,
+        "exact_norm_null_shift": Expected.CHANGES,
+        "exact_residual_rotation": Expected.OPEN,  # folding the norms changes it, the rotation by itself does not
+        "exact_embedding_trade": Expected.INVARIANT,
+        "exact_logit_shift": Expected.INVARIANT,
+        "exact_head_splitting": Expected.DILUTED,
+        "exact_neuron_splitting": Expected.INVARIANT,
+        "exact_cancelling_neurons": Expected.INVARIANT,
+        "exact_cancelling_heads": Expected.RELABELLED,
+        "exact_random_composition": Expected.OPEN,  # changes where there are norms to fold or to write through
     }
 
     @torch.no_grad()

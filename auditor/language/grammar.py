@@ -18,6 +18,9 @@ from auditor.language.vocabulary import Vocabulary, standard_vocabulary
 Ids = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
 
+MAX_DEPTH = 1_000
+"""Far above any bound in use; keeps a wrong description from asking for the memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dyck:
@@ -27,8 +30,8 @@ class Dyck:
     depth: int
 
     def __post_init__(self) -> None:
-        if self.depth < 1:
-            raise LanguageError(f"depth bound {self.depth}", expected="at least 1")
+        if not 1 <= self.depth <= MAX_DEPTH:
+            raise LanguageError(f"depth bound {self.depth}", expected=f"at least 1 and at most {MAX_DEPTH:,}")
 
     @property
     def types(self) -> int:

@@ -18,6 +18,9 @@ from auditor.language.vocabulary import Vocabulary
 Objective = Literal["next_token", "closing_bracket", "classifier"]
 """next_token: every position. closing_bracket: which bracket closes, where one is open. classifier: one read-out."""
 
+MAX_LENGTH = 10_000
+"""Brackets in the longest training string: far above any in use, and every table by length still fits in memory."""
+
 OBJECTIVES: tuple[Objective, ...] = ("next_token", "closing_bracket", "classifier")
 
 
@@ -39,6 +42,10 @@ class Task:
             raise ConfigurationError(
                 f"training lengths {self.min_length} to {self.max_length}", expected="1 ≤ minimum ≤ maximum"
             )
+        if self.max_length > MAX_LENGTH:
+            raise ConfigurationError(f"training lengths up to {self.max_length:,}", expected=f"at most {MAX_LENGTH:,}")
+        if not 0.0 < self.open_probability < 1.0:
+            raise ConfigurationError(f"open_probability = {self.open_probability}", expected="a number between 0 and 1")
 
     def draw(self, count: int, generator: np.random.Generator, *, lengths: tuple[int, int] | None = None) -> Sample:
         """Sequences in distribution, or of other ``lengths`` (minimum, maximum) under the same grammar."""
@@ -98,15 +105,22 @@ class Task:
         """Inverse of :meth:`to_json`.
 
         Raises:
-            ConfigurationError: a missing or contradictory field, by name.
+            ConfigurationError: a missing, unknown or contradictory field, or one of the wrong type, by name.
         """
+        unknown = sorted(set(data) - _TYPES.keys())
+        if unknown:
+            raise ConfigurationError(f"unknown task field {ascii(unknown[0])[:60]}", expected=", ".join(_TYPES))
+        for name, kinds in _TYPES.items():
+            if name in data and type(data[name]) not in kinds:
+                wanted = " or ".join(_WORDS[kind] for kind in kinds)
+                raise ConfigurationError(f"task field {name} = {ascii(data[name])[:40]}", expected=wanted)
         try:
             task = cls(
-                language=Dyck(Vocabulary.from_json(data["vocabulary"]), int(data["depth"])),
+                language=Dyck(Vocabulary.from_json(data["vocabulary"]), data["depth"]),
                 objective=data["objective"],
-                min_length=int(data["min_length"]),
-                max_length=int(data["max_length"]),
-                prefixes=bool(data["prefixes"]),
+                min_length=data["min_length"],
+                max_length=data["max_length"],
+                prefixes=data["prefixes"],
                 open_probability=float(data["open_probability"]),
             )
         except KeyError as missing:
@@ -119,6 +133,27 @@ class Task:
                 expected="the same number",
             )
         return task
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "brackets": (int,),
+    "depth": (int,),
+    "vocabulary": (dict,),
+    "objective": (str,),
+    "min_length": (int,),
+    "max_length": (int,),
+    "prefixes": (bool,),
+    "open_probability": (float, int),
+}
+"""The fields of a task in JSON, and what each may be; a truth value is no number here."""
+
+_WORDS: Mapping[type, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bool: "true or false",
+    dict: "names and values",
+}
 
 
 @lru_cache(maxsize=64)

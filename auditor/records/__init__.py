@@ -10,7 +10,7 @@ from auditor.records.cell import Cell
 from auditor.records.finding import Claim, Finding
 from auditor.records.interpretation import Component, Interpretation, MethodCard, Relabelling
 from auditor.records.report import AuditReport, Illustration
-from auditor.records.states import AuditState, CellState, Expected, Kind, Stage, VariantState, Verdict
+from auditor.records.states import AuditState, CellState, Compared, Expected, Kind, Stage, VariantState, Verdict
 from auditor.records.values import ALL_OTHERS, ORIGINAL, Json
 from auditor.records.variant import Certificate, Variant
 
@@ -23,6 +23,7 @@ __all__ = [
     "CellState",
     "Certificate",
     "Claim",
+    "Compared",
     "Component",
     "Expected",
     "Finding",

@@ -45,6 +45,17 @@ class Relabelling:
 
     moves: Mapping[str, tuple[tuple[int, ...] | None, ...]] = field(default_factory=dict)
 
+    def after(self, first: Relabelling) -> Relabelling:
+        """The relabelling of two steps: ``first``, then this one.
+
+        What stands for a component without correspondence has none.
+        """
+        both = dict(first.moves)
+        for axis, entries in self.moves.items():
+            earlier = first.moves.get(axis)
+            both[axis] = entries if earlier is None else tuple(_through(entry, earlier) for entry in entries)
+        return Relabelling(both)
+
     def to_json(self) -> dict[str, list[list[int] | None]]:
         """JSON form, lists for tuples."""
         return {axis: [None if old is None else list(old) for old in entries] for axis, entries in self.moves.items()}
@@ -58,6 +69,14 @@ class Relabelling:
                 for axis, entries in data.items()
             }
         )
+
+
+def _through(entry: tuple[int, ...] | None, earlier: tuple[tuple[int, ...] | None, ...]) -> tuple[int, ...] | None:
+    if entry is None:
+        return None
+    found = [earlier[index] for index in entry]
+    known = [old for old in found if old is not None]
+    return tuple(index for old in known for index in old) if len(known) == len(found) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,13 @@ class Kind(StrEnum):
     INPUT = "input"
 
 
+class Compared(StrEnum):
+    """Which outputs an exact variant promises to keep."""
+
+    LOGITS = "logits"
+    LOG_PROBABILITIES = "log_probabilities"  # all logits of an output may move together
+
+
 class Expected(StrEnum):
     """What theory predicts for a method under an exact symmetry."""
 

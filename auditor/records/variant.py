@@ -22,6 +22,7 @@ class Certificate:
     margins: Mapping[str, float]
     failures: tuple[str, ...] = ()
     max_abs_logit_difference: float | None = None
+    max_abs_log_probability_difference: float | None = None  # of exact variants that keep only the distribution
     kl_mean_nats: float | None = None
     kl_upper95_nats: float | None = None
     kl_q999_nats: float | None = None
@@ -40,6 +41,7 @@ class Certificate:
             "margins": dict(self.margins),
             "failures": list(self.failures),
             "max_abs_logit_difference": self.max_abs_logit_difference,
+            "max_abs_log_probability_difference": self.max_abs_log_probability_difference,
             "kl_mean_nats": self.kl_mean_nats,
             "kl_upper95_nats": self.kl_upper95_nats,
             "kl_q999_nats": self.kl_q999_nats,

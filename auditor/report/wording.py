@@ -100,6 +100,8 @@ def sameness(certificate: Certificate | None, kind: Kind) -> str:
     """How closely a variant computes the function of the original, by its certificate."""
     if certificate is None:
         return "no certificate"
+    if certificate.max_abs_log_probability_difference is not None:
+        return f"log-probabilities equal to {number(certificate.max_abs_log_probability_difference)}"
     if kind is Kind.EXACT and certificate.max_abs_logit_difference is not None:
         return f"logits equal to {number(certificate.max_abs_logit_difference)}"
     evidence = []

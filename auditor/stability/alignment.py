@@ -13,7 +13,8 @@ from auditor.records import Component, Interpretation, Relabelling
 def align(found: Interpretation, relabelling: Relabelling, components: tuple[Component, ...]) -> Interpretation:
     """``found`` with its component axis in the order of the original's ``components``.
 
-    A component that none, or more than one, of the variant's stands for is undefined with that reason.
+    Of several that stand for one component (a head that was split), the one that scores most is taken: what is found
+    in the variant of that component at best. A component that none stands for is undefined with that reason.
     """
     moves = relabelling.moves.get(found.component_axis)
     if moves is None:
@@ -26,10 +27,11 @@ def align(found: Interpretation, relabelling: Relabelling, components: tuple[Com
     by_component, source = np.moveaxis(values, axis, 0), np.moveaxis(found.values, axis, 0)
     for old, component in enumerate(components):
         new = [index for index, stands_for in enumerate(moves) if stands_for == (old,)]
-        if len(new) != 1:
-            undefined[old] = f"{len(new)} components of the variant stand for {component.label}"
-        elif new[0] in found.undefined:
+        scored = [index for index in new if index not in found.undefined]
+        if scored:
+            by_component[old] = source[max(scored, key=lambda index: float(np.abs(source[index].mean())))]
+        elif new:
             undefined[old] = found.undefined[new[0]]
         else:
-            by_component[old] = source[new[0]]
+            undefined[old] = f"0 components of the variant stand for {component.label}"
     return Interpretation(found.method, found.axes, components, values, undefined)

@@ -40,9 +40,11 @@ def _entry(key: str, card: MethodCard, found: Interpretation, *, draws: int, see
     scores = mean_scores(found)
     scalar = scores.ndim == 1
     intervals: list[list[float] | None] = [None] * len(found.components)
-    if scalar and found.per_sequence and len(found.values) > 1 and np.isfinite(found.values).all():
-        ends = np.quantile(resampled_means(found.values, draws=draws, seed=seed), INTERVAL, axis=0)
-        intervals = [[float(low), float(high)] for low, high in ends.T]
+    if scalar and found.per_sequence and len(found.values) > 1:
+        finite = np.asarray(np.isfinite(found.values).all(axis=0))
+        means = resampled_means(np.where(finite, found.values, 0.0), draws=draws, seed=seed)
+        ends = np.quantile(means, INTERVAL, axis=0)
+        intervals = [[float(low), float(high)] if ok else None for (low, high), ok in zip(ends.T, finite, strict=True)]
     return {
         "variant": key,
         "method": card.name,

@@ -33,7 +33,7 @@ def parse_url(text: str) -> URL:
     """
     try:
         url = make_url(text)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
         raise StoreError("the database URL cannot be read", expected=_EXPECTED_URL) from error
     backend = url.get_backend_name()
     if backend in ("postgresql", "postgres"):

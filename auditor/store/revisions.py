@@ -29,7 +29,11 @@ _LOCK = 0x4479636B  # one number for all of this package's migrations: PostgreSQ
 
 def head() -> str:
     """The revision this version of the package works with."""
-    return max(path.stem for path in (SCRIPTS / "versions").glob("[0-9]*.py"))
+    return max(_known())
+
+
+def _known() -> frozenset[str]:
+    return frozenset(path.stem for path in (SCRIPTS / "versions").glob("[0-9]*.py"))
 
 
 def read_revision(connection: Connection) -> str | None:
@@ -80,6 +84,7 @@ def _migrate(url: str, revision: str, move: Callable[[Config, str], Any]) -> Non
         with _connection(parse_url(url)) as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
+            _require_known(read_revision(connection))
             config.attributes["connection"] = connection
             move(config, revision)
             _check_references(connection)
@@ -88,6 +93,15 @@ def _migrate(url: str, revision: str, move: Callable[[Config, str], Any]) -> Non
             f"revision {revision!r} cannot be reached: {error}",
             expected="head, base, or a revision listed by `dyck-audit db current`",
         ) from error
+
+
+def _require_known(found: str | None) -> None:
+    if found is not None and found not in _known():
+        raise RevisionError(
+            f"the database is at revision {found}, which this version does not know",
+            expected=f"at most {head()}",
+            action="install the dyck-audit that wrote it, or choose another database",
+        )
 
 
 def _check_references(connection: Connection) -> None:

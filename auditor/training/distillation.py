@@ -64,9 +64,7 @@ Penalty = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @torch.no_grad()
-def make_pool(
-    teacher: CanonicalTransformer, task: Task, given: Sample, *, first_layer: int, batch: int = 64
-) -> Pool:
+def make_pool(teacher: CanonicalTransformer, task: Task, given: Sample, *, first_layer: int, batch: int = 64) -> Pool:
     """The teacher's answers over a sample; sequences that cover nothing are dropped."""
     covered = task.covered(given, states(task.language, given.inputs))
     kept = given.rows(np.flatnonzero(covered.any(axis=1)))

@@ -1,0 +1,1 @@
+"""Speed, as ratios to naive code in the same process. Run by ``make bench``; nothing here is a test."""

@@ -16,10 +16,15 @@ RAISED = {
     "defect": ZeroDivisionError("by zero"),
     "file": OSError(errno.ENOSPC, "No space left on device", "/tmp/report.html"),
     "memory": MemoryError(),
+    "torch memory": RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried …"),
     "interrupt": KeyboardInterrupt(),
     "code": typer.Exit(4),
     "pipe": BrokenPipeError(errno.EPIPE, "Broken pipe"),
 }
+
+OUT_OF_MEMORY = (
+    "dyck-audit: out of memory; expected a model and a plan that fit; choose smaller sizes, or end other programs\n"
+)
 
 app = typer.Typer(cls=Door, pretty_exceptions_enable=False)
 
@@ -49,7 +54,8 @@ def type_(*arguments: str) -> Result:
         ("refusal", 1, "dyck-audit: no audit 'x'; expected an id; type `dyck-audit history`\n"),
         ("defect", 1, "dyck-audit: unexpected ZeroDivisionError: by zero; --verbose for the traceback\n"),
         ("file", 1, "dyck-audit: /tmp/report.html: No space left on device\n"),
-        ("memory", 1, "dyck-audit: out of memory\n"),
+        ("memory", 1, OUT_OF_MEMORY),
+        ("torch memory", 1, OUT_OF_MEMORY),
         ("interrupt", 130, ""),
         ("code", 4, ""),
     ],

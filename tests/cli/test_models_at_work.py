@@ -122,6 +122,7 @@ def test_train_does_not_overwrite_unless_told(run: Run, tmp_path: Path) -> None:
         (["--out", "x.pt"], ".safetensors"),
         (["--out", "x.safetensors", "--heads", 3], "multiple of the heads"),
         (["--out", "x.safetensors", "--min-length", 9, "--max-length", 4], "lengths"),
+        (["--out", "/proc/x.safetensors"], "no file can be written in /proc"),
     ],
 )
 def test_train_refuses_what_cannot_be_trained(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from auditor.errors import BrokerError
 from auditor.settings import Settings
 from auditor.store.audits import get_audit
 from auditor.store.lifecycle import Progress, cancel_audit, progress
@@ -66,6 +67,13 @@ def test_submit_stores_and_queues_and_prints_one_id_per_line(run: Run) -> None:
     assert {(a["state"], a["plan_name"], a["seed"]) for a in queued.values()} == {("queued", "quick", 5)}
     assert all(audit["cells_total"] > 10 for audit in queued.values())
     assert "dyck-audit watch" in made.stderr
+
+
+def test_a_new_name_for_weights_that_are_stored_is_not_dropped_in_silence(run: Run) -> None:
+    run("submit", f"zoo:{BUNDLED}", "--name", "first")
+    again = run("submit", f"zoo:{BUNDLED}", "--name", "second")
+    assert "keep their name first" in again.stderr
+    assert {audit["model_name"] for audit in history(run)} == {"first"}
 
 
 def test_submit_as_json_names_audit_model_and_state(run: Run) -> None:
@@ -217,6 +225,31 @@ def test_interrupting_says_how_to_go_on(run: Run, ids: Ids, monkeypatch: pytest.
     assert f"dyck-audit watch {ids.queued}" in ended.stderr
 
 
+def test_who_waits_is_told_once_that_the_broker_is_away_and_once_that_it_is_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([True, False, False, True, True])
+
+    def ping(url: str) -> str:
+        if not next(answers):
+            raise BrokerError(f"the broker {url} does not answer")
+        return "Valkey"
+
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("workers.broker.ping_broker", ping)
+    watching = following._BrokerWatch("redis://host/0", Output())
+    for _ in range(5):
+        watching.look()
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert "redis://host/0 does not answer; still waiting" in told[0]
+    assert "answers again" in told[1]
+
+
+def test_a_worker_without_its_broker_says_one_line(run: Run) -> None:
+    assert "does not answer" in run("worker", "--broker-url", DEAD_BROKER).refusal
+
+
 def test_a_worker_serves_the_broker_or_the_database(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[tuple[str | None, int]] = []
 
@@ -228,6 +261,7 @@ def test_a_worker_serves_the_broker_or_the_database(run: Run, monkeypatch: pytes
         served.append((settings.broker_url, concurrency))
         return 1 if verbose else 0
 
+    monkeypatch.setattr("cli.worker.require_broker", lambda _: None)
     monkeypatch.setattr("workers.serving.serve_locally", local)
     monkeypatch.setattr("workers.serving.serve", remote)
     assert run("worker", "--concurrency", 3).code == 0

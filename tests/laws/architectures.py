@@ -109,8 +109,12 @@ FAMILIES = {
     "bidirectional classifier, RMS norm": replace(
         PLAIN, norm="rms", causal=False, pad_masked=True, read_out=0, classes=2
     ),
-    "one head, no norm": replace(
-        PLAIN, blocks=(Block(heads=1, query_width=2, value_width=3, neurons=4),), norm_sites=()
+    "one head, no norm, learned positions": replace(
+        PLAIN,
+        blocks=(Block(heads=1, query_width=2, value_width=3, neurons=4),),
+        norm_sites=(),
+        positions="learned",
+        max_positions=POSITIONS,
     ),
 }
 """One of each kind of model that is audited, for laws that are too dear for random architectures."""

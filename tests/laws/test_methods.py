@@ -43,14 +43,14 @@ def _interpret(name: str, model: CanonicalTransformer, evidence: Evidence, seed:
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}, {case[1]}")
-def case(request: pytest.FixtureRequest) -> Iterator[tuple[str, CanonicalTransformer, Evidence]]:
+def case(request: pytest.FixtureRequest) -> tuple[str, CanonicalTransformer, Evidence]:
     """A method with a model that it applies to."""
     name, family = request.param
     model, evidence = _subject(family)
     if (why_not := methods()[name].not_applicable(model)) is not None:
         assert why_not.strip()
         pytest.skip(why_not)
-    yield name, model, evidence
+    return name, model, evidence
 
 
 Case = tuple[str, CanonicalTransformer, Evidence]

@@ -101,6 +101,18 @@ def test_an_unknown_revision_is_refused_in_one_line(url: str) -> None:
     assert current(url) == head()
 
 
+def test_the_database_of_another_version_is_left_alone(url: str) -> None:
+    upgrade(url)
+    engine = make_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '29991231_later'"))
+    engine.dispose()
+    for move in (upgrade, lambda url: downgrade(url, "base")):
+        with pytest.raises(RevisionError, match="29991231_later, which this version does not know"):
+            move(url)
+    assert current(url) == "29991231_later"
+
+
 def test_a_step_that_fails_changes_nothing(url: str) -> None:
     engine = make_engine(parse_url(url))
     with engine.begin() as connection:

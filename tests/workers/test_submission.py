@@ -8,9 +8,10 @@ import pytest
 from celery import Celery
 
 from auditor.errors import BrokerError, NotFoundError
+from auditor.fingerprint.function import function_fingerprint
 from auditor.plans import PLANS
 from auditor.records import AuditState
-from auditor.store import Database, StoredModel, cancel_audit, list_audits, list_models, ready_cells
+from auditor.store import Database, StoredModel, cancel_audit, list_audits, list_models, ready_cells, schema
 from tests.workers import standins
 from workers.app import create_app
 from workers.embedded_broker import embedded_broker
@@ -27,6 +28,17 @@ def test_the_same_model_is_stored_once(database: Database, model: StoredModel) -
     with database.transaction() as session:
         assert len(list_models(session)) == 1
     assert model.parameters == sum(p.numel() for p in standins.small_model().parameters())
+
+
+def test_a_stored_model_carries_the_fingerprint_of_its_function(database: Database, model: StoredModel) -> None:
+    assert model.function_fingerprint == function_fingerprint(standins.small_model())
+
+
+def test_a_model_stored_without_a_fingerprint_gets_one(database: Database, model: StoredModel) -> None:
+    with database.transaction() as session:
+        session.execute(schema.model.update().values(function_fingerprint=None))
+    again = submit_model(database, standins.small_model(), name="again", format="native", source_sha256="1" * 64)
+    assert again == model
 
 
 def test_an_audit_without_a_broker_is_stored_and_waits(database: Database, model: StoredModel) -> None:

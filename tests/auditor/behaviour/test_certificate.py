@@ -181,9 +181,7 @@ def test_all_hits_bound_nothing() -> None:
 def test_the_bound_holds_as_often_as_it_promises() -> None:
     """Exact coverage at p = 0.1, n = 30: P(bound ≥ p) ≥ 0.95 by summing the binomial."""
     n, p = 30, 0.1
-    covered = sum(
-        math.comb(n, h) * p**h * (1 - p) ** (n - h) for h in range(n + 1) if clopper_pearson_upper(h, n) >= p
-    )
+    covered = sum(math.comb(n, h) * p**h * (1 - p) ** (n - h) for h in range(n + 1) if clopper_pearson_upper(h, n) >= p)
     assert 0.95 <= covered < 1
 
 

@@ -38,7 +38,7 @@ def test_the_stack_model_is_right_at_every_length(lengths: tuple[int, int] | Non
 
 
 def test_a_model_that_knows_one_bracket_is_right_where_it_tops_the_stack() -> None:
-    """Without heads the counting model answers ``a)`` with share 3 / (3 + 1) = 0.75, with 30 / 31 when its logit is ln 30."""
+    """Without head 1 the counting model gives ``a)`` 3 / (3 + 1) = 0.75 of the closing mass; with ln 30, 30 / 31."""
     model = counting_model()
     W_O, _ = model.attentions[0].output
     with torch.no_grad():

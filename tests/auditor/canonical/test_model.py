@@ -96,9 +96,7 @@ def test_a_layer_is_the_encoder_layer_of_pytorch(norm_first: bool) -> None:
     x = torch.randn(3, 5, width, dtype=torch.float64, generator=noise)
     future = torch.ones(5, 5, dtype=torch.bool).triu(1)
     with torch.no_grad():
-        torch.testing.assert_close(
-            model.layers[0](x, future), theirs(x, src_mask=future), rtol=FLOAT64, atol=FLOAT64
-        )
+        torch.testing.assert_close(model.layers[0](x, future), theirs(x, src_mask=future), rtol=FLOAT64, atol=FLOAT64)
 
 
 def _copy(theirs: nn.TransformerEncoderLayer, model: CanonicalTransformer, sites: tuple[str, str]) -> None:

@@ -79,3 +79,13 @@ def test_the_description_beside_a_checkpoint_is_found_unless_there_are_two(tmp_p
     (tmp_path / "lm.v1.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="--config"):
         configuration_beside(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("", "an empty file; expected a description"), ("# only\n", "nothing in it"), ("- 1", "a list")]
+)
+def test_a_description_without_facts_says_what_it_is(text: str, found: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=found):
+        read_configuration(path)

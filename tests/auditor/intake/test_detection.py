@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from auditor import zoo
 from auditor.canonical.native_file import save_native
 from auditor.contracts import Weights, adapters
 from auditor.errors import CheckpointError, ConfigurationError, FormatError
@@ -69,3 +71,12 @@ def test_finite_weights_with_infinite_logits_are_refused() -> None:
         model.W_U.fill_(3e38)
     with pytest.raises(CheckpointError, match="logits"):
         probe(model)
+
+
+def test_a_file_name_that_is_no_text_still_names_the_model(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"odd\xff.safetensors")
+    try:
+        file.write_bytes(zoo.path("dyck2x4-2layer-2head").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes only text as names")
+    assert load(file).name == "odd?"

@@ -39,9 +39,7 @@ def test_attributions_are_the_path_integral_over_z(family: str) -> None:
 def test_attributions_of_the_only_layer_add_up_to_the_change_of_the_score(family: str) -> None:
     """Completeness, where nothing of the input passes by the heads: one layer without residual, smooth for the rule."""
     given = FAMILIES[family]
-    model = random_model(
-        replace(given, blocks=given.blocks[:1], attention_residual=False, activation="gelu_erf")
-    )
+    model = random_model(replace(given, blocks=given.blocks[:1], attention_residual=False, activation="gelu_erf"))
     evidence = evidence_for(model, 4)
     total = _path_integral(model, evidence, 0, 64).sum(1)
     with torch.no_grad():

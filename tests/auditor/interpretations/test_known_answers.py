@@ -34,7 +34,7 @@ def _interpret(name: str, model: CanonicalTransformer, evidence: Evidence) -> In
 
 
 def _counting_kl(position: int, *, a: float, b: float) -> float:
-    """KL in nats at an input position, of the counting model against logits ``a`` and ``b`` for the closing brackets."""
+    """KL in nats at an input position: the counting model against logits ``a`` and ``b`` of the closing brackets."""
     ours, theirs = np.zeros(8), np.zeros(8)
     ours[6:], theirs[6:] = (CONSTANT, SLOPE / (position + 1)), (a, b)
     p, q = np.exp(ours) / np.exp(ours).sum(), np.exp(theirs) / np.exp(theirs).sum()

@@ -97,3 +97,8 @@ def _stack(body: tuple[int, ...]) -> list[int]:
         else:
             stack.pop()
     return stack
+
+
+def test_a_depth_bound_that_asks_for_the_memory_is_refused() -> None:
+    with pytest.raises(LanguageError, match="at most 1,000"):
+        Dyck.standard(1, 10**9)

@@ -91,7 +91,7 @@ def test_json_and_back() -> None:
     [
         ({"objective": "masked"}, "objective 'masked'"),
         ({"min_length": 8}, "8 to 6"),
-        ({"min_length": "two"}, "wrong type"),
+        ({"min_length": "two"}, "min_length"),
         ({"brackets": 3}, "3 bracket types, but the vocabulary has 2"),
     ],
 )
@@ -107,3 +107,19 @@ def test_a_missing_field_is_named(field: str) -> None:
         Task.from_json(data)
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"colour": 1}, "unknown task field 'colour'"),
+        ({"depth": 3.7}, "depth = 3.7"),
+        ({"min_length": "2"}, "min_length = '2'"),
+        ({"prefixes": "no"}, "prefixes = 'no'"),
+        ({"max_length": True}, "max_length = True"),
+        ({"max_length": 10**9}, "at most 10,000"),
+        ({"open_probability": 1.5}, "open_probability = 1.5"),
+        ({"vocabulary": 5}, "vocabulary = 5"),
+    ],
+)
+def test_a_wrong_field_of_a_description_is_named(change: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        Task.from_json(TASK.to_json() | change)

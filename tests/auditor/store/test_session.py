@@ -78,6 +78,7 @@ def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
     ("url", "message"),
     [
         ("no url", "cannot be read"),
+        ("postgresql://someone@127.0.0.1:notaport/name", "cannot be read"),
         ("mysql://localhost/x", "names mysql; expected sqlite:///FILE or postgresql://"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),

@@ -1,0 +1,65 @@
+"""Add a pair of heads to each layer that attend alike, anywhere, and write opposite vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import Attention, CanonicalTransformer
+from auditor.canonical.widening import extended, random_like, widened
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Json, Kind, Relabelling
+
+
+class CancellingHeads(Equivalence):
+    """Two heads with any one W_Q, W_K, W_V and their biases, and W_O and −W_O: together they write nothing.
+
+    What the heads of a model attend to and what one of them does alone is therefore no property of the function:
+    the pair attends where it likes, and either of the two can be made to matter as much as one likes.
+    """
+
+    version = 1
+    kind = Kind.EXACT
+    widens = True
+    summary = "adds a pair of heads that cancel to each layer"
+    needs = "an output map"
+    promise = "max|Δlogit| ≤ 1e-9 in float64"
+    source = "this package, after Simsek et al. 2021, arXiv 2105.12221 (zero-type neurons)"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Without W_O the number of heads is bound to the width."""
+        return None if model.architecture.output_map else "the model has no output map: its heads fill its width"
+
+    @torch.no_grad()
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """A random pair per layer, as large as the layer's own heads; it stands for nothing."""
+        del evidence, parameters, progress
+        counts = [block.heads for block in model.architecture.blocks]
+        twin = widened(model, heads=[2] * len(counts))
+        for old, new in zip(model.attentions, twin.attentions, strict=True):
+            _fill_pair(old, new, generator)
+        return Transformed(twin, Relabelling({"head": extended(counts, [[None, None]] * len(counts))}))
+
+
+def _fill_pair(old: Attention, new: Attention, generator: np.random.Generator) -> None:
+    heads = len(old.b_Q)
+    for name in ("W_Q", "W_K", "W_V"):
+        ours, theirs = getattr(old, name), getattr(new, name)
+        theirs[:, heads:] = random_like(ours, (ours.shape[0], 1, ours.shape[2]), generator)
+    for name in ("b_Q", "b_K", "b_V"):
+        ours, theirs = getattr(old, name), getattr(new, name)
+        theirs[heads:] = random_like(ours, (1, ours.shape[1]), generator)
+    ours, theirs = old.output[0], new.output[0]
+    theirs[heads] = random_like(ours, tuple(ours.shape[1:]), generator)
+    theirs[heads + 1] = -theirs[heads]

@@ -1,0 +1,56 @@
+"""Add pairs of neurons that fire alike and write opposite vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.widening import extended, random_like, widened
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Json, Kind, Relabelling
+
+PAIRS = 2
+"""Pairs added to each layer."""
+
+
+class CancellingNeurons(Equivalence):
+    """Two neurons with any one W_in column and bias, and rows w and −w of W_out: together they write nothing."""
+
+    version = 1
+    kind = Kind.EXACT
+    widens = True
+    summary = "adds pairs of neurons that cancel"
+    needs = "a two-layer MLP"
+    promise = "max|Δlogit| ≤ 1e-9 in float64"
+    source = "Simsek et al. 2021, arXiv 2105.12221 (zero-type neurons)"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Needs a layer of neurons to add to."""
+        return None if model.mlps else "the model has no MLP neurons"
+
+    @torch.no_grad()
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """Random pairs, as large as the layer's own neurons; they stand for nothing."""
+        del evidence, parameters, progress
+        counts = [block.neurons for block in model.architecture.blocks]
+        twin = widened(model, neurons=[2 * PAIRS] * len(counts))
+        for old, mlp, count in zip(model.mlps, twin.mlps, counts, strict=True):
+            for first in range(count, count + 2 * PAIRS, 2):
+                mlp.W_in[:, first : first + 2] = random_like(old.W_in, (len(old.W_in), 1), generator)
+                mlp.b_in[first : first + 2] = random_like(old.b_in, (1,), generator)
+                mlp.W_out[first] = random_like(old.W_out, (old.W_out.shape[1],), generator)
+                mlp.W_out[first + 1] = -mlp.W_out[first]
+        nothing = [[None] * (2 * PAIRS)] * len(counts)
+        return Transformed(twin, Relabelling({"neuron": extended(counts, nothing)}))

@@ -1,0 +1,59 @@
+"""Add the same number to all logits of an output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Compared, Json, Kind
+
+SIZE = 3.0
+"""Size of the shifts, in root mean squares of the unembedding, and of the constant, in logits."""
+
+FLOOR = 0.1
+"""Root mean square taken for an unembedding of zeros."""
+
+
+class LogitShift(Equivalence):
+    """W_U → W_U + r 1ᵀ, b_U → b_U + c: all logits at a position move by r·N(x) + c, which softmax ignores.
+
+    A tied unembedding is left as it is; its bias moves.
+    """
+
+    version = 1
+    kind = Kind.EXACT
+    compares = Compared.LOG_PROBABILITIES
+    summary = "adds to all logits of an output the same number, another one at each input"
+    needs = "nothing: logits are read through a softmax"
+    promise = "max|Δlog p| ≤ 1e-9 in float64"
+    source = "Goodfellow et al. 2016, Deep Learning, section 6.2.2.3 (softmax ignores a constant)"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Applies to every canonical model."""
+        del model
+        return None
+
+    @torch.no_grad()
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """A random r and c."""
+        del evidence, parameters, progress
+        twin = model.clone()
+        twin.b_U.add_(float(generator.normal(0.0, SIZE)))
+        if twin.W_U is not None:
+            size = SIZE * max(float(twin.W_U.square().mean().sqrt()), FLOOR)
+            shift = torch.from_numpy(generator.normal(0.0, size, size=len(twin.W_U))).to(twin.W_U)
+            twin.W_U.add_(shift[:, None])
+        return Transformed(twin)

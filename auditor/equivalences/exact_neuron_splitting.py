@@ -1,0 +1,58 @@
+"""Split neurons in two that fire alike and share what the old one wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.widening import extended, widened
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Json, Kind, Relabelling
+
+SHARE = 4
+"""One neuron in so many is split, at least one per layer."""
+
+
+class NeuronSplitting(Equivalence):
+    """W_in and b_in of a neuron are copied; α of its row of W_out stays, 1 − α goes to the copy, for any α."""
+
+    version = 1
+    kind = Kind.EXACT
+    widens = True
+    summary = "splits some neurons in two that fire alike and share what the one wrote"
+    needs = "a two-layer MLP"
+    promise = "max|Δlogit| ≤ 1e-9 in float64"
+    source = "Chen et al. 2016, arXiv 1511.05641 (Net2WiderNet)"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Needs neurons."""
+        return None if model.mlps else "the model has no MLP neurons"
+
+    @torch.no_grad()
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """Random neurons and random shares α between −1 and 2; each copy stands for its neuron."""
+        del evidence, parameters, progress
+        counts = [block.neurons for block in model.architecture.blocks]
+        split = [generator.permutation(count)[: max(1, count // SHARE)] for count in counts]
+        twin = widened(model, neurons=[len(chosen) for chosen in split])
+        for mlp, count, chosen in zip(twin.mlps, counts, split, strict=True):
+            old = torch.from_numpy(chosen)
+            share = torch.from_numpy(generator.uniform(-1.0, 2.0, size=(len(chosen), 1))).to(mlp.W_out)
+            mlp.W_in[:, count:] = mlp.W_in[:, old]
+            mlp.b_in[count:] = mlp.b_in[old]
+            mlp.W_out[count:] = (1.0 - share) * mlp.W_out[old]
+            mlp.W_out[old] = share * mlp.W_out[old]
+        copies = [[(int(old),) for old in chosen] for chosen in split]
+        return Transformed(twin, Relabelling({"neuron": extended(counts, copies)}))

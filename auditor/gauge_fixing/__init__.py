@@ -1,0 +1,8 @@
+"""The gauge-fixed form of a model: one choice among the weights that exact symmetries cannot tell apart.
+
+    canonical_form  the steps in order, and the certificate        norms      gains, biases and null directions
+    writes          means over features, the embedding trade       attention  key and value biases, Q·K and V·O, heads
+    neurons         scale and order of an MLP's neurons            balance    W = left · right by singular values
+
+Left open: rotations of the residual stream, a number added to all logits (it would change them), and widening.
+"""

@@ -1,0 +1,28 @@
+"""The conventions of an MLP: an order of its neurons, and for ReLU their scale."""
+
+from __future__ import annotations
+
+import torch
+
+from auditor.canonical.model import CanonicalTransformer
+
+
+def scale_neurons(model: CanonicalTransformer) -> None:
+    """Unit input weights, ‖w_in‖ = 1, for ReLU neurons: relu(s x) = s relu(x). A neuron that reads nothing stays."""
+    if model.architecture.activation != "relu":
+        return
+    for mlp in model.mlps:
+        length = mlp.W_in.norm(dim=0)
+        scale = torch.where(length > 0, length, torch.ones_like(length))
+        mlp.W_in.div_(scale)
+        mlp.b_in.div_(scale)
+        mlp.W_out.mul_(scale[:, None])
+
+
+def sort_neurons(model: CanonicalTransformer) -> None:
+    """Neurons by ‖w_in‖ ‖w_out‖, the largest first."""
+    for mlp in model.mlps:
+        order = torch.argsort(mlp.W_in.norm(dim=0) * mlp.W_out.norm(dim=1), descending=True)
+        mlp.W_in.copy_(mlp.W_in[:, order].clone())
+        mlp.b_in.copy_(mlp.b_in[order].clone())
+        mlp.W_out.copy_(mlp.W_out[order].clone())

@@ -1,0 +1,72 @@
+"""Compositions: all moves that apply, each once, with relabellings that compose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+from auditor.canonical.architecture import Architecture
+from auditor.contracts import equivalences
+from auditor.records import Compared, Kind, Relabelling
+from auditor.seeds import numpy_generator
+from auditor.tensors import EXACT_LOGITS
+from tests.handmade import PLAIN, evidence_for, random_model
+from tests.laws.architectures import architectures, task_for
+
+COMPOSITION = equivalences()["exact_random_composition"]
+MANY = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+
+
+def test_relabellings_compose_from_right_to_left() -> None:
+    first = Relabelling({"head": ((2,), (0,), (1,)), "neuron": ((1,), (0,))})
+    second = Relabelling({"head": ((1,), (2,), (0,))})
+    assert second.after(first) == Relabelling({"head": ((0,), (1,), (2,)), "neuron": ((1,), (0,))})
+    assert first.after(Relabelling()) == first
+    assert Relabelling().after(first) == first
+
+
+def test_relabellings_compose_through_copies_and_losses() -> None:
+    widened = Relabelling({"head": ((0,), (1,), (1,), None)})
+    reordered = Relabelling({"head": ((3,), (2,), (0,), (1,))})
+    assert reordered.after(widened).moves["head"] == (None, (1,), (0,), (1,))
+    merged = Relabelling({"head": ((0, 1), (2, 3), None)})
+    assert merged.after(Relabelling({"head": ((3,), (2,), (1,), None)})).moves["head"] == ((3, 2), None, None)
+
+
+def test_every_other_move_of_the_same_size_is_a_step() -> None:
+    model = random_model(replace(PLAIN, positions="learned", max_positions=16))
+    made = COMPOSITION.transform(model, evidence_for(model, 2), numpy_generator(0, "test"), parameters={})
+    exact = {name: move for name, move in equivalences().items() if move.kind is Kind.EXACT}
+    others = {name for name, move in exact.items() if not move.widens and move is not COMPOSITION}
+    steps = made.parameters["moves"]
+    assert len(steps) == len(set(steps))
+    assert {"exact_head_permutation", "exact_embedding_trade", "exact_value_bias_shift"} <= set(steps) <= others
+    assert made.model.architecture == model.architecture
+
+
+def test_no_weight_stays_where_it_was() -> None:
+    model = random_model(replace(PLAIN, positions="learned", max_positions=16))
+    made = COMPOSITION.transform(model, evidence_for(model, 2), numpy_generator(0, "test"), parameters={})
+    theirs = made.model.state_dict()
+    assert all(not torch.equal(table, theirs[name]) for name, table in model.state_dict().items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, move in equivalences().items() if move.kind is Kind.EXACT])
+@MANY
+@given(architecture=architectures())
+@torch.no_grad()
+def test_two_hundred_architectures(name: str, architecture: Architecture) -> None:
+    move, model = equivalences()[name], random_model(architecture, task_for(architecture))
+    if move.not_applicable(model) is not None:
+        return
+    evidence = evidence_for(model, 6)
+    choice = next(iter(move.choices(architecture, 1)))
+    twin = move.transform(model, evidence, numpy_generator(0, "test"), parameters=choice).model
+    ours, theirs = model(evidence.tokens), twin(evidence.tokens)
+    if move.compares is Compared.LOG_PROBABILITIES:
+        ours, theirs = ours.log_softmax(-1), theirs.log_softmax(-1)
+    assert float((ours - theirs).abs().max()) <= EXACT_LOGITS

@@ -1,0 +1,109 @@
+"""models list, show, export: one function under several names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import torch
+
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.native_file import save_native
+from auditor.fingerprint.function import function_fingerprint
+from auditor.fingerprint.projection import COORDINATES
+from auditor.fingerprint.sketch import Sketch, label
+from auditor.gauge_fixing.canonical_form import canonicalise
+from auditor.intake.detection import load
+from auditor.store.models import StoredModel
+from cli.functions import Function, functions
+from tests.cli.conftest import MODEL, Ids, Run
+from tests.handmade import random_model
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+TWIN_LABEL = 1e-5
+"""Within the tolerance, but in another cell of the label's grid."""
+
+
+def stored(name: str, fingerprint: str | None, day: int) -> StoredModel:
+    when = START + timedelta(days=day)
+    return StoredModel(name, name, "", "native", {}, {}, "", fingerprint, 1, when)
+
+
+def text(value: float) -> str:
+    return Sketch("0" * 16, (value,) * COORDINATES).text
+
+
+def test_models_of_one_function_carry_the_oldest_ones_label() -> None:
+    edge = 1 + 0.5 * 2.0**-11 + TWIN_LABEL / 2
+    models = [
+        stored("new", text(edge), 3),
+        stored("other", text(2.0), 2),
+        stored("unknown", None, 1),
+        stored("old", text(edge - TWIN_LABEL), 0),
+    ]
+    assert label(text(edge)) != label(text(edge - TWIN_LABEL))
+    shown = label(text(edge - TWIN_LABEL))
+    assert functions(models) == {
+        "old": Function(shown, ("new",)),
+        "unknown": Function(None),
+        "other": Function(label(text(2.0))),
+        "new": Function(shown, ("old",)),
+    }
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """A model in float32, the same function in its canonical weights, and another function."""
+    model = random_model(dtype=torch.float32)
+    models: dict[str, CanonicalTransformer] = {
+        "first": model,
+        "twin": canonicalise(model).clone(dtype=torch.float32),
+        "other": random_model(seed=1),
+    }
+    for name, one in models.items():
+        save_native(one, tmp_path / f"{name}.safetensors")
+    first, twin, other = (tmp_path / f"{name}.safetensors" for name in models)
+    return first, twin, other
+
+
+def test_two_uploads_of_one_function_are_recognised(run: Run, files: tuple[Path, Path, Path]) -> None:
+    run("submit", files[2], files[0], files[1])
+    listed = {model["name"]: model for model in run("models", "list", "--json").document["models"]}
+    first, twin, other = (listed[file.stem] for file in files)
+    assert first["same_function_as"] == [twin["id"]]
+    assert twin["same_function_as"] == [first["id"]]
+    assert other["same_function_as"] == []
+    assert first["function"] == twin["function"] != other["function"]
+    table = run("models", "list").stdout
+    assert table.count(first["function"]) == 2
+    assert table.count(first["id"]) == 2
+    assert run("models", "list", "--limit", 1, "--json").document["models"][0]["same_function_as"]
+
+
+def test_a_model_is_shown_with_the_others_of_its_function(run: Run, files: tuple[Path, Path, Path]) -> None:
+    run("submit", *files)
+    told = run("models", "show", "twin", "--json").document
+    first = run("models", "show", "first", "--json").document
+    assert told["same_function_as"] == [first["id"]]
+    assert told["function_fingerprint"] == function_fingerprint(load(files[1]).model)
+    shown = run("models", "show", "twin").stdout
+    assert first["id"] in shown
+    assert told["function"] in shown
+    assert told["function_fingerprint"] not in shown
+
+
+def test_a_model_without_a_fingerprint_is_listed_with_dashes(run: Run, ids: Ids) -> None:
+    (listed,) = run("models", "list", "--json").document["models"]
+    assert (listed["function"], listed["same_function_as"]) == (None, [])
+    assert MODEL in run("models", "list").stdout
+
+
+def test_the_canonical_form_is_exported(run: Run, files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    run("submit", files[0])
+    out = tmp_path / "form.safetensors"
+    told = run("models", "export", "first", "--canonical", "--out", out)
+    assert told.stdout == f"{out}\n"
+    assert "max|Δlogit| = " in told.stderr
+    written, expected = load(out).model.state_dict(), canonicalise(load(files[0]).model).state_dict()
+    assert all(torch.equal(written[name], expected[name]) for name in expected)
