@@ -26,6 +26,7 @@ class Plan:
     exact_variants: int  # per equivalence, besides its worst cases
     behavioural_variants: int
     twin_steps: int  # optimiser steps of a behavioural twin
+    widening: bool = False  # also moves that change the list of components (always made when named)
     bootstrap_draws: int = 9_999
     alpha: float = 0.05
     methods: tuple[str, ...] = ()  # empty: all
@@ -66,6 +67,7 @@ PLANS: Mapping[str, Plan] = {
     "full": replace(
         _QUICK,
         name="full",
+        widening=True,
         sequences=1_000,
         certificate_sequences=10_000,
         behaviour_sequences=4_000,
@@ -132,6 +134,8 @@ def _with_fields(plan: Plan, data: Mapping[str, Any], where: str) -> Plan:
 def _check_value(name: str, value: Any, example: Any, where: str) -> None:
     if isinstance(example, tuple):
         fits, expected = isinstance(value, list) and all(isinstance(v, str) for v in value), "a list of names"
+    elif isinstance(example, bool):
+        fits, expected = isinstance(value, bool), "true or false"
     elif isinstance(example, float):
         fits, expected = isinstance(value, float) and 0 < value < 1, "a number between 0 and 1"
     elif isinstance(example, int):
@@ -173,6 +177,8 @@ def planned_variants(plan: Plan, architecture: Architecture) -> tuple[VariantReq
     requests = []
     for name in plan.equivalences or tuple(equivalences()):
         plugin = equivalences()[name]
+        if plugin.widens and not plan.widening and not plan.equivalences:
+            continue
         count = plan.exact_variants if plugin.kind is Kind.EXACT else plan.behavioural_variants
         for index, parameters in enumerate(plugin.choices(architecture, count)):
             requests.append(VariantRequest(f"{name}/{index}", name, plugin.kind, parameters))

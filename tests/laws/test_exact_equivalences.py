@@ -41,9 +41,7 @@ CHANGED = 1e-6
 """A weight that moved by less has not moved."""
 
 
-def _made(
-    plugin: Equivalence, model: CanonicalTransformer, evidence: Evidence, seed: int = 0
-) -> Iterator[Transformed]:
+def _made(plugin: Equivalence, model: CanonicalTransformer, evidence: Evidence, seed: int = 0) -> Iterator[Transformed]:
     for index, parameters in enumerate(plugin.choices(model.architecture, 1)):
         generator = numpy_generator(seed, "law", index)
         yield plugin.transform(model, evidence, generator, parameters=parameters)

@@ -111,9 +111,7 @@ def _only_what_was_split_moves(base: Interpretation, found: list[tuple[Transform
     assert any(diluted)
 
 
-def _every_target_is_on_top(
-    variants: tuple[Transformed, ...], aligned: list[Interpretation], subject: str
-) -> None:
+def _every_target_is_on_top(variants: tuple[Transformed, ...], aligned: list[Interpretation], subject: str) -> None:
     """Where there is more than one component, each can be made the top one: so the top one means nothing."""
     promoted = {}
     for made, other in zip(variants, aligned, strict=True):
