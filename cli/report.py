@@ -76,6 +76,8 @@ def write(context: typer.Context, text: str, out: Path | None) -> None:
     if out is None or str(out) == "-":
         output.text(text)
         return
+    from auditor.whole_file import write_whole
+
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8", newline="")
+    write_whole(out, text.encode())
     output.note(f"written: {out}")

@@ -6,8 +6,6 @@ One file is enough to load a model; the JSON is for people and for tools that do
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from auditor.canonical.serialisation import check_finite, state_of
 from auditor.errors import ConfigurationError
 from auditor.language.task import Task
 from auditor.records import Json
+from auditor.whole_file import write_whole
 
 METADATA_KEY = "dyck_audit"
 SCHEMA = "dyck-audit/model/1"
@@ -69,19 +68,5 @@ def save_native(model: CanonicalTransformer, path: Path) -> None:
     data = native_bytes(model)
     description = json.dumps(describe(model), indent=2, sort_keys=True, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(path.with_suffix(".json"), description.encode())
-    _write_whole(path, data)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    write_whole(path.with_suffix(".json"), description.encode())
+    write_whole(path, data)

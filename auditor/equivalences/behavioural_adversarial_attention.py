@@ -22,7 +22,7 @@ WEIGHT = 0.15
 """Penalty per unit of missing total variation, in nats."""
 
 JITTER = 0.1
-"""Noise on Q and K at the start, as a share of their spread."""
+"""Noise on Q and K at the start, as a share of their root mean square."""
 
 POOL = 10_000
 """Sequences per pool of teacher answers."""
@@ -106,7 +106,7 @@ def _jitter(student: CanonicalTransformer, layer: int, generator: np.random.Gene
     attention = student.attentions[layer]
     for weight in (attention.W_Q, attention.W_K):
         noise = torch.from_numpy(generator.normal(size=tuple(weight.shape))).to(weight)
-        weight.add_(noise, alpha=JITTER * float(weight.std()))
+        weight.add_(noise, alpha=JITTER * float(weight.square().mean().sqrt()))
 
 
 def _shortfall(ours: Tensor, theirs: Tensor, real: Tensor) -> Tensor:

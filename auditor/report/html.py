@@ -52,7 +52,7 @@ def render_html(report: AuditReport) -> str:
 def _page(view: ReportView, budget: Budget) -> str:
     report = view.report
     style, script = (_source(name) for name in ("style.css", "script.js"))
-    columns = max(1, len(view.matrix.columns))
+    methods = max(1, len(view.matrix.rows))
     return (
         _engine()
         .get_template("report.html.j2")
@@ -60,8 +60,8 @@ def _page(view: ReportView, budget: Budget) -> str:
             view=view,
             report=report,
             budget=budget,
-            matrix_rows=view.matrix.rows[: max(1, budget.fields // columns)],
-            matrix_columns=min(columns, budget.fields),
+            matrix_lines=view.matrix.lines()[: max(1, budget.fields // methods)],
+            matrix_methods=min(methods, budget.fields),
             panels=score_panels(report)[: budget.rows // 10],
             pictures=_pictures(report.illustrations, budget.paths),
             provenance=provenance(report),

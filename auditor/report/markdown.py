@@ -48,8 +48,9 @@ def _origin(report: AuditReport) -> str:
 
 
 def _matrix(view: ReportView) -> str:
-    head = ["method", *(column.equivalence for column in view.matrix.columns)]
-    return _table(head, ([row.method, *(_field(field) for field in row.fields)] for row in view.matrix.rows))
+    head = ["equivalence", *(row.method for row in view.matrix.rows)]
+    lines = view.matrix.lines()
+    return _table(head, ([line.column.equivalence, *(_field(field) for field in line.fields)] for line in lines))
 
 
 def _field(field: Field) -> str:

@@ -86,6 +86,27 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One equivalence and its fields, in the order of the methods: how people read the matrix."""
+
+    column: Column
+    fields: tuple[Field, ...]
+
+    @property
+    def excuse(self) -> str:
+        """Why no method was tested under this equivalence; empty when one was."""
+        if any(field.state not in (FieldState.NOT_APPLICABLE, FieldState.NO_CLAIM) for field in self.fields):
+            return ""
+        return next((field.reason for field in self.fields if field.reason), "no claim to test")
+
+    @property
+    def order(self) -> tuple[bool, int]:
+        """Sort key: what overturns most first, what was not tested last."""
+        unstable = sum(field.verdict is Verdict.UNSTABLE for field in self.fields)
+        return bool(self.excuse), -unstable
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
     """Methods × equivalences."""
 
@@ -95,6 +116,12 @@ class Matrix:
     def fields(self) -> Iterable[Field]:
         """All fields, row by row."""
         return (field for row in self.rows for field in row.fields)
+
+    def lines(self) -> tuple[Line, ...]:
+        """The matrix with equivalences down and methods across, the most telling equivalence first."""
+        across = zip(*(row.fields for row in self.rows), strict=True)
+        lines = [Line(column, fields) for column, fields in zip(self.columns, across, strict=False)]
+        return tuple(sorted(lines, key=lambda line: line.order))
 
 
 def stability_matrix(

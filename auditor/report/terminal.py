@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.panel import Panel
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from auditor.records import AuditReport, Finding, Verdict
 from auditor.report.difference import AuditDifference, FindingPair
-from auditor.report.matrix import Agreement, Column, Field, FieldState, Matrix
+from auditor.report.matrix import Agreement, Field, FieldState, Matrix
 from auditor.report.view import Notable, ReportView, measured, view_of
 from auditor.report.wording import (
     MISSING,
@@ -32,8 +33,8 @@ STYLES = {Verdict.UNSTABLE: "bold red", Verdict.INCONCLUSIVE: "yellow", Verdict.
 LETTERS = {Verdict.UNSTABLE: "U", Verdict.INCONCLUSIVE: "I", Verdict.STABLE: "S"}
 UNTESTED = {FieldState.NOT_APPLICABLE: "n/a", FieldState.NOT_CERTIFIED: "n/c", FieldState.NO_CLAIM: "-"}
 OUTCOMES = {Agreement.AGREES: "ok", Agreement.CONTRADICTS: "AGAINST", Agreement.NOT_SEEN: "not seen"}
-COLUMN_WIDTH = 15
-METHOD_WIDTH = 24
+COLUMN_WIDTH = 13
+LABEL_WIDTH = 25
 
 
 def render_report(report: AuditReport, *, max_findings: int = 8) -> RenderableType:
@@ -144,40 +145,44 @@ class StabilityTable:
     matrix: Matrix
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        step = max(1, (options.max_width - METHOD_WIDTH) // (COLUMN_WIDTH + 2))
-        for start in range(0, len(self.matrix.columns), step):
+        step = max(1, (options.max_width - LABEL_WIDTH - 4) // (COLUMN_WIDTH + 2))
+        for start in range(0, len(self.matrix.rows), step):
             yield self._table(slice(start, start + step))
         yield Text(
-            "U unstable · I inconclusive · S stable, with how many claims of how many and the worst effect · "
-            "what theory expects: ok, AGAINST, not seen · n/a not applicable · n/c not certified",
+            "U unstable · I inconclusive · S stable, with how many claims of how many, and the worst effect · "
+            "AGAINST theory · not seen: theory allows more · n/a not applicable · n/c not certified",
             style="dim",
         )
 
     def _table(self, part: slice) -> Table:
         table = Table(
-            title="Stability: method × equivalence", title_justify="left", title_style="bold", show_lines=True
+            title="Stability: equivalence × method",
+            title_justify="left",
+            title_style="bold",
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
         )
-        table.add_column("method", width=METHOD_WIDTH - 4, overflow="fold")
-        for column in self.matrix.columns[part]:
-            table.add_column(_heading(column), width=COLUMN_WIDTH - 1, overflow="fold")
-        for row in self.matrix.rows:
-            table.add_row(
-                Text(_wrapped(row.method, METHOD_WIDTH - 4)), *(_field_text(field) for field in row.fields[part])
-            )
+        table.add_column("equivalence", width=LABEL_WIDTH, overflow="fold")
+        for row in self.matrix.rows[part]:
+            table.add_column(Text(_wrapped(row.method, COLUMN_WIDTH)), width=COLUMN_WIDTH, overflow="fold")
+        for line in self.matrix.lines():
+            if not line.excuse:
+                fields = (_field_text(field) for field in line.fields[part])
+                table.add_row(Text(_wrapped(line.column.equivalence, LABEL_WIDTH)), *fields)
         return table
-
-
-def _heading(column: Column) -> Text:
-    return Text(_wrapped(column.equivalence, COLUMN_WIDTH - 1))
 
 
 def _field_text(field: Field) -> Text:
     if field.verdict is None or field.worst is None:
         return Text(UNTESTED.get(field.state, MISSING), style="dim")
     text = Text(f"{LETTERS[field.verdict]} {field.count}/{field.total}", style=STYLES[field.verdict])
-    text.append(f" {number(field.worst.effect)}", style="not bold")
+    if field.verdict is not Verdict.STABLE:
+        text.append(f" {number(field.worst.effect)}", style="not bold")
     outcome = OUTCOMES.get(field.agreement, "")
-    return text.append(f"\n{field.expected} {outcome}".rstrip(), style="bold red" if outcome == "AGAINST" else "dim")
+    if outcome in ("", "ok"):
+        return text
+    return text.append(f"\n{field.expected} {outcome}", style="bold red" if outcome == "AGAINST" else "dim")
 
 
 def _wrapped(name: str, width: int = 24) -> str:

@@ -1,0 +1,30 @@
+"""A file appears whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from auditor.whole_file import write_whole
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "report.html"
+    write_whole(file, b"first")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("auditor.whole_file.os.fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*report\.html"):
+        write_whole(file, b"second")
+    assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("report.html", b"first")]
+
+
+def test_a_directory_is_refused_and_a_device_is_written(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        write_whole(tmp_path, b"text")
+    write_whole(Path(os.devnull), b"text")
