@@ -16,6 +16,7 @@ PLAN = replace(
     behaviour_sequences=20,
     longer_sequences=4,
     twin_steps=2,
+    widening=True,
     bootstrap_draws=2_000,
 )
 

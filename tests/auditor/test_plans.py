@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from auditor.canonical.architecture import Architecture, Block
+from auditor.contracts import equivalences
 from auditor.errors import PlanError
-from auditor.plans import PLANS, read_plan
+from auditor.plans import PLANS, planned_variants, read_plan
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,7 @@ from auditor.plans import PLANS, read_plan
         ("sequences = 99999999999", "from 1 to 10,000,000"),
         ("sequences = true", "sequences = True"),
         ("exact_variants = 10000000", "from 0 to 1,000"),
+        ("widening = 1", "true or false"),
         ("alpha = nan", "alpha = nan"),
         ("bootstrap_draws = 5", "bootstrap draws"),
         ('base = "nope"', "base = 'nope'"),
@@ -45,3 +48,18 @@ def test_a_file_changes_what_it_names_and_keeps_the_rest_of_its_base(tmp_path: P
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(PlanError, match="quick, standard, full"):
         read_plan("nope")
+
+
+def test_moves_that_change_the_list_of_components_are_made_only_when_asked_for(tmp_path: Path) -> None:
+    architecture = Architecture(8, 8, (Block(2, 4, 4, 8),))
+    widening = {name for name, move in equivalences().items() if move.widens}
+    file = tmp_path / "named.toml"
+    file.write_text(f'equivalences = ["{min(widening)}"]\n', encoding="utf-8")
+
+    def planned(plan: str) -> set[str]:
+        return {request.equivalence for request in planned_variants(read_plan(plan), architecture)}
+
+    assert widening
+    assert planned("quick") == planned("standard") == set(equivalences()) - widening
+    assert planned("full") == set(equivalences())
+    assert planned(str(file)) == {min(widening)}
