@@ -119,6 +119,15 @@ def read_plan(name_or_file: str) -> Plan:
     return _with_fields(replace(PLANS[base], name=path.stem), data, path.name)
 
 
+def foreign_plan(data: Mapping[str, Json], where: str) -> Plan:
+    """A plan that a stranger wrote down: every field named, typed and bounded. ``where`` is for the message.
+
+    Raises:
+        PlanError: an unknown field, a value of the wrong type or out of bounds, an unknown method or equivalence.
+    """
+    return _with_fields(PLANS["quick"], data, where)
+
+
 def _with_fields(plan: Plan, data: Mapping[str, Any], where: str) -> Plan:
     known = {field.name: getattr(plan, field.name) for field in fields(plan)}
     for name, value in data.items():

@@ -20,13 +20,7 @@ from torch import Tensor
 Tokens: TypeAlias = Int64[Tensor, "batch position"]
 Logits: TypeAlias = Float[Tensor, "batch *position vocabulary"]
 Residual: TypeAlias = Float[Tensor, "batch position model"]
-Pattern: TypeAlias = Float[Tensor, "batch head query key"]
-HeadOutput: TypeAlias = Float[Tensor, "batch position head value_width"]
-Hidden: TypeAlias = Float[Tensor, "batch position neuron"]
 Mask: TypeAlias = Bool[Tensor, "*batch query key"]
 
 EXACT_LOGITS = 1e-9
 """max|Δlogit| in float64 under an exact symmetry. 1e-12 to 1e-15 is usual; large gauges lose a few digits."""
-
-EXACT_RELATIVE = {"float64": 1e-8, "float32": 1e-5}
-"""Relative change of a score that rounding alone can make when the weights of one function are rewritten."""

@@ -26,7 +26,7 @@ from auditor.errors import AuditorError, WitnessError
 from auditor.intake.detection import load
 from auditor.intake.file_checks import read_plain_file
 from auditor.pipeline import certify, measure
-from auditor.plans import Plan
+from auditor.plans import Plan, foreign_plan
 from auditor.provenance import versions
 from auditor.records import (
     ORIGINAL,
@@ -130,8 +130,8 @@ def verify_witness(directory: Path, *, progress: Progress = silent) -> VerifiedW
     facts = _facts(files[FACTS_FILE])
     try:
         finding, variant = Finding.from_json(facts["finding"]), Variant.from_json(facts["variant"])
-        plan, seed = Plan.from_json(facts["plan"]), int(facts["seed"])
-    except (KeyError, TypeError, ValueError) as wrong:
+        plan, seed = foreign_plan(facts["plan"], FACTS_FILE), int(facts["seed"])
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise WitnessError(f"{FACTS_FILE} cannot be read: {wrong}", expected=f"schema {SCHEMA}") from None
     progress(0.1, "models")
     original, twin = (load(directory / name, format="native").model for name in (ORIGINAL_FILE, TWIN_FILE))

@@ -4,7 +4,8 @@ Exact variants: max|Δlogit| in float64, or max|Δlog p| where only the distribu
 divergences over the outputs that the objective covers, on held-out sequences in distribution and longer. Sequences
 are the independent units: means carry a cluster standard error; the disagreement bound (Clopper & Pearson 1934)
 counts one random decision per sequence; closing accuracies are compared by a paired equivalence test (TOST,
-Schuirmann 1987). A standard error of 0 never becomes certainty: half-widths are at least 3/n.
+Schuirmann 1987), on longer inputs by their point estimates. A standard error of 0 never becomes certainty: half-widths
+are at least 3/n.
 """
 
 from __future__ import annotations

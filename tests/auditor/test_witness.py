@@ -193,14 +193,26 @@ def test_another_seed_is_another_witness(folder: Path) -> None:
         (lambda facts: facts.pop("seed"), "cannot be read"),
         (lambda facts: facts["finding"].update(verdict="perhaps"), "cannot be read"),
         (lambda facts: facts["finding"].update(method="nonsense"), "unknown method 'nonsense'"),
-        (lambda facts: facts["plan"].update(extra=1), "cannot be read"),
+        (lambda facts: facts["plan"].update(extra=1), "unknown field 'extra'"),
         (lambda facts: facts.update(finding=[]), "cannot be read"),
-        (lambda facts: facts["plan"].update(certificate_sequences=0), "0 sequences"),
+        (lambda facts: facts["plan"].update(certificate_sequences=0), "certificate_sequences = 0"),
     ],
 )
 def test_facts_that_make_no_sense_are_refused(folder: Path, edit: Callable[[dict[str, Any]], None], words: str) -> None:
     _edit_facts(folder, edit)
     with pytest.raises(AuditorError, match=words):
+        verify_witness(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("sequences", 10**12), ("bootstrap_draws", "many"), ("methods", ["no_such_method"])]
+)
+def test_a_plan_that_a_stranger_wrote_is_bounded(folder: Path, field: str, value: object) -> None:
+    def edit(facts: dict[str, Any]) -> None:
+        facts["plan"][field] = value
+
+    _edit_facts(folder, edit)
+    with pytest.raises(AuditorError, match=field if field != "methods" else "no_such_method"):
         verify_witness(folder)
 
 
