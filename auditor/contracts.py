@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.evidence import Evidence, Rewritten
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Compared, Expected, Interpretation, Json, Kind, MethodCard, Relabelling
@@ -50,6 +50,8 @@ class InterpretationMethod(ABC):
     claims: ClassVar[tuple[str, ...]]  # kinds of claim people make from it: value, rank, pattern
     distance: ClassVar[str]  # what its results are compared under: relative_change, total_variation
     expected: ClassVar[Mapping[str, Expected]]  # by name of an exact symmetry; absent: open
+    smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that runs it unasked
+    by_position: ClassVar[bool] = False  # whether scores are laid out by position, so that inputs must not grow
 
     @property
     def card(self) -> MethodCard:
@@ -78,6 +80,7 @@ class Equivalence(ABC):
     kind: ClassVar[Kind]
     compares: ClassVar[Compared] = Compared.LOGITS  # what an exact move keeps
     widens: ClassVar[bool] = False  # whether the other model has more heads or neurons
+    smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that makes it unasked
     summary: ClassVar[str]
     needs: ClassVar[str]
     promise: ClassVar[str]  # the bound that its certificate checks
@@ -102,6 +105,15 @@ class Equivalence(ABC):
         progress: Progress = silent,
     ) -> Transformed:
         """The other model. ``evidence`` is for searching and training, never for certifying."""
+
+    def rewrite(
+        self,
+        model: CanonicalTransformer,  # noqa: ARG002 - says how long an input may be
+        evidence: Evidence,
+        generator: np.random.Generator,  # noqa: ARG002
+    ) -> Rewritten:
+        """Other inputs on which the model should decide the same; the same inputs unless the kind is input."""
+        return Rewritten(evidence, evidence)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import torch
 
 from auditor.behaviour.certificate import certify_behavioural, certify_exact
 from auditor.behaviour.evaluation import full_behaviour, longer_lengths
-from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.behaviour.evidence import Evidence, Rewritten, draw_evidence
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Progress, equivalences, methods, silent
+from auditor.contracts import Equivalence, Progress, equivalences, methods, silent
 from auditor.errors import PlanError
 from auditor.language.task import Task
 from auditor.plans import Plan, VariantRequest, check_plan, planned_methods, planned_variants, read_plan
@@ -24,7 +24,6 @@ from auditor.records import (
     ORIGINAL,
     AuditReport,
     Certificate,
-    Compared,
     Interpretation,
     Json,
     Kind,
@@ -88,7 +87,7 @@ def audit(
             variants.append(built.variant)
             subject = built.model if built.variant.state is VariantState.CERTIFIED else None
         for name in planned_methods(chosen) if subject is not None else ():
-            found = measure(subject or model, chosen, seed, name)
+            found = measure(subject or model, chosen, seed, name, variant=key)
             if isinstance(found, str):
                 not_applicable[key, name] = found
             else:
@@ -136,7 +135,7 @@ def build(
             _without_certificate(request, seed, VariantState.NOT_CERTIFIED, reason), parameters=made.parameters
         )
         return Built(diverged, None)
-    certificate = certify(original, made.model, request.kind, plan, seed, compares=plugin.compares)
+    certificate = certify(original, made.model, plugin, plan, seed)
     variant = Variant(
         key=request.key,
         equivalence=request.equivalence,
@@ -160,13 +159,23 @@ def _is_finite(model: CanonicalTransformer) -> bool:
     return all(bool(torch.isfinite(weight).all()) for weight in model.state_dict().values())
 
 
-def measure(model: CanonicalTransformer, plan: Plan, seed: int, method: str) -> Interpretation | str:
-    """One method on the original or a variant, in float64; a string says why it is not applicable."""
+def measure(
+    model: CanonicalTransformer, plan: Plan, seed: int, method: str, *, variant: str = ORIGINAL
+) -> Interpretation | str:
+    """One method on the original or a variant, in float64; a string says why it is not applicable.
+
+    A variant of kind input is the same model on other inputs.
+    """
     plugin = methods()[method]
     why_not = plugin.not_applicable(model)
     if why_not is not None:
         return why_not
     evidence = interpretation_evidence(model.task, plan, seed)
+    if variant != ORIGINAL:
+        rewritten = _rewritten(equivalence_of(variant), model, evidence, seed, "interpretation")
+        if rewritten.after is not rewritten.before and plugin.by_position:
+            return "its scores are laid out by position, and the inputs of this variant have others"
+        evidence = rewritten.after
     return plugin.interpret(model.clone(dtype=torch.float64), evidence, numpy_generator(seed, "measure", method))
 
 
@@ -197,6 +206,24 @@ def interpretation_evidence(task: Task, plan: Plan, seed: int) -> Evidence:
     return draw_evidence(task, plan.sequences, numpy_generator(seed, "interpretation"))
 
 
+def equivalence_of(variant_key: str) -> Equivalence:
+    """The plug-in that makes a variant.
+
+    Raises:
+        PlanError: there is none of that name.
+    """
+    name = variant_key.split("/", maxsplit=1)[0]
+    if name not in equivalences():
+        raise PlanError(f"unknown equivalence {name!r}", action="see dyck-audit equivalences")
+    return equivalences()[name]
+
+
+def _rewritten(
+    plugin: Equivalence, model: CanonicalTransformer, evidence: Evidence, seed: int, purpose: str
+) -> Rewritten:
+    return plugin.rewrite(model, evidence, numpy_generator(seed, "rewrite", plugin.name, purpose))
+
+
 def certificate_evidence(
     model: CanonicalTransformer, kind: Kind, plan: Plan, seed: int
 ) -> tuple[Evidence, Evidence | None]:
@@ -214,22 +241,19 @@ def certificate_evidence(
 def certify(
     original: CanonicalTransformer,
     variant: CanonicalTransformer,
-    kind: Kind,
+    plugin: Equivalence,
     plan: Plan,
     seed: int,
-    *,
-    compares: Compared = Compared.LOGITS,
 ) -> Certificate:
-    """Compare two models in float64 on held-out sequences, by the rules of their kind of equality.
-
-    ``compares`` says what an exact variant promises to keep.
-    """
+    """Compare two models in float64 on held-out sequences, by the rules of the equivalence that made one of them."""
     ours, theirs = original.clone(dtype=torch.float64), variant.clone(dtype=torch.float64)
-    evidence, longer = certificate_evidence(ours, kind, plan, seed)
-    if kind is Kind.EXACT:
-        return certify_exact(ours, theirs, evidence, compares=compares)
+    evidence, longer = certificate_evidence(ours, plugin.kind, plan, seed)
+    if plugin.kind is Kind.EXACT:
+        return certify_exact(ours, theirs, evidence, compares=plugin.compares)
+    given = _rewritten(plugin, ours, evidence, seed, "certificate")
+    beyond = None if longer is None else _rewritten(plugin, ours, longer, seed, "certificate/longer")
     generator = numpy_generator(seed, "certificate", "decisions")
-    return certify_behavioural(ours, theirs, evidence, longer, generator=generator)
+    return certify_behavioural(ours, theirs, given, beyond, generator=generator)
 
 
 def _request(model: CanonicalTransformer, plan: Plan, variant_key: str) -> VariantRequest:

@@ -26,7 +26,7 @@ class Plan:
     exact_variants: int  # per equivalence, besides its worst cases
     behavioural_variants: int
     twin_steps: int  # optimiser steps of a behavioural twin
-    widening: bool = False  # also moves that change the list of components (always made when named)
+    breadth: str = "quick"  # plug-ins whose smallest plan this is, or a smaller one, run unless others are named
     bootstrap_draws: int = 9_999
     alpha: float = 0.05
     methods: tuple[str, ...] = ()  # empty: all
@@ -38,7 +38,10 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Plan:
-        """Inverse of :meth:`to_json`."""
+        """Inverse of :meth:`to_json`; a plan stored before there was a breadth said whether it widens."""
+        data = dict(data)
+        if data.pop("widening", False):
+            data.setdefault("breadth", "full")
         return cls(**{**data, "methods": tuple(data["methods"]), "equivalences": tuple(data["equivalences"])})
 
 
@@ -57,6 +60,7 @@ PLANS: Mapping[str, Plan] = {
     "standard": replace(
         _QUICK,
         name="standard",
+        breadth="standard",
         sequences=500,
         certificate_sequences=4_000,
         longer_sequences=128,
@@ -67,14 +71,14 @@ PLANS: Mapping[str, Plan] = {
     "full": replace(
         _QUICK,
         name="full",
-        widening=True,
+        breadth="full",
         sequences=1_000,
         certificate_sequences=10_000,
         behaviour_sequences=4_000,
         longer_sequences=256,
-        exact_variants=8,
-        behavioural_variants=4,
-        twin_steps=5_000,
+        exact_variants=3,
+        behavioural_variants=2,
+        twin_steps=3_000,
     ),
 }
 
@@ -151,6 +155,8 @@ def _check_value(name: str, value: Any, example: Any, where: str) -> None:
         least, most = (0, MAX_VARIANTS) if name.endswith("_variants") else (1, MAX_SIZE)
         fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
         expected = f"a whole number from {least} to {most:,}"
+    elif name == "breadth":
+        fits, expected = isinstance(value, str) and value in PLANS, " or ".join(PLANS)
     else:
         fits, expected = isinstance(value, str) and bool(value), "a text"
     if not fits:
@@ -178,16 +184,25 @@ def check_plan(plan: Plan) -> None:
 
 def planned_methods(plan: Plan) -> tuple[str, ...]:
     """Names of the methods to run."""
-    return plan.methods or tuple(methods())
+    return plan.methods or tuple(name for name, one in methods().items() if _reaches(plan, one.smallest_plan))
+
+
+def planned_equivalences(plan: Plan) -> tuple[str, ...]:
+    """Names of the equivalences to make variants of."""
+    return plan.equivalences or tuple(name for name, one in equivalences().items() if _reaches(plan, one.smallest_plan))
+
+
+def _reaches(plan: Plan, smallest: str) -> bool:
+    """Whether a plan is at least as broad as the smallest that runs a plug-in."""
+    order = tuple(PLANS)
+    return order.index(smallest) <= order.index(plan.breadth)
 
 
 def planned_variants(plan: Plan, architecture: Architecture) -> tuple[VariantRequest, ...]:
     """Every variant to make, in a fixed order."""
     requests = []
-    for name in plan.equivalences or tuple(equivalences()):
+    for name in planned_equivalences(plan):
         plugin = equivalences()[name]
-        if plugin.widens and not plan.widening and not plan.equivalences:
-            continue
         count = plan.exact_variants if plugin.kind is Kind.EXACT else plan.behavioural_variants
         for index, parameters in enumerate(plugin.choices(architecture, count)):
             requests.append(VariantRequest(f"{name}/{index}", name, plugin.kind, parameters))

@@ -21,18 +21,17 @@ from pathlib import Path
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.native_file import native_bytes
-from auditor.contracts import Progress, equivalences, methods, silent
+from auditor.contracts import Progress, methods, silent
 from auditor.errors import AuditorError, WitnessError
 from auditor.intake.detection import load
 from auditor.intake.file_checks import read_plain_file
-from auditor.pipeline import certify, measure
+from auditor.pipeline import certify, equivalence_of, measure
 from auditor.plans import Plan, foreign_plan
 from auditor.provenance import versions
 from auditor.records import (
     ORIGINAL,
     AuditReport,
     Certificate,
-    Compared,
     Finding,
     Json,
     Kind,
@@ -147,9 +146,7 @@ def verify_witness(directory: Path, *, progress: Progress = silent) -> VerifiedW
 def _same_function(
     original: CanonicalTransformer, twin: CanonicalTransformer, variant: Variant, plan: Plan, seed: int
 ) -> Check:
-    plugin = equivalences().get(variant.equivalence)
-    compares = Compared.LOGITS if plugin is None else plugin.compares
-    again = certify(original, twin, variant.kind, plan, seed, compares=compares)
+    again = certify(original, twin, equivalence_of(variant.key), plan, seed)
     return Check("certificate", again.passed, _certificate_text(again, variant.kind))
 
 
@@ -180,7 +177,7 @@ def _same_finding(
         raise WitnessError(f"unknown method {name!r}", action="verify with the version named in witness.json")
     scores = {}
     for key, model in ((ORIGINAL, original), (variant.key, twin)):
-        found = measure(model, plan, seed, name)
+        found = measure(model, plan, seed, name, variant=key)
         if isinstance(found, str):
             return [Check("method", False, f"not applicable to {key}: {found}")]
         scores[key, name] = found

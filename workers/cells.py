@@ -132,7 +132,7 @@ def _measure(database: Database, claimed: ClaimedCell, stored: StoredModel, _: P
         with database.transaction(read_only=True) as session:
             variant = load_variant(session, claimed.audit_id, key)
         model = variant_model(database, stored, variant)
-    found = pipeline.measure(model, Plan.from_json(claimed.plan), claimed.seed, method)
+    found = pipeline.measure(model, Plan.from_json(claimed.plan), claimed.seed, method, variant=key)
     if isinstance(found, str):
         return lambda session: save_interpretation(
             session, claimed.audit_id, key, None, method=method, not_applicable=found

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import stats
+from torch import Tensor
 
 from auditor.behaviour.effects import kl_per_position
 from auditor.behaviour.evaluation import CLOSING_THRESHOLD, decision_positions
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.evidence import Evidence, Rewritten
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate, Compared
 from auditor.tensors import EXACT_LOGITS
@@ -70,7 +71,7 @@ def certify_exact(
     compares: Compared = Compared.LOGITS,
 ) -> Certificate:
     """Certificate of a variant that should be equal by algebra. Both models must be in float64."""
-    found = _compare(original, variant, evidence)
+    found = _compare(original, variant, Rewritten(evidence, evidence))
     if not math.isfinite(found.max_abs_logit):
         return _not_finite(found, EXACT_MARGINS[compares])
     keeps_logits = compares is Compared.LOGITS
@@ -95,16 +96,17 @@ def certify_exact(
 def certify_behavioural(
     original: CanonicalTransformer,
     variant: CanonicalTransformer,
-    evidence: Evidence,
-    longer: Evidence | None,
+    given: Rewritten,
+    longer: Rewritten | None,
     *,
     generator: np.random.Generator,
 ) -> Certificate:
     """Certificate of a variant that should be equal on the language.
 
-    ``longer`` None: no longer input fits the model.
+    The original reads the inputs before, the variant after they were rewritten; where nothing rewrites them, both are
+    the same. ``longer`` None: no longer input fits the model.
     """
-    found = _compare(original, variant, evidence)
+    found = _compare(original, variant, given)
     beyond_found = None if longer is None else _compare(original, variant, longer)
     if not all(math.isfinite(f.max_abs_logit) for f in (found, beyond_found) if f is not None):
         return _not_finite(found, BEHAVIOURAL_MARGINS)
@@ -152,15 +154,18 @@ def clopper_pearson_upper(hits: int, trials: int, *, confidence: float = CONFIDE
 
 
 @torch.no_grad()
-def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, evidence: Evidence) -> _Comparison:
+def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, given: Rewritten) -> _Comparison:
+    evidence, rewrites = given.before, given.before is not given.after
     columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name in _Comparison.__dataclass_fields__}
     largest, largest_log_p = 0.0, 0.0
     closing = torch.tensor(evidence.task.language.vocabulary.closing)
     for rows, batch in evidence.batches():
         part = _read_out_only(batch) if original.architecture.is_classifier else batch
-        ours, theirs = original(batch.tokens), variant(batch.tokens).to(original.dtype)
+        ours, theirs = original(batch.tokens), variant(given.after.rows(rows).tokens).to(original.dtype)
         if original.architecture.is_classifier:
             ours, theirs = ours[:, None], theirs[:, None]
+        elif rewrites:
+            theirs = _answers_in_place(ours, theirs, batch, given.after.rows(rows))
         difference = (ours - theirs)[part.real].abs().max()
         largest = max(largest, float(difference.nan_to_num(nan=math.inf, posinf=math.inf)))
         log_p, log_q = ours.log_softmax(-1), theirs.log_softmax(-1)
@@ -171,7 +176,8 @@ def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, evid
         variation = 0.5 * (log_p.exp() - log_q.exp()).abs().sum(-1)
         columns["total_variation"].append(variation[part.covered].double().numpy())
         columns["owner"].append(rows[:, None].expand_as(kl)[part.covered].numpy())
-        columns["uncovered_kl"].append(kl[part.real & ~part.covered].double().numpy())
+        uncovered = part.real & ~part.covered & (not rewrites)
+        columns["uncovered_kl"].append(kl[uncovered].double().numpy())
         decides = decision_positions(part)
         choice = torch.stack([log_p[decides], log_q[decides]], dim=1)  # [decision, 2, vocabulary]
         if not original.architecture.is_classifier:
@@ -184,6 +190,13 @@ def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, evid
         columns["decision_owner"].append(rows[:, None].expand_as(kl)[decides].numpy())
     joined = {name: np.concatenate(parts) for name, parts in columns.items() if parts}
     return _Comparison(**joined, max_abs_logit=largest, max_abs_log_probability=largest_log_p, sequences=len(evidence))
+
+
+def _answers_in_place(ours: Tensor, theirs: Tensor, before: Evidence, after: Evidence) -> Tensor:
+    """The variant's logits at the covered outputs of ``after``, where these outputs are in ``before``."""
+    placed = ours.clone()
+    placed[before.covered] = theirs[after.covered]
+    return placed
 
 
 def _read_out_only(part: Evidence) -> Evidence:

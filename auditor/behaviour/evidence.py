@@ -69,6 +69,18 @@ class Evidence:
             start = stop
 
 
+@dataclass(frozen=True)
+class Rewritten:
+    """Inputs before and after an input move, row for row.
+
+    Only decisions that exist in both stay ``covered``, in the same order: the n-th covered output of a row before
+    answers to the n-th covered output of the same row after.
+    """
+
+    before: Evidence
+    after: Evidence
+
+
 def evidence_of(task: Task, given: Sample) -> Evidence:
     """Evidence from a sample: inputs are all columns but the last.
 

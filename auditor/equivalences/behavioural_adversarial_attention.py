@@ -47,6 +47,7 @@ class AdversarialAttention(Equivalence):
 
     version = 1
     kind = Kind.BEHAVIOURAL
+    smallest_plan = "quick"
     summary = "same answers, but every head of the last layer attends elsewhere"
     needs = "a layer of attention"
     promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"

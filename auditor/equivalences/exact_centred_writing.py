@@ -27,6 +27,7 @@ class CentredWriting(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "removes the mean over features from all that is written where only LayerNorms read"
     needs = "a map that writes where every path on goes through a LayerNorm"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

@@ -27,6 +27,7 @@ class EmbeddingTrade(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "adds a constant to every token vector and subtracts it from every position vector"
     needs = "learned positions and an unembedding of its own"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

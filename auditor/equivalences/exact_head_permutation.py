@@ -18,6 +18,7 @@ class HeadPermutation(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "reorders the heads of each layer (Q, K, V and O together)"
     needs = "an output map and a layer with at least two heads"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

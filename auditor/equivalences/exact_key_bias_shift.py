@@ -24,6 +24,7 @@ class KeyBiasShift(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "adds a constant to each head's keys"
     needs = "no rotary positions (no canonical model has them)"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

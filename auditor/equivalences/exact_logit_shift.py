@@ -28,6 +28,7 @@ class LogitShift(Equivalence):
     version = 1
     kind = Kind.EXACT
     compares = Compared.LOG_PROBABILITIES
+    smallest_plan = "quick"
     summary = "adds to all logits of an output the same number, another one at each input"
     needs = "nothing: logits are read through a softmax"
     promise = "max|Δlog p| ≤ 1e-9 in float64"

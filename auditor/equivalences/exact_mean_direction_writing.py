@@ -28,6 +28,7 @@ class MeanDirectionWriting(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "adds random multiples of the all-ones vector to all that is written where only LayerNorms read"
     needs = "a map that writes where every path on goes through a LayerNorm"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

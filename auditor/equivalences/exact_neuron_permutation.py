@@ -18,6 +18,7 @@ class NeuronPermutation(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "reorders the neurons of each MLP"
     needs = "a two-layer MLP with at least two neurons"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

@@ -21,6 +21,7 @@ class NeuronRescaling(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "multiplies the input of each ReLU neuron by a positive number and divides its output by it"
     needs = "a two-layer MLP with ReLU"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

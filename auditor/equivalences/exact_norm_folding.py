@@ -23,6 +23,7 @@ class NormFolding(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "moves the gain and bias of each norm into the linear maps that read it"
     needs = "a norm that linear maps alone read, with a gain other than 1 or a bias other than 0"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

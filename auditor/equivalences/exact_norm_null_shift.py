@@ -29,6 +29,7 @@ class NormNullShift(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "shifts each map that reads a LayerNorm along the one direction in which the norm's output never varies"
     needs = "a linear map that reads a LayerNorm without zeros in its gain"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

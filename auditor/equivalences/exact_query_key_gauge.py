@@ -19,6 +19,7 @@ class QueryKeyGauge(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "rewrites queries and keys of each head in another basis"
     needs = "no rotary positions (no canonical model has them)"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

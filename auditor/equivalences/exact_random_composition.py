@@ -25,6 +25,7 @@ class RandomComposition(Equivalence):
     version = 1
     kind = Kind.EXACT
     compares = Compared.LOG_PROBABILITIES
+    smallest_plan = "quick"
     summary = "applies every other exact change of the same size in random order"
     needs = "nothing: some exact change exists for every model"
     promise = "max|Δlog p| ≤ 1e-9 in float64"

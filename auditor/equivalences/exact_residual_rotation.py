@@ -25,6 +25,7 @@ class ResidualRotation(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "rotates the basis of the residual stream, after folding the norms"
     needs = "positions and an output map that can be rotated, and every gain foldable or constant"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

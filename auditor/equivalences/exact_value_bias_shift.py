@@ -35,6 +35,7 @@ class ValueBiasShift(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "adds a constant to each head's values and subtracts its image from the output bias"
     needs = "an output map"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

@@ -19,6 +19,7 @@ class ValueOutputGauge(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    smallest_plan = "quick"
     summary = "rewrites each head's values in another basis and undoes it in the output map"
     needs = "an output map"
     promise = "max|Δlogit| ≤ 1e-9 in float64"

@@ -11,6 +11,7 @@ from auditor.behaviour.effects import head_ablation_effects, mean_head_outputs
 from auditor.behaviour.evidence import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
 
@@ -21,6 +22,7 @@ class HeadMeanAblation(InterpretationMethod):
     """
 
     version = 1
+    smallest_plan = "quick"
     family = "ablation"
     summary = "how much the output distribution moves when the head's output z is set to its mean"
     unit = "nats per token"
@@ -28,27 +30,7 @@ class HeadMeanAblation(InterpretationMethod):
     source = "Wang et al. 2022, arXiv 2211.00593, section 2.1"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = {
-        "exact_head_permutation": Expected.RELABELLED,
-        "exact_query_key_gauge": Expected.INVARIANT,
-        "exact_value_output_gauge": Expected.INVARIANT,
-        "exact_value_bias_shift": Expected.INVARIANT,
-        "exact_neuron_permutation": Expected.INVARIANT,
-        "exact_neuron_rescaling": Expected.INVARIANT,
-        "exact_key_bias_shift": Expected.INVARIANT,
-        "exact_norm_folding": Expected.INVARIANT,
-        "exact_centred_writing": Expected.INVARIANT,
-        "exact_mean_direction_writing": Expected.INVARIANT,
-        "exact_norm_null_shift": Expected.INVARIANT,
-        "exact_residual_rotation": Expected.INVARIANT,
-        "exact_embedding_trade": Expected.INVARIANT,
-        "exact_logit_shift": Expected.INVARIANT,
-        "exact_head_splitting": Expected.DILUTED,
-        "exact_neuron_splitting": Expected.INVARIANT,
-        "exact_cancelling_neurons": Expected.INVARIANT,
-        "exact_cancelling_heads": Expected.RELABELLED,
-        "exact_random_composition": Expected.RELABELLED,
-    }
+    expected: ClassVar[Mapping[str, Expected]] = head_scores()
 
     def interpret(
         self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator

@@ -13,6 +13,7 @@ from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod
+from auditor.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
 MAX_WEIGHTS = 1_000_000
@@ -29,6 +30,8 @@ class AttentionPattern(InterpretationMethod):
     """
 
     version = 1
+    smallest_plan = "quick"
+    by_position = True
     family = "attention"
     summary = "the head's attention weights, query by key"
     unit = "probability"
@@ -36,27 +39,7 @@ class AttentionPattern(InterpretationMethod):
     source = "Wen et al. 2023, arXiv 2312.01429, section 4"
     claims = ("pattern",)
     distance = "total_variation"
-    expected: ClassVar[Mapping[str, Expected]] = {
-        "exact_head_permutation": Expected.RELABELLED,
-        "exact_query_key_gauge": Expected.INVARIANT,
-        "exact_value_output_gauge": Expected.INVARIANT,
-        "exact_value_bias_shift": Expected.INVARIANT,
-        "exact_neuron_permutation": Expected.INVARIANT,
-        "exact_neuron_rescaling": Expected.INVARIANT,
-        "exact_key_bias_shift": Expected.INVARIANT,
-        "exact_norm_folding": Expected.INVARIANT,
-        "exact_centred_writing": Expected.INVARIANT,
-        "exact_mean_direction_writing": Expected.INVARIANT,
-        "exact_norm_null_shift": Expected.INVARIANT,
-        "exact_residual_rotation": Expected.INVARIANT,
-        "exact_embedding_trade": Expected.INVARIANT,
-        "exact_logit_shift": Expected.INVARIANT,
-        "exact_head_splitting": Expected.RELABELLED,
-        "exact_neuron_splitting": Expected.INVARIANT,
-        "exact_cancelling_neurons": Expected.INVARIANT,
-        "exact_cancelling_heads": Expected.RELABELLED,
-        "exact_random_composition": Expected.RELABELLED,
-    }
+    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
 
     @torch.no_grad()
     def interpret(

@@ -13,6 +13,7 @@ from torch import Tensor
 from auditor.behaviour.evidence import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.expectations import head_scores
 from auditor.records import Expected, Interpretation
 from auditor.tensors import Tokens
 
@@ -34,6 +35,7 @@ class HeadIntegratedGradients(InterpretationMethod):
     """
 
     version = 1
+    smallest_plan = "quick"
     family = "attribution"
     summary = "integrated gradients of log p(correct closing bracket) along the head's output z"
     unit = "nats"
@@ -41,27 +43,7 @@ class HeadIntegratedGradients(InterpretationMethod):
     source = "Sundararajan et al. 2017, arXiv 1703.01365, equation 1; Captum LayerIntegratedGradients"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = {
-        "exact_head_permutation": Expected.RELABELLED,
-        "exact_query_key_gauge": Expected.INVARIANT,
-        "exact_value_output_gauge": Expected.INVARIANT,
-        "exact_value_bias_shift": Expected.INVARIANT,
-        "exact_neuron_permutation": Expected.INVARIANT,
-        "exact_neuron_rescaling": Expected.INVARIANT,
-        "exact_key_bias_shift": Expected.INVARIANT,
-        "exact_norm_folding": Expected.INVARIANT,
-        "exact_centred_writing": Expected.INVARIANT,
-        "exact_mean_direction_writing": Expected.INVARIANT,
-        "exact_norm_null_shift": Expected.INVARIANT,
-        "exact_residual_rotation": Expected.INVARIANT,
-        "exact_embedding_trade": Expected.INVARIANT,
-        "exact_logit_shift": Expected.INVARIANT,
-        "exact_head_splitting": Expected.DILUTED,
-        "exact_neuron_splitting": Expected.INVARIANT,
-        "exact_cancelling_neurons": Expected.INVARIANT,
-        "exact_cancelling_heads": Expected.RELABELLED,
-        "exact_random_composition": Expected.RELABELLED,
-    }
+    expected: ClassVar[Mapping[str, Expected]] = head_scores()
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs next-token outputs and a token that is no bracket for the baseline."""

@@ -11,6 +11,7 @@ import torch
 from auditor.behaviour.evidence import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
 
@@ -18,6 +19,7 @@ class OvNorm(InterpretationMethod):
     """‖W_V W_O‖_F per head; without an output map ‖W_V‖_F, as the head then writes its values unchanged."""
 
     version = 1
+    smallest_plan = "quick"
     family = "weights"
     summary = "Frobenius norm of the head's value–output circuit W_V W_O"
     unit = "weight norm"
@@ -25,27 +27,13 @@ class OvNorm(InterpretationMethod):
     source = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, OV circuits"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = {
-        "exact_head_permutation": Expected.RELABELLED,
-        "exact_query_key_gauge": Expected.INVARIANT,
-        "exact_value_output_gauge": Expected.INVARIANT,
-        "exact_value_bias_shift": Expected.INVARIANT,
-        "exact_neuron_permutation": Expected.INVARIANT,
-        "exact_neuron_rescaling": Expected.INVARIANT,
-        "exact_key_bias_shift": Expected.INVARIANT,
-        "exact_norm_folding": Expected.CHANGES,
-        "exact_centred_writing": Expected.CHANGES,
-        "exact_mean_direction_writing": Expected.CHANGES,
-        "exact_norm_null_shift": Expected.CHANGES,
-        "exact_residual_rotation": Expected.OPEN,  # folding the norms changes it, the rotation by itself does not
-        "exact_embedding_trade": Expected.INVARIANT,
-        "exact_logit_shift": Expected.INVARIANT,
-        "exact_head_splitting": Expected.DILUTED,
-        "exact_neuron_splitting": Expected.INVARIANT,
-        "exact_cancelling_neurons": Expected.INVARIANT,
-        "exact_cancelling_heads": Expected.RELABELLED,
-        "exact_random_composition": Expected.OPEN,  # changes where there are norms to fold or to write through
-    }
+    expected: ClassVar[Mapping[str, Expected]] = head_scores(
+        exact_norm_folding=Expected.CHANGES,
+        exact_centred_writing=Expected.CHANGES,
+        exact_mean_direction_writing=Expected.CHANGES,
+        exact_norm_null_shift=Expected.CHANGES,
+        exact_residual_rotation=Expected.OPEN,
+    )
 
     @torch.no_grad()
     def interpret(

@@ -78,7 +78,6 @@ class Finding:
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Finding:
         """Inverse of :meth:`to_json`."""
-        coordinates = {name: data["component"].get(name) for name in ("layer", "head", "neuron")}
         claim = data["claim"]
         interval = data.get("interval")
         return cls(
@@ -86,7 +85,7 @@ class Finding:
             claim=Claim(
                 method=data["method"],
                 kind=claim["kind"],
-                component=Component(**coordinates),
+                component=Component.from_json(data["component"]),
                 text=claim["text"],
                 parameters=claim.get("parameters", {}),
             ),

@@ -11,28 +11,48 @@ from numpy.typing import NDArray
 from auditor.records.states import Expected
 from auditor.records.values import Json
 
+WHOLE = ("tokens", "embedding", "bias")
+"""Parts of the model rather than of a layer."""
+
+COMPONENT_AXES = ("head", "neuron", "part")
+"""Axes that may run over the components of an interpretation."""
+
+MOVED_BY = {"head": "head", "to_head": "head", "neuron": "neuron"}
+"""Which relabelling moves an axis of scores: ``to_head`` runs over the same heads as ``head``."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Component:
-    """A named part of a model: a head or a neuron of a layer."""
+    """A named part of a model: a head or a neuron of a layer, or a part such as "attention", "mlp" or "residual".
+
+    The parts in ``WHOLE`` belong to the model, not to a layer; their layer is 0.
+    """
 
     layer: int
     head: int | None = None
     neuron: int | None = None
+    part: str | None = None
 
     @property
     def label(self) -> str:
-        """The field's short name, for example L1H0 or L0N12."""
+        """The field's short name, for example L1H0, L0N12, L1.mlp or tokens."""
         if self.head is not None:
             return f"L{self.layer}H{self.head}"
         if self.neuron is not None:
             return f"L{self.layer}N{self.neuron}"
-        return f"L{self.layer}"
+        if self.part in WHOLE:
+            return self.part
+        return f"L{self.layer}" if self.part is None else f"L{self.layer}.{self.part}"
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, int | str]:
         """Only the coordinates that are set."""
-        coordinates = {"layer": self.layer, "head": self.head, "neuron": self.neuron}
-        return {name: index for name, index in coordinates.items() if index is not None}
+        coordinates = {"layer": self.layer, "head": self.head, "neuron": self.neuron, "part": self.part}
+        return {name: value for name, value in coordinates.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Component:
+        """Inverse of :meth:`to_json`; whatever stands beside the coordinates is left out."""
+        return cls(int(data["layer"]), data.get("head"), data.get("neuron"), data.get("part"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +116,8 @@ class Interpretation:
     """Scores of one method on one model.
 
     ``axes`` names the axes of ``values`` in order, in the words of ``auditor.tensors``. With per-sequence scores the
-    first axis is "sequence"; the component axis ("head", "neuron") runs over ``components``. ``undefined`` maps a
-    component index to the reason why it has no score (its values are NaN and never enter a statistic).
+    first axis is "sequence"; the component axis ("head", "neuron", "part") runs over ``components``. ``undefined`` maps
+    a component index to the reason why it has no score (its values are NaN and never enter a statistic).
     """
 
     method: str
@@ -109,7 +129,7 @@ class Interpretation:
     @property
     def component_axis(self) -> str:
         """The axis that runs over the components."""
-        return next(axis for axis in self.axes if axis in ("head", "neuron", "layer"))
+        return next(axis for axis in self.axes if axis in COMPONENT_AXES)
 
     @property
     def per_sequence(self) -> bool:

@@ -36,10 +36,9 @@ class Illustration:
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Illustration:
         """Inverse of :meth:`to_json`."""
-        coordinates = {name: data["component"].get(name) for name in ("layer", "head", "neuron")}
         return cls(
             variant=data["variant"],
-            component=Component(**coordinates),
+            component=Component.from_json(data["component"]),
             tokens=tuple(data["tokens"]),
             original=tuple(tuple(row) for row in data["original"]),
             twin=tuple(tuple(row) for row in data["twin"]),

@@ -6,23 +6,31 @@ The only place where the two sides meet.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from auditor.records import Component, Interpretation, Relabelling
+from auditor.records.interpretation import COMPONENT_AXES, MOVED_BY
+
+Moves = tuple[tuple[int, ...] | None, ...]
 
 
 def align(found: Interpretation, relabelling: Relabelling, components: tuple[Component, ...]) -> Interpretation:
-    """``found`` with its component axis in the order of the original's ``components``.
+    """``found`` with its component axes in the order of the original's ``components``.
 
     Of several that stand for one component (a head that was split), the one that scores most is taken: what is found
-    in the variant of that component at best. A component that none stands for is undefined with that reason.
+    in the variant of that component at best. A component that none stands for is undefined with that reason. Another
+    axis over components (``to_head``) is put in order the same way; what has no counterpart there is NaN.
     """
-    moves = relabelling.moves.get(found.component_axis)
-    if moves is None:
-        return found
+    for axis in found.axes:
+        if axis not in COMPONENT_AXES and (moves := relabelling.moves.get(MOVED_BY.get(axis, ""))) is not None:
+            found = _axis_in_order(found, axis, moves)
+    moves = relabelling.moves.get(MOVED_BY.get(found.component_axis, ""))
+    return found if moves is None else _components_in_order(found, moves, components)
+
+
+def _components_in_order(found: Interpretation, moves: Moves, components: tuple[Component, ...]) -> Interpretation:
     axis = found.axes.index(found.component_axis)
-    shape = list(found.values.shape)
-    shape[axis] = len(components)
-    values = np.full(shape, np.nan)
+    values = _blank(found.values, axis, len(components))
     undefined: dict[int, str] = {}
     by_component, source = np.moveaxis(values, axis, 0), np.moveaxis(found.values, axis, 0)
     for old, component in enumerate(components):
@@ -35,3 +43,21 @@ def align(found: Interpretation, relabelling: Relabelling, components: tuple[Com
         else:
             undefined[old] = f"0 components of the variant stand for {component.label}"
     return Interpretation(found.method, found.axes, components, values, undefined)
+
+
+def _axis_in_order(found: Interpretation, name: str, moves: Moves) -> Interpretation:
+    axis = found.axes.index(name)
+    olds = [stands_for[0] for stands_for in moves if stands_for is not None and len(stands_for) == 1]
+    values = _blank(found.values, axis, max(olds, default=-1) + 1)
+    ordered, source = np.moveaxis(values, axis, 0), np.moveaxis(found.values, axis, 0)
+    for old in range(len(ordered)):
+        new = [index for index, stands_for in enumerate(moves) if stands_for == (old,)]
+        if new:
+            ordered[old] = source[max(new, key=lambda index: float(np.abs(source[index].mean())))]
+    return Interpretation(found.method, found.axes, found.components, values, found.undefined)
+
+
+def _blank(values: NDArray[np.float64], axis: int, length: int) -> NDArray[np.float64]:
+    shape = list(values.shape)
+    shape[axis] = length
+    return np.full(shape, np.nan)

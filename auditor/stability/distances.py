@@ -67,6 +67,27 @@ class RowVariation:
         return mean
 
 
+def pattern_distance(distance: str, original: Array, variant: Array) -> RowVariation:
+    """How far two array-valued scores [sequence, component, …] are apart, by the name of a method's distance.
+
+    ``total_variation``: of attention rows. ``cosine``: 1 − cosine of all the signed scores of a component (0 same
+    direction, 1 orthogonal, 2 opposite). ``frobenius``: ‖A − A′‖ / ‖A‖, per sequence. Entries that are NaN in either
+    stand for nothing and are left out.
+    """
+    if distance == "total_variation":
+        return pattern_variation(original, variant)
+    known = np.isfinite(original) & np.isfinite(variant)
+    ours, theirs = (np.where(known, a, 0.0).reshape(*a.shape[:2], -1) for a in (original, variant))
+    size = np.linalg.norm(ours, axis=-1)
+    if distance == "cosine":
+        both = size * np.linalg.norm(theirs, axis=-1)
+        cosine = np.where(both > 0, (ours * theirs).sum(-1) / np.where(both > 0, both, 1.0), 1.0 * (size == both))
+        total = 1.0 - cosine
+    else:
+        total = np.linalg.norm(theirs - ours, axis=-1) / np.where(size > 0, size, 1.0)
+    return RowVariation(total, np.ones(len(total)))
+
+
 def pattern_variation(original: Array, variant: Array) -> RowVariation:
     """Total variation ½ Σ|A − A′| per attention row, from two patterns [sequence, head, query, key].
 

@@ -11,6 +11,9 @@ from auditor.stability.distances import pattern_variation
 SHOWN_TOKENS = 24
 """A matrix larger than this is not read."""
 
+ATTENTION = ("sequence", "head", "query", "key")
+"""Axes of scores that are attention matrices."""
+
 MOST_HEADS = 8
 """Pictures per report; keeps it small."""
 
@@ -26,7 +29,14 @@ def illustrate(
     ``sentences`` are the spelled inputs in the order of the interpretations' sequences. Shown is the longest that fits.
     """
     by_key = {variant.key: variant for variant in variants}
-    moved = [f for f in findings if f.claim.kind == "pattern" and f.kind is Kind.BEHAVIOURAL and f.effect is not None]
+    moved = [
+        f
+        for f in findings
+        if f.claim.kind == "pattern"
+        and f.kind is Kind.BEHAVIOURAL
+        and f.effect is not None
+        and interpretations[ORIGINAL, f.claim.method].axes == ATTENTION
+    ]
     pictures = []
     for finding in sorted(moved, key=lambda f: -(f.effect or 0.0))[:MOST_HEADS]:
         base = interpretations[ORIGINAL, finding.claim.method]

@@ -23,7 +23,7 @@ from auditor.stability.claims import claims_of, mean_scores
 from auditor.stability.distances import (
     EXACT_TOLERANCE,
     SMALLEST_EFFECT,
-    pattern_variation,
+    pattern_distance,
     rank_shortfall,
     relative_change,
     scale_of,
@@ -119,7 +119,7 @@ def _finding(
     reason = _undefined(base, aligned, group, claim)
     if reason:
         return replace(blank, reason=f"undefined: {reason}")
-    effects = [_effect(claim, *_comparable(base, aligned[v.key]), v, threshold, settings) for v in group]
+    effects = [_effect(claim, card.distance, *_comparable(base, aligned[v.key]), v, threshold, settings) for v in group]
     worst = max(effects, key=lambda effect: effect.estimate.value)
     filled = replace(blank, effect=worst.estimate.value, noise_floor=worst.noise, worst_variant=worst.variant)
     if not worst.sampled:
@@ -150,6 +150,7 @@ def _without(found: Interpretation, absent: set[int]) -> Interpretation:
 
 def _effect(
     claim: Claim,
+    distance: str,
     base: Interpretation,
     other: Interpretation,
     variant: Variant,
@@ -159,7 +160,8 @@ def _effect(
     index = base.components.index(claim.component)
     sampled = variant.kind is not Kind.EXACT and base.per_sequence
     if claim.kind == "pattern":
-        variation = pattern_variation(base.values, other.values)
+        ours, theirs = (_by_sequence(found) for found in (base, other))
+        variation = pattern_distance(distance, ours, theirs)
         value, noise, draws = float(variation.mean[index]), 0.0, None
         if sampled:
             both = np.stack([variation.total[:, index], variation.rows], axis=1)
@@ -186,6 +188,12 @@ def _effect(
     if draws is None:
         return _Effect(variant.key, Estimate(value, (value, value), 1.0), noise, sampled=False)
     return _Effect(variant.key, estimate(value, draws, threshold), noise, sampled=True)
+
+
+def _by_sequence(found: Interpretation) -> np.ndarray:
+    """Scores [sequence, component, …]; those of weights count as one sequence."""
+    values = found.values if found.per_sequence else found.values[None]
+    return np.moveaxis(values, found.axes.index(found.component_axis) + (not found.per_sequence), 1)
 
 
 def _undefined(

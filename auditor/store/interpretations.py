@@ -155,7 +155,7 @@ def _unpacked(row: Row[Any]) -> Interpretation:
     return Interpretation(
         method=row.method,
         axes=tuple(row.axes),
-        components=tuple(Component(**coordinates) for coordinates in row.components),
+        components=tuple(Component.from_json(coordinates) for coordinates in row.components),
         values=np.frombuffer(data, dtype=dtype).reshape(shape).astype(np.float64),
         undefined={int(index): reason for index, reason in undefined.items()},
     )

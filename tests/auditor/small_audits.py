@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import equivalences
 from auditor.plans import PLANS
 from tests.handmade import PLAIN, random_model
 
@@ -16,7 +17,7 @@ PLAN = replace(
     behaviour_sequences=20,
     longer_sequences=4,
     twin_steps=2,
-    widening=True,
+    equivalences=tuple(n for n, move in equivalences().items() if move.widens or move.smallest_plan == "quick"),
     bootstrap_draws=2_000,
 )
 

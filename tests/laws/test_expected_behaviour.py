@@ -22,7 +22,11 @@ from tests.laws.architectures import FAMILIES, task_for
 
 EXACT = tuple(name for name, plugin in equivalences().items() if plugin.kind is Kind.EXACT)
 SUBJECTS = (*FAMILIES, "trained")
-PAIRS = [(method, symmetry) for method in methods() for symmetry in EXACT]
+PAIRS = [
+    pytest.param(name, symmetry, marks=() if method.smallest_plan == "quick" else pytest.mark.slow)
+    for name, method in methods().items()
+    for symmetry in EXACT
+]
 
 VISIBLE = 1e-3
 """Share of the largest score that a change must reach before it counts as one."""

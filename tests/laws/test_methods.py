@@ -20,13 +20,30 @@ from tests.handmade import evidence_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.laws.snapshots import differences, snapshot
 
-AXES = {"sequence", "position", "query", "key", "layer", "head", "neuron", "model", "vocabulary"}
+AXES = {
+    "sequence",
+    "position",
+    "query",
+    "key",
+    "layer",
+    "head",
+    "neuron",
+    "part",
+    "to_head",
+    "input",
+    "model",
+    "vocabulary",
+}
 """The words of the axis dictionary that scores may use."""
 
 SAME_SCORE = 1e-10
 """Relative difference that another order or size of batches may make in float64."""
 
-CASES = [(name, family) for name in methods() for family in FAMILIES]
+CASES = [
+    pytest.param((name, family), marks=() if method.smallest_plan == "quick" else pytest.mark.slow)
+    for name, method in methods().items()
+    for family in FAMILIES
+]
 
 
 class _BrokenError(Exception):
@@ -42,7 +59,7 @@ def _interpret(name: str, model: CanonicalTransformer, evidence: Evidence, seed:
     return methods()[name].interpret(model, evidence, seeds.numpy_generator(seed, "law"))
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}, {case[1]}")
+@pytest.fixture(params=CASES, ids=", ".join)
 def case(request: pytest.FixtureRequest) -> tuple[str, CanonicalTransformer, Evidence]:
     """A method with a model that it applies to."""
     name, family = request.param
@@ -83,7 +100,11 @@ def test_every_axis_and_component_is_named_and_every_score_finite_or_explained(c
     assert found.method == name
     assert set(found.axes) <= AXES
     assert found.values.shape[found.axes.index(found.component_axis)] == len(found.components)
-    assert found.components == getattr(model.architecture, f"{found.component_axis}s")
+    if found.component_axis == "part":
+        assert len({component.label for component in found.components}) == len(found.components)
+        assert all(component.part is not None for component in found.components)
+    else:
+        assert found.components == getattr(model.architecture, f"{found.component_axis}s")
     assert found.values.dtype == np.float64
     assert found.values.ndim == len(found.axes)
     assert all(0 <= index < len(found.components) and reason for index, reason in found.undefined.items())

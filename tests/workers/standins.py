@@ -77,7 +77,7 @@ def build(model: CanonicalTransformer, _plan: Any, _seed: int, key: str, **_: An
     return Built(twin(key), model)
 
 
-def measure(_model: CanonicalTransformer, _plan: Any, _seed: int, method: str) -> Interpretation:
+def measure(_model: CanonicalTransformer, _plan: Any, _seed: int, method: str, **_: Any) -> Interpretation:
     """The same scores for everything."""
     _work(f"measure/{method}")
     return scores(method)

@@ -168,7 +168,7 @@ def test_a_variant_that_may_carry_no_verdict_is_stored_and_not_measured(
 def test_a_method_that_says_nothing_says_why(
     database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "measure", lambda *_: "the model has no output map")
+    monkeypatch.setattr(pipeline, "measure", lambda *_, **_kw: "the model has no output map")
     execute(database, audit.id, "measure/original/zero", owner=new_owner())
     with database.transaction() as session:
         stored = load_interpretations(session, audit.id)

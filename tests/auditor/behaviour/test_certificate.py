@@ -11,7 +11,7 @@ import torch
 
 from auditor.behaviour import certificate as module
 from auditor.behaviour.certificate import BEHAVIOURAL_MARGINS, certify_behavioural, certify_exact, clopper_pearson_upper
-from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.behaviour.evidence import Evidence, Rewritten, draw_evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
@@ -30,7 +30,13 @@ def _behavioural(
     ours: CanonicalTransformer, theirs: CanonicalTransformer, *, count: int = ENOUGH, longer: Evidence | None = None
 ) -> Certificate:
     generator = numpy_generator(0, "decisions")
-    return certify_behavioural(ours, theirs, _evidence(ours, count), longer, generator=generator)
+    return certify_behavioural(
+        ours, theirs, _same(_evidence(ours, count)), None if longer is None else _same(longer), generator=generator
+    )
+
+
+def _same(evidence: Evidence) -> Rewritten:
+    return Rewritten(evidence, evidence)
 
 
 @torch.no_grad()
@@ -147,7 +153,7 @@ def test_divergences_are_means_over_the_covered_positions() -> None:
     with torch.no_grad():
         p, q = (m(evidence.tokens).softmax(-1)[evidence.covered].numpy() for m in (model, twin))
     kl = (p * np.log(p / q)).sum(1)
-    found = certify_behavioural(model, twin, evidence, None, generator=numpy_generator(0, "x"))
+    found = certify_behavioural(model, twin, _same(evidence), None, generator=numpy_generator(0, "x"))
     assert found.kl_mean_nats == pytest.approx(kl.mean(), rel=1e-9)
     assert found.kl_q999_nats == pytest.approx(np.quantile(kl, 0.999), rel=1e-9)
     assert found.total_variation_mean == pytest.approx(np.abs(p - q).sum(1).mean() / 2, rel=1e-9)
