@@ -1,8 +1,7 @@
-"""``train``: a new Dyck Transformer in the native format."""
+"""``train``: new Dyck Transformers in the native format."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,29 +10,24 @@ import typer
 
 from cli.invocation import invocation
 from cli.options import AsJson, Force, Seed
+from cli.output import Output
 from cli.progress import tracking
+from cli.shapes import (
+    ActivationName,
+    EmbeddingName,
+    MlpName,
+    NormName,
+    NormPlace,
+    ObjectiveName,
+    PositionsName,
+    Shape,
+    architecture_of,
+)
 
 if TYPE_CHECKING:
     from auditor.canonical.architecture import Architecture
     from auditor.language.task import Task
-
-
-class PositionsName(StrEnum):
-    """How a model knows where a token stands."""
-
-    NONE = "none"
-    LEARNED = "learned"
-    SINUSOIDAL = "sinusoidal"
-
-
-class ObjectiveName(StrEnum):
-    """Which outputs the loss covers."""
-
-    NEXT_TOKEN = "next_token"
-    CLOSING_BRACKET = "closing_bracket"
-
-
-Count = Annotated[int, typer.Option(min=1)]
+    from auditor.training.fit import Schedule
 
 
 def train(
@@ -44,36 +38,106 @@ def train(
     depth: Annotated[int, typer.Option(min=1, max=1_000, help="Deepest nesting, D.")] = 4,
     layers: Annotated[int, typer.Option(min=1, max=100, help="Layers.")] = 2,
     heads: Annotated[int, typer.Option(min=1, max=1_000, help="Heads in each layer.")] = 2,
-    width: Annotated[
-        int, typer.Option(min=1, max=4_096, help="Width of the residual stream, a multiple of the heads.")
-    ] = 32,
+    width: Annotated[int, typer.Option(min=1, max=4_096, help="Width of the residual stream.")] = 32,
+    head_width: Annotated[
+        int | None, typer.Option(min=1, max=4_096, help="Width of a head.", show_default="width / heads")
+    ] = None,
+    neurons: Annotated[
+        int | None, typer.Option(min=1, max=16_384, help="Neurons of a layer.", show_default="4 x width")
+    ] = None,
     positions: Annotated[PositionsName, typer.Option(help="Position encoding.")] = PositionsName.NONE,
-    objective: Annotated[ObjectiveName, typer.Option(help="Which outputs the loss covers.")] = ObjectiveName.NEXT_TOKEN,
+    norm: Annotated[NormName, typer.Option(help="LayerNorm or RMSNorm.")] = NormName.LAYER,
+    norm_place: Annotated[NormPlace, typer.Option(help="Where norms stand.")] = NormPlace.PRE,
+    mlp: Annotated[MlpName, typer.Option(help="What follows attention.")] = MlpName.TWO_LAYER,
+    activation: Annotated[ActivationName, typer.Option(help="The MLP's activation.")] = ActivationName.RELU,
+    embedding: Annotated[
+        EmbeddingName, typer.Option(help="What is seen of a token; with its depth: the minimal first layer.")
+    ] = EmbeddingName.TOKEN,
+    fixed_embedding: Annotated[bool, typer.Option("--fixed-embedding", help="One-hot, not trained.")] = False,
+    attention_residual: Annotated[bool, typer.Option(help="Add attention to the stream.")] = True,
+    mlp_residual: Annotated[bool, typer.Option(help="Add the MLP to the stream.")] = True,
+    output_map: Annotated[bool, typer.Option(help="Heads have a W_O.")] = True,
+    tied: Annotated[bool, typer.Option("--tied", help="The unembedding is the embedding.")] = False,
+    objective: Annotated[
+        ObjectiveName, typer.Option(help="What is learned; a classifier is bidirectional, read at START.")
+    ] = ObjectiveName.NEXT_TOKEN,
+    balance_penalty: Annotated[
+        float, typer.Option(min=0.0, max=1e3, help="Weight of the contrastive balance regulariser.")
+    ] = 0.0,
     min_length: Annotated[int, typer.Option(min=2, max=10_000, help="Shortest training string.")] = 2,
     max_length: Annotated[int, typer.Option(min=2, max=10_000, help="Longest training string.")] = 28,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 2_500,
+    batch: Annotated[int, typer.Option(min=1, max=100_000, help="Sequences per step.")] = 64,
+    learning_rate: Annotated[float, typer.Option(min=1e-9, max=1.0, help="Peak of the one-cycle schedule.")] = 5e-3,
     seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(min=1, max=1_000, help="So many models, from --seed on.")] = 1,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a Dyck Transformer and write it in the native format."""
-    require_free(out, force=force)
+    """Train Dyck Transformers and write them in the native format; one seed gives one model, bit for bit."""
+    from auditor.training.fit import Schedule
+
+    shape = Shape(
+        layers=layers,
+        heads=heads,
+        width=width,
+        head_width=head_width,
+        neurons=neurons,
+        positions=positions,
+        norm=norm,
+        norm_place=norm_place,
+        mlp=mlp,
+        activation=activation,
+        embedding=embedding,
+        embedding_trained=not fixed_embedding,
+        attention_residual=attention_residual,
+        mlp_residual=mlp_residual,
+        output_map=output_map,
+        tied_unembedding=tied,
+    )
+    files = {number: file_of(out, number, seeds) for number in range(seed, seed + seeds)}
+    for file in files.values():
+        require_free(file, force=force)
+    task = task_of(brackets, depth, objective, min_length, max_length)
+    architecture = architecture_of(task, shape)
+    schedule = Schedule(steps=steps, batch=batch, learning_rate=learning_rate, contrast=balance_penalty)
+    train_all(invocation(context).output, architecture, task, schedule, files, as_json=as_json)
+
+
+def train_all(
+    output: Output,
+    architecture: Architecture,
+    task: Task,
+    schedule: Schedule,
+    files: dict[int, Path],
+    *,
+    as_json: bool,
+) -> None:
+    """Train one model per seed and write each as soon as it is done."""
     from auditor.canonical.native_file import save_native
     from auditor.training.fit import fit
 
-    task = task_of(brackets, depth, objective, min_length, max_length)
-    architecture = architecture_of(task, layers, heads, width, positions)
-    output = invocation(context).output
+    metric = "accuracy" if task.objective == "classifier" else "closing_accuracy"
+    found = []
     with tracking(output) as track:
-        result = fit(architecture, task, seed=seed, steps=steps, progress=partial(track.move, "training"))
-    save_native(result.model, out)
-    found = {"file": str(out), "closing_accuracy": result.closing_accuracy, "seconds": result.seconds, "seed": seed}
+        for seed, file in files.items():
+            key = "training" if len(files) == 1 else f"seed {seed}"
+            result = fit(architecture, task, seed=seed, schedule=schedule, progress=partial(track.move, key))
+            save_native(result.model, file)
+            track.end(key, f"{metric.replace('_', ' ')} {result.accuracy:.4f}")
+            found.append({"file": str(file), metric: result.accuracy, "seconds": result.seconds, "seed": seed})
     if as_json:
-        output.document(found)
-    else:
-        took = f"{steps:,} steps, {result.seconds:.0f} s"
-        output.text(f"{out}: closing accuracy {result.closing_accuracy:.4f} after {took}")
-        output.note(f"audit it with `dyck-audit submit {out} --wait`")
+        output.document(found[0] if len(found) == 1 else {"models": found})
+        return
+    for one in found:
+        took = f"{schedule.steps:,} steps, {one['seconds']:.0f} s"
+        output.text(f"{one['file']}: {metric.replace('_', ' ')} {one[metric]:.4f} after {took}")
+    output.note(f"audit it with `dyck-audit submit {found[0]['file']} --wait`")
+
+
+def file_of(out: Path, seed: int, seeds: int) -> Path:
+    """``out`` itself, or with the seed in its name where there are several."""
+    return out if seeds == 1 else out.with_name(f"{out.stem}-seed{seed}{out.suffix}")
 
 
 def require_free(file: Path, *, force: bool) -> None:
@@ -110,24 +174,3 @@ def task_of(brackets: int, depth: int, objective: str, min_length: int, max_leng
     from auditor.language.task import Task
 
     return Task(Dyck.standard(brackets, depth), str(objective), min_length=min_length, max_length=max_length)  # type: ignore[arg-type]
-
-
-def architecture_of(task: Task, layers: int, heads: int, width: int, positions: str) -> Architecture:
-    """A pre-norm Transformer of equal layers, with four neurons for each feature of the stream.
-
-    Raises:
-        ConfigurationError: the heads do not share the width evenly.
-    """
-    from auditor.canonical.architecture import Architecture, Block
-    from auditor.errors import ConfigurationError
-
-    if width % heads:
-        raise ConfigurationError(f"width {width} for {heads} heads", expected="a multiple of the heads")
-    block = Block(heads=heads, query_width=width // heads, value_width=width // heads, neurons=4 * width)
-    return Architecture(
-        model_width=width,
-        vocabulary_size=len(task.language.vocabulary),
-        blocks=(block,) * layers,
-        positions=str(positions),  # type: ignore[arg-type]
-        max_positions=None if positions == "none" else 4 * task.max_length,
-    )

@@ -13,12 +13,15 @@ from pathlib import Path
 from auditor.errors import NotFoundError
 from auditor.records import Json
 
+DEMONSTRATION = "dyck2x4-2layer-2head"
+"""The model that demonstrations audit."""
+
 _WEIGHTS = ".safetensors"
 _CARD = ".card.json"
 
 
 def names() -> tuple[str, ...]:
-    """The bundled models, in alphabetical order; the first is the one that demonstrations use."""
+    """The bundled models, in alphabetical order."""
     return tuple(sorted(file.name.removesuffix(_WEIGHTS) for file in _folder().glob(f"*{_WEIGHTS}")))
 
 

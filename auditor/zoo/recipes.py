@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,7 +28,9 @@ from auditor.language.grammar import Dyck
 from auditor.language.task import Task
 from auditor.records import Json
 from auditor.seeds import numpy_generator
-from auditor.training.fit import CurvePoint, FitResult, fit
+from auditor.training.fit import DEFAULT, CurvePoint, Schedule, fit
+from auditor.training.objectives import objective_of
+from auditor.zoo.construction import constructed_architecture, constructed_model
 
 CARD_SCHEMA = "dyck-audit/card/1"
 MEASURED_SEQUENCES = 5_000
@@ -39,15 +41,27 @@ MEASURING_SEED = 0
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the weights of a bundled model."""
+    """Everything that decides the weights of a trained model."""
 
     summary: str
     architecture: Architecture
     task: Task
-    seed: int
-    steps: int
-    batch: int = 64
-    learning_rate: float = 5e-3
+    seed: int = 0
+    schedule: Schedule = DEFAULT
+
+
+@dataclass(frozen=True)
+class Construction:
+    """A model whose weights are written down: the language and how many tokens it is made for."""
+
+    summary: str
+    task: Task
+    positions: int
+
+    @property
+    def architecture(self) -> Architecture:
+        """The shape that the language and the length ask for."""
+        return constructed_architecture(self.task, self.positions)
 
 
 @dataclass(frozen=True)
@@ -59,46 +73,103 @@ class Made:
     card: Mapping[str, Json]
 
 
+_TWO_TYPES, _THREE_TYPES = Dyck.standard(2, 4), Dyck.standard(3, 3)
+_PLAIN = Architecture(
+    model_width=32,
+    vocabulary_size=len(_TWO_TYPES.vocabulary),
+    blocks=(Block(heads=2, query_width=16, value_width=16, neurons=128),) * 2,
+)
+_MINIMAL = Architecture(
+    model_width=24,
+    vocabulary_size=len(_TWO_TYPES.vocabulary),
+    blocks=(Block(heads=1, query_width=24, value_width=24, neurons=0),),
+    norm_sites=("final",),
+    attention_residual=False,
+    output_map=False,
+    mlp="none",
+    embedding="token_and_depth",
+    embedding_trained=False,
+    depth_slots=_TWO_TYPES.depth + 2,
+)
+_CLOSING = Task(_TWO_TYPES, "closing_bracket", max_length=40)
+
+
 def _two_heads(seed: int, summary: str) -> Recipe:
-    language = Dyck.standard(2, 4)
-    return Recipe(
-        summary=summary,
-        architecture=Architecture(
-            model_width=32,
-            vocabulary_size=len(language.vocabulary),
-            blocks=(Block(heads=2, query_width=16, value_width=16, neurons=128),) * 2,
-        ),
-        task=Task(language, min_length=2, max_length=40),
-        seed=seed,
-        steps=2_500,
-    )
+    return Recipe(summary, _PLAIN, Task(_TWO_TYPES, max_length=40), seed)
 
 
 def _learned_positions() -> Recipe:
-    language = Dyck.standard(3, 3)
+    architecture = Architecture(
+        model_width=32,
+        vocabulary_size=len(_THREE_TYPES.vocabulary),
+        blocks=(Block(heads=4, query_width=8, value_width=8, neurons=64),) * 2,
+        norm_sites=("attention_out", "mlp_out"),
+        activation="gelu_tanh",
+        positions="learned",
+        max_positions=41,
+    )
+    summary = "Post-norm, tanh GELU, four heads and learned positions: it has no outputs beyond its position table."
+    return Recipe(summary, architecture, Task(_THREE_TYPES, max_length=40))
+
+
+def _linear_positions() -> Recipe:
+    architecture = replace(
+        _PLAIN,
+        blocks=(Block(heads=1, query_width=32, value_width=32, neurons=64),) * 2,
+        norm="rms",
+        activation="gelu_erf",
+        positions="scalar",
+        scalar_period=512,
+    )
+    summary = "RMS norm, erf GELU, one head a layer and one position column i/N; trained on closing brackets only."
+    return Recipe(summary, architecture, _CLOSING)
+
+
+def _classifier() -> Recipe:
+    architecture = replace(
+        _PLAIN,
+        blocks=(Block(heads=2, query_width=16, value_width=16, neurons=64),) * 3,
+        positions="learned",
+        max_positions=21,
+        causal=False,
+        pad_masked=True,
+        read_out=0,
+        classes=2,
+    )
+    summary = "Bidirectional, three layers: is the string a word? Two classes read at START, padding keys masked."
     return Recipe(
-        summary="Post-norm, tanh GELU, four heads and learned positions: it has no outputs beyond its position table.",
-        architecture=Architecture(
-            model_width=32,
-            vocabulary_size=len(language.vocabulary),
-            blocks=(Block(heads=4, query_width=8, value_width=8, neurons=64),) * 2,
-            norm_sites=("attention_out", "mlp_out"),
-            activation="gelu_tanh",
-            positions="learned",
-            max_positions=41,
-        ),
-        task=Task(language, min_length=2, max_length=40),
-        seed=0,
-        steps=2_500,
+        summary,
+        architecture,
+        Task(Dyck.standard(2, 4), "classifier", max_length=20),
+        schedule=Schedule(steps=8_000, batch=128),
     )
 
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType(
+RECIPES: Mapping[str, Recipe | Construction] = MappingProxyType(
     {
+        "dyck2x4-1layer-minimal": Recipe(
+            "The minimal first layer of Wen et al. 2023: tokens and depths in, one head, no output map, no MLP.",
+            _MINIMAL,
+            _CLOSING,
+            schedule=Schedule(learning_rate=1e-2),
+        ),
+        "dyck2x4-1layer-minimal-balanced": Recipe(
+            "The same, trained with the balance regulariser: matched pairs nearly cancel.",
+            _MINIMAL,
+            _CLOSING,
+            schedule=Schedule(learning_rate=1e-2, contrast=0.3),
+        ),
         "dyck2x4-2layer-2head": _two_heads(
             0, "Pre-norm, ReLU, two heads a layer, no positions: the model of the demonstration."
         ),
         "dyck2x4-2layer-2head-again": _two_heads(1, "The same architecture and task from another seed."),
+        "dyck2x4-2layer-constructed": Construction(
+            "Written down by hand after Yao et al. 2021 (arXiv 2105.11115): count the depth, find the opener.",
+            Task(_TWO_TYPES, max_length=40),
+            positions=128,
+        ),
+        "dyck2x4-2layer-linear-positions": _linear_positions(),
+        "dyck2x4-3layer-classifier": _classifier(),
         "dyck3x3-2layer-4head-positions": _learned_positions(),
     }
 )
@@ -113,17 +184,15 @@ def make(name: str, *, progress: Progress = silent) -> Made:
     if name not in RECIPES:
         raise NotFoundError(f"no recipe {name[:80]!r}", expected=" or ".join(RECIPES))
     recipe = RECIPES[name]
-    result = fit(
-        recipe.architecture,
-        recipe.task,
-        seed=recipe.seed,
-        steps=recipe.steps,
-        batch=recipe.batch,
-        learning_rate=recipe.learning_rate,
-        progress=progress,
-    )
-    weights = native_bytes(result.model)
-    return Made(result.model, weights, _card(name, recipe, result, weights))
+    if isinstance(recipe, Construction):
+        progress(1.0, "written down")
+        return _made(name, recipe, constructed_model(recipe.task, recipe.positions), {"positions": recipe.positions})
+    result = fit(recipe.architecture, recipe.task, seed=recipe.seed, schedule=recipe.schedule, progress=progress)
+    schedule = asdict(recipe.schedule)
+    if not recipe.schedule.contrast:
+        del schedule["contrast"]
+    training = {"seed": recipe.seed, **schedule, "curve": [_point(point) for point in result.curve]}
+    return _made(name, recipe, result.model, training)
 
 
 def write(name: str, folder: Path, *, progress: Progress = silent) -> None:
@@ -138,6 +207,9 @@ def write(name: str, folder: Path, *, progress: Progress = silent) -> None:
 def measure(model: CanonicalTransformer) -> dict[str, Json]:
     """The behaviour on a card: in distribution and on strings of 100 brackets, or why there is none."""
     task = model.task
+    if model.architecture.is_classifier:
+        drawn = objective_of(task).batches(1, MEASURED_SEQUENCES, numpy_generator(MEASURING_SEED, "card", "strings"))
+        return {"in_distribution": {"accuracy": next(drawn).accuracy(model), "sequences": MEASURED_SEQUENCES}}
     known = draw_evidence(task, MEASURED_SEQUENCES, numpy_generator(MEASURING_SEED, "card", "in distribution"))
     limit = model.architecture.max_positions
     longer: Json = {"undefined": f"the position table ends at {limit}"}
@@ -153,27 +225,23 @@ def _accuracies(model: CanonicalTransformer, evidence: Evidence) -> dict[str, Js
     return {name: found[name] for name in ("closing_accuracy", "argmax_accuracy", "sequences", "tokens")}
 
 
-def _card(name: str, recipe: Recipe, result: FitResult, weights: bytes) -> dict[str, Json]:
-    return {
+def _made(name: str, recipe: Recipe | Construction, model: CanonicalTransformer, how: Mapping[str, Json]) -> Made:
+    weights = native_bytes(model)
+    card = {
         "schema": CARD_SCHEMA,
         "name": name,
         "summary": recipe.summary,
         "command": f"python -m auditor.zoo {name} --out FOLDER",
         "architecture": recipe.architecture.to_json(),
         "task": recipe.task.to_json(),
-        "training": {
-            "seed": recipe.seed,
-            "steps": recipe.steps,
-            "batch": recipe.batch,
-            "learning_rate": recipe.learning_rate,
-            "curve": [_point(point) for point in result.curve],
-        },
+        "construction" if isinstance(recipe, Construction) else "training": dict(how),
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
-        "parameters": sum(parameter.numel() for parameter in result.model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "bytes": len(weights),
         "sha256": hashlib.sha256(weights).hexdigest(),
-        "behaviour": measure(result.model),
+        "behaviour": measure(model),
     }
+    return Made(model, weights, card)
 
 
 def _point(point: CurvePoint) -> dict[str, Json]:

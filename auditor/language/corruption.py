@@ -1,0 +1,109 @@
+"""Strings for a classifier of membership: half of them words of the language, half of them spoilt by one edit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.language.grammar import Dyck, Ids, states, token_roles
+from auditor.language.sampling import Sample, sample
+
+MEMBER, OTHER = 1, 0
+"""Classes: 1 for a word of the language, 0 for any other string."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledStrings:
+    """Whole strings with their classes. ``tokens`` int64 [batch, position], right-padded; START first, no END."""
+
+    tokens: Ids
+    mask: NDArray[np.bool_]  # [batch, position] True on START and brackets
+    classes: Ids  # [batch]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def rows(self, index: slice) -> LabelledStrings:
+        """Some of the strings, trimmed to the longest."""
+        width = int(self.mask[index].sum(1).max(initial=1))
+        return LabelledStrings(self.tokens[index][:, :width], self.mask[index][:, :width], self.classes[index])
+
+
+def labelled_strings(
+    language: Dyck,
+    *,
+    count: int,
+    generator: np.random.Generator,
+    min_length: int,
+    max_length: int,
+    open_probability: float = 0.5,
+) -> LabelledStrings:
+    """Words of the language, every second one spoilt, so that neither length nor order tells the class.
+
+    A spoilt string differs from a word in one edit: a closing bracket of another type (where there are several types),
+    a bracket turned round, or two brackets exchanged. Whether it left the language is checked, not assumed.
+
+    Raises:
+        LanguageError: lengths that no word has.
+    """
+    given = sample(
+        language,
+        count=count,
+        generator=generator,
+        min_length=min_length,
+        max_length=max_length,
+        open_probability=open_probability,
+    )
+    tokens, mask = whole_strings(language, given)
+    classes = np.arange(count) % 2
+    for row in np.flatnonzero(classes == OTHER):
+        brackets = np.flatnonzero(token_roles(language.vocabulary).change[tokens[row]] * mask[row])
+        tokens[row] = _spoilt(language, tokens[row], brackets, generator)
+    return LabelledStrings(tokens, mask, classes)
+
+
+def whole_strings(language: Dyck, given: Sample) -> tuple[Ids, NDArray[np.bool_]]:
+    """Complete strings as a classifier reads them, and where they are: START and all brackets; END becomes padding."""
+    has_end = language.vocabulary.end is not None
+    lengths = given.lengths - has_end
+    width = int(lengths.max(initial=1))
+    mask = np.arange(width)[None, :] < lengths[:, None]
+    pad = language.vocabulary.pad
+    filler = language.vocabulary.opening[0] if pad is None else pad
+    return np.where(mask, given.tokens[:, :width], filler), mask
+
+
+def _spoilt(language: Dyck, tokens: Ids, brackets: NDArray[np.int64], generator: np.random.Generator) -> Ids:
+    edits = [_exchange, _turn] if language.types == 1 else [_exchange, _turn, _retype]
+    edited = edits[int(generator.integers(len(edits)))](language, tokens, brackets, generator)
+    found = states(language, edited[None])
+    if bool(found.legal[0, brackets[-1]]) and int(found.depth[0, brackets[-1]]) == 0:
+        return _turn(language, tokens, brackets, generator)  # one turned bracket can never balance
+    return edited
+
+
+def _exchange(_language: Dyck, tokens: Ids, brackets: NDArray[np.int64], generator: np.random.Generator) -> Ids:
+    one, other = generator.choice(brackets, size=2, replace=False)
+    edited = tokens.copy()
+    edited[[one, other]] = tokens[[other, one]]
+    return edited
+
+
+def _turn(language: Dyck, tokens: Ids, brackets: NDArray[np.int64], generator: np.random.Generator) -> Ids:
+    place = int(generator.choice(brackets))
+    vocabulary, kind = language.vocabulary, int(token_roles(language.vocabulary).type[tokens[place]])
+    opens = tokens[place] == vocabulary.opening[kind]
+    edited = tokens.copy()
+    edited[place] = vocabulary.closing[kind] if opens else vocabulary.opening[kind]
+    return edited
+
+
+def _retype(language: Dyck, tokens: Ids, brackets: NDArray[np.int64], generator: np.random.Generator) -> Ids:
+    roles = token_roles(language.vocabulary)
+    place = int(generator.choice(brackets[roles.change[tokens[brackets]] < 0]))
+    others = [kind for kind in range(language.types) if kind != roles.type[tokens[place]]]
+    edited = tokens.copy()
+    edited[place] = language.vocabulary.closing[int(generator.choice(others))]
+    return edited
