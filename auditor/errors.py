@@ -8,6 +8,7 @@ Every error a user can cause is one of these. Each message says what was found, 
     │   ├── FormatError          no adapter, or more than one, reads this file
     │   └── ConfigurationError   the description of a model is missing, wrong or contradicts its weights
     ├── LanguageError            a string, vocabulary or sampling request that is not Dyck
+    ├── ClaimsError              a file of claims that cannot be understood
     ├── PlanError                an audit plan, method or equivalence that does not exist or cannot run
     ├── StoreError               the database cannot be used as it is
     │   ├── NotFoundError        an id that matches nothing
@@ -68,6 +69,10 @@ class LanguageError(AuditorError):
 
 class PlanError(AuditorError):
     """An audit plan, method or equivalence that does not exist or cannot run."""
+
+
+class ClaimsError(AuditorError):
+    """A file of claims that cannot be understood; the message names file and line."""
 
 
 class StoreError(AuditorError):

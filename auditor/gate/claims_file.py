@@ -1,0 +1,198 @@
+"""``claims.toml``: what somebody publishes about a model, one table per claim.
+
+    [[claim]]
+    component = "L1H0"
+    method    = "ablation_head_mean"
+    statement = "top-1"
+    survives  = ["exact", "behavioural"]
+
+Every mistake is one line that names the file and its line.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from auditor.contracts import equivalences, methods
+from auditor.errors import ClaimsError
+from auditor.gate.statements import GRAMMAR, claim_of, component_named
+from auditor.records import Claim, Json, Kind
+
+LARGEST_FILE = 1_000_000
+"""Bytes: some thousand claims."""
+
+EXAMPLE = f"""# Claims about components of a model, checked by `dyck-audit gate claims.toml CHECKPOINT`.
+# Each table is one claim. statement: {GRAMMAR}
+
+[[claim]]
+name      = "the head that matters"      # optional; else made from the rest
+component = "L1H0"                       # L1H0 a head, L0N12 a neuron, L1.mlp a part
+method    = "ablation_head_mean"         # see `dyck-audit methods`
+statement = "top-1"                      # among the heads, by mean score
+survives  = ["exact", "behavioural"]     # kinds (exact, behavioural, input) or names of equivalences; default: exact
+role      = "primary"                    # primary claims decide the exit code; exploratory ones are only shown
+# model   = "lm"                         # name or id of the model it is about; default: whichever is gated
+
+[[claim]]
+component = "L1H0"
+statement = "attention_stack_top >= 0.5"
+role      = "exploratory"
+"""
+
+
+class Role(StrEnum):
+    """Whether a claim decides."""
+
+    PRIMARY = "primary"
+    EXPLORATORY = "exploratory"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One claim of a file. ``survives`` names kinds of equivalence, or equivalences."""
+
+    claim: Claim
+    name: str
+    survives: tuple[str, ...]
+    role: Role
+    model: str | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsFile:
+    """A file of claims, in its order."""
+
+    path: str
+    entries: tuple[Entry, ...]
+
+    def about(self, *names: str) -> tuple[Entry, ...]:
+        """The claims about a model that goes by these names and ids; an id may be shortened to six characters."""
+
+        def means(wanted: str) -> bool:
+            return any(wanted == name or (len(wanted) >= _SHORTEST_ID and name.startswith(wanted)) for name in names)
+
+        return tuple(entry for entry in self.entries if entry.model is None or means(entry.model))
+
+
+_SHORTEST_ID = 6
+_FIELDS = ("component", "statement", "method", "survives", "role", "name", "model")
+
+
+def read_claims(path: Path) -> ClaimsFile:
+    """The claims of a TOML file.
+
+    Raises:
+        ClaimsError: a file that cannot be read, an unknown field, a value of the wrong type, an unknown method,
+            equivalence or component, two claims of one name; with file and line.
+    """
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ClaimsError(f"{path}: {path.stat().st_size:,} bytes", expected=f"at most {LARGEST_FILE:,}")
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as failed:
+        raise ClaimsError(f"{path}: {failed.strerror}", expected="a TOML file of claims") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise ClaimsError(f"{path}: {wrong}", expected="a TOML file of claims", action=_HELP) from None
+    unknown = sorted(set(data) - {"claim"})
+    if unknown:
+        raise ClaimsError(
+            f"{path}:{_line_of(text, unknown[0])}: unknown table or field {unknown[0]!r}", expected="[[claim]]"
+        )
+    tables = data.get("claim")
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        raise ClaimsError(f"{path}: no claims", expected="[[claim]] tables", action=_HELP)
+    return ClaimsFile(str(path), _entries(tables, text, str(path)))
+
+
+_HELP = "see `dyck-audit gate --example`"
+
+
+def _entries(tables: list[Mapping[str, Json]], text: str, path: str) -> tuple[Entry, ...]:
+    starts = [number for number, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[\s*claim\s*\]\]", line)]
+    starts = starts if len(starts) == len(tables) else [1] * len(tables)  # written inline: claim = [{…}]
+    entries, names = [], set()
+    for table, start, end in zip(tables, starts, [*starts[1:], len(text.splitlines()) + 1], strict=True):
+        entry = _Table(table, text, path, start, end).entry()
+        if entry.name in names:
+            raise ClaimsError(f"{path}:{start}: {entry.name!r} is claimed twice", expected="each name once")
+        names.add(entry.name)
+        entries.append(entry)
+    return tuple(entries)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """One [[claim]] and where it stands."""
+
+    values: Mapping[str, Json]
+    text: str
+    path: str
+    start: int
+    end: int
+
+    def entry(self) -> Entry:
+        for name in self.values:
+            if name not in _FIELDS:
+                raise self._wrong(name, f"unknown field {name!r}", ", ".join(_FIELDS))
+        try:
+            component = component_named(self._text("component"))
+        except ClaimsError as wrong:
+            raise self._wrong("component", wrong.found, wrong.expected) from None
+        method = self._text("method") if "method" in self.values else None
+        try:
+            claim = claim_of(component, self._text("statement"), method)
+        except ClaimsError as wrong:
+            raise self._wrong("statement", wrong.found, wrong.expected) from None
+        if claim.method not in methods():
+            field = "statement" if method is None else "method"
+            raise self._wrong(field, f"unknown method {claim.method!r}", "one of those that `dyck-audit methods` lists")
+        role = self._text("role") if "role" in self.values else Role.PRIMARY
+        if role not in tuple(Role):
+            raise self._wrong("role", f"role {role!r}", " or ".join(Role))
+        return Entry(
+            claim=claim,
+            name=self._text("name") if "name" in self.values else claim.text,
+            survives=self._survives(),
+            role=Role(role),
+            model=self._text("model") if "model" in self.values else None,
+            line=self.start,
+        )
+
+    def _survives(self) -> tuple[str, ...]:
+        listed = self.values.get("survives", [str(Kind.EXACT)])
+        if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
+            raise self._wrong("survives", f"survives = {listed!r}"[:80], "a list of kinds or names of equivalences")
+        for name in listed:
+            if name not in tuple(Kind) and name not in equivalences():
+                expected = f"{', '.join(Kind)}, or one of those that `dyck-audit equivalences` lists"
+                raise self._wrong("survives", f"unknown equivalence {name!r}", expected)
+        return tuple(dict.fromkeys(listed))
+
+    def _text(self, field: str) -> str:
+        value = self.values.get(field)
+        if field not in self.values:
+            raise self._wrong(None, f"a claim without {field}", f'{field} = "…"')
+        if not isinstance(value, str) or not value.strip():
+            raise self._wrong(field, f"{field} = {value!r}"[:80], "a text")
+        return value.strip()
+
+    def _wrong(self, field: str | None, found: str, expected: str) -> ClaimsError:
+        line = self.start if field is None else _line_of(self.text, field, first=self.start, last=self.end)
+        return ClaimsError(f"{self.path}:{line}: {found}", expected=expected, action="" if field else _HELP)
+
+
+def _line_of(text: str, field: str, *, first: int = 1, last: int | None = None) -> int:
+    """The line on which a field or table is named, else the first line looked at."""
+    wanted = re.compile(rf"""\s*(?:\[+\s*)?["']?{re.escape(field)}["']?\s*(?:=|\]|\.)""")
+    lines = text.splitlines()
+    for number in range(first, min(last or len(lines) + 1, len(lines) + 1)):
+        if wanted.match(lines[number - 1]):
+            return number
+    return first

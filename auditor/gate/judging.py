@@ -1,0 +1,144 @@
+"""Claims of a file against what an audit has computed.
+
+A claim must survive every equivalence it names. One that is overturned, or false of the model to begin with, fails;
+one that nobody could decide is INCONCLUSIVE, which is never a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from auditor.contracts import equivalences, methods
+from auditor.gate.claims_file import Entry, Role
+from auditor.pipeline import Results, statistics_of
+from auditor.plans import Plan, planned_equivalences
+from auditor.records import ORIGINAL, Finding, Json, Kind, VariantState, Verdict
+from auditor.stability.distances import SMALLEST_EFFECT, relative_change
+from auditor.stability.pairing import Pairing
+from auditor.stability.quantities import YES_OR_NO, is_false
+from auditor.stability.verdict import findings_of
+
+
+class Outcome(StrEnum):
+    """How a claim stands."""
+
+    STABLE = "stable"
+    UNSTABLE = "unstable"
+    FALSE = "false"  # not even the audited model itself bears it out
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One claim with its outcome, why, and the findings behind it."""
+
+    entry: Entry
+    outcome: Outcome
+    reason: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def decides(self) -> bool:
+        """Whether its outcome counts for the exit code."""
+        return self.entry.role is Role.PRIMARY
+
+    def to_json(self) -> dict[str, Json]:
+        """JSON form."""
+        return {
+            "name": self.entry.name,
+            "role": str(self.entry.role),
+            "line": self.entry.line,
+            "method": self.entry.claim.method,
+            "component": self.entry.claim.component.label,
+            "claim": self.entry.claim.to_json(),
+            "survives": list(self.entry.survives),
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def plan_for(entries: Sequence[Entry], plan: Plan) -> Plan:
+    """A plan cut to the methods that the claims read and the equivalences that they must survive."""
+    kinds = {name for entry in entries for name in entry.survives if name in tuple(Kind)}
+    named = {name for entry in entries for name in entry.survives} - kinds
+    chosen = [
+        name
+        for name, plugin in equivalences().items()
+        if name in named or (str(plugin.kind) in kinds and name in planned_equivalences(plan))
+    ]
+    read = tuple(dict.fromkeys(entry.claim.method for entry in entries))
+    return replace(plan, name=f"{plan.name}-gate", methods=read, equivalences=tuple(chosen))
+
+
+def check(entries: Sequence[Entry], results: Results, plan: Plan, seed: int, audit_id: str) -> tuple[Checked, ...]:
+    """Every claim judged on the interpretations of an audit; together they are the family of tests."""
+    by_method: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_method.setdefault(entry.claim.method, []).append(entry)
+    findings = findings_of(
+        audit_id,
+        {name: methods()[name].card for name in by_method},
+        results.variants,
+        results.interpretations,
+        original=ORIGINAL,
+        settings=statistics_of(plan, seed),
+        claims={name: [entry.claim for entry in listed] for name, listed in by_method.items()},
+    )
+    return tuple(_checked(entry, findings, results) for entry in entries)
+
+
+def _checked(entry: Entry, findings: Sequence[Finding], results: Results) -> Checked:
+    about = [f for f in findings if f.claim.identity == entry.claim.identity]
+    relevant = tuple(f for f in about if f.equivalence in entry.survives or str(f.kind) in entry.survives)
+    method = entry.claim.method
+    if (ORIGINAL, method) not in results.interpretations:
+        why = results.not_applicable.get((ORIGINAL, method), "the audit did not run it")
+        return Checked(entry, Outcome.INCONCLUSIVE, f"{method}: {why}", ())
+    why_false = _why_false(entry, results)
+    if why_false:
+        return Checked(entry, Outcome.FALSE, why_false, relevant)
+    overturned = [f for f in relevant if f.verdict is Verdict.UNSTABLE]
+    if overturned:
+        worst = max(overturned, key=lambda f: (f.kind is Kind.EXACT, f.effect or 0.0))
+        return Checked(entry, Outcome.UNSTABLE, f"overturned by {worst.worst_variant}", relevant)
+    open_ = [f for f in relevant if f.verdict is Verdict.INCONCLUSIVE]
+    if open_:
+        return Checked(entry, Outcome.INCONCLUSIVE, f"{open_[0].equivalence}: {_why(open_[0])}", relevant)
+    missing = [name for name in entry.survives if not any(name in (f.equivalence, str(f.kind)) for f in relevant)]
+    if missing:
+        return Checked(entry, Outcome.INCONCLUSIVE, f"{missing[0]}: {_why_absent(missing[0], results)}", relevant)
+    variants = sum(len(f.variants) for f in relevant)
+    return Checked(entry, Outcome.STABLE, f"held on {variants} variants of {len(relevant)} equivalences", relevant)
+
+
+def _why_false(entry: Entry, results: Results) -> str:
+    """Why the audited model itself does not bear a claim out; empty when it does or cannot say."""
+    claim, base = entry.claim, results.interpretations[ORIGINAL, entry.claim.method]
+    itself = Pairing(base, base, methods()[claim.method].distance)
+    if itself.why_undefined(claim):
+        return ""
+    if claim.kind in YES_OR_NO:
+        return "false of the model itself" if is_false(claim, itself) else ""
+    if claim.kind == "value":
+        index = itself.index(claim.component)
+        claimed = itself.means[0].copy()
+        claimed[index] = claim.parameters["score"]
+        if relative_change(itself.means[0], claimed)[index] > SMALLEST_EFFECT["value"]:
+            return f"the model itself scores {itself.means[0][index]:.3g}"
+    return ""
+
+
+def _why(finding: Finding) -> str:
+    needed = "" if finding.needed_sequences is None else f"; about {finding.needed_sequences:,} sequences would decide"
+    return (finding.reason or "the interval spans the threshold") + needed
+
+
+def _why_absent(name: str, results: Results) -> str:
+    made = [variant for variant in results.variants if name in (variant.equivalence, str(variant.kind))]
+    reasons: Mapping[str, str] = {f"{v.equivalence}: {v.reason}": "" for v in made if v.reason}
+    if any(variant.state is VariantState.CERTIFIED for variant in made):
+        return "the method says nothing about its variants"
+    return next(iter(reasons), "the audit made no such variant")

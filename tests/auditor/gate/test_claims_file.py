@@ -1,0 +1,113 @@
+"""Claims from a file: what each statement means, and every mistake named with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from auditor.errors import ClaimsError
+from auditor.gate.claims_file import EXAMPLE, ClaimsFile, Role, read_claims
+from auditor.gate.statements import claim_of, component_named
+from auditor.records import Component
+
+HEAD = Component(1, head=0)
+ONE = '[[claim]]\ncomponent = "L1H0"\nmethod = "ablation_head_mean"\nstatement = "top-1"\n'
+
+
+def _read(tmp_path: Path, text: str) -> ClaimsFile:
+    file = tmp_path / "claims.toml"
+    file.write_text(text, encoding="utf-8")
+    return read_claims(file)
+
+
+@pytest.mark.parametrize(
+    ("label", "component"),
+    [
+        ("L1H0", HEAD),
+        ("L0N12", Component(0, neuron=12)),
+        ("L1.mlp", Component(1, part="mlp")),
+        ("tokens", Component(0, part="tokens")),
+    ],
+)
+def test_labels_name_components_and_back(label: str, component: Component) -> None:
+    assert component_named(label) == component
+    assert component.label == label
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "parameters"),
+    [
+        ("top-1", "rank", {"top": 1}),
+        ("top 3 by m", "rank", {"top": 3}),
+        (">= 0.5", "predicate", {"predicate": "at least", "threshold": 0.5, "above": True}),
+        ("m ≥ .5e0", None, {}),
+        ("m ≥ 0.5", "predicate", {"predicate": "at least", "threshold": 0.5, "above": True}),
+        ("< -2e-1", "predicate", {"predicate": "below", "threshold": -0.2, "above": False}),
+        ("= 0.31", "value", {"score": 0.31}),
+        ("pattern by m", "pattern", {}),
+        ("set of L0H1,  L1H0", "set", {"members": ["L0H1", "L1H0"]}),
+        ("top-0", None, {}),
+        ("the best", None, {}),
+        (">= 0.5.5", None, {}),
+        ("other >= 0.5", None, {}),
+        ("set of heads", None, {}),
+    ],
+)
+def test_statements_mean_what_they_say_or_are_refused(
+    statement: str, kind: str | None, parameters: dict[str, object]
+) -> None:
+    if kind is None:
+        with pytest.raises(ClaimsError):
+            claim_of(HEAD, statement, "m")
+        return
+    claim = claim_of(HEAD, statement, "m")
+    assert (claim.method, claim.kind, claim.component, dict(claim.parameters)) == ("m", kind, HEAD, parameters)
+
+
+def test_a_statement_without_a_method_is_refused() -> None:
+    with pytest.raises(ClaimsError, match="no method in 'top-1'"):
+        claim_of(HEAD, "top-1", None)
+
+
+def test_the_printed_example_is_a_claims_file(tmp_path: Path) -> None:
+    first, second = _read(tmp_path, EXAMPLE).entries
+    assert first.survives == ("exact", "behavioural")
+    assert (first.role, second.role) == (Role.PRIMARY, Role.EXPLORATORY)
+    assert (second.claim.method, second.survives) == ("attention_stack_top", ("exact",))
+
+
+def test_claims_are_chosen_by_the_name_or_the_start_of_the_id_of_the_model(tmp_path: Path) -> None:
+    told = _read(tmp_path, ONE + 'model = "lm"\n' + ONE + 'name = "b"\nmodel = "mabcdef"\n' + ONE + 'name = "c"\n')
+    assert [entry.name for entry in told.about("other", "m123")] == ["c"]
+    assert len(told.about("lm", "mabcdef99")) == 3
+    assert len(told.about("l")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ONE + 'colour = "red"\n', r"claims.toml:5: unknown field 'colour'; expected component, statement"),
+        (ONE + "survives = 3\n", "claims.toml:5: survives = 3; expected a list"),
+        (ONE + 'survives = ["exact", "magic"]\n', "claims.toml:5: unknown equivalence 'magic'"),
+        (ONE + 'role = "main"\n', "claims.toml:5: role 'main'; expected primary or exploratory"),
+        (ONE + "\n" + ONE.replace("L1H0", "head 3"), "claims.toml:7: component 'head 3'"),
+        (ONE.replace("ablation_head_mean", "nope"), "claims.toml:3: unknown method 'nope'"),
+        (ONE.replace('"top-1"', "0.5"), r"claims.toml:4: statement = 0\.5; expected a text"),
+        (ONE.replace('"top-1"', '">= high"'), "claims.toml:4: statement '>= high'"),
+        ('[[claim]]\nstatement = "top-1"\n', "claims.toml:1: a claim without component"),
+        (ONE + ONE, "claims.toml:5: 'L1H0 top-1 by ablation_head_mean' is claimed twice"),
+        ("[[claims]]\n" + ONE, "claims.toml:1: unknown table or field 'claims'"),
+        ("a = = b", "expected a TOML file of claims"),
+        ("", "no claims"),
+        ("claim = 3", "no claims"),
+    ],
+)
+def test_every_mistake_is_named_with_its_line(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ClaimsError, match=said):
+        _read(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ClaimsError, match="No such file"):
+        read_claims(tmp_path / "none.toml")
