@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.checkpoints import read_checkpoint
+from cli.checkpoints import compare, read_checkpoint
 from cli.following import COLUMNS, follow, summary_rows, unfinished
 from cli.invocation import invocation
-from cli.options import AsJson, Config, FormatName, PlanName, Seed, Wait
+from cli.options import AsJson, Config, FormatName, PlanName, Reference, Seed, Wait
 from cli.output import Output
 from cli.queueing import queue, require_broker
 
@@ -30,20 +30,33 @@ def submit(
     config: Config = None,
     name: Annotated[str | None, typer.Option(help="What to call the model; else the file's name.")] = None,
     format_name: FormatName = "auto",
+    reference: Reference = None,
     plan: PlanName = "quick",
     seed: Seed = 0,
     wait: Wait = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Only say what would be computed, how long, and what it can detect.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Store models, create their audits and queue them; prints the audits' ids."""
-    if len(checkpoints) > 1 and name is not None:
-        raise typer.BadParameter("--name is for one checkpoint")
+    for option, given in (("--name", name), ("--reference", reference)):
+        if len(checkpoints) > 1 and given is not None:
+            raise typer.BadParameter(f"{option} is for one checkpoint")
     from auditor.plans import read_plan
 
     door = invocation(context)
     chosen, settings = read_plan(plan), door.settings
+    if explain:
+        from cli.explain import explain as look_ahead
+
+        for text in checkpoints:
+            loaded_one = read_checkpoint(text, config=config, format_name=format_name)
+            look_ahead(door.output, loaded_one, chosen, seed=seed, as_json=as_json)
+        return
     require_broker(settings)
     loaded = [read_checkpoint(text, config=config, format_name=format_name) for text in checkpoints]
+    compare(loaded[0], reference)
     with door.database() as database:
         made = [queue(database, settings, one, chosen, seed=seed, name=name) for one in loaded]
         for one in made:

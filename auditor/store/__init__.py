@@ -14,6 +14,7 @@ from auditor.store.audits import (
     resolve_audit,
 )
 from auditor.store.blobs import get_blob, put_blob
+from auditor.store.calibrations import latest_calibration, save_calibration
 from auditor.store.cells import (
     MAX_ATTEMPTS,
     ClaimedCell,
@@ -81,6 +82,7 @@ __all__ = [
     "get_blob",
     "get_finding",
     "get_model",
+    "latest_calibration",
     "list_audits",
     "list_findings",
     "list_models",
@@ -104,6 +106,7 @@ __all__ = [
     "resolve_model",
     "retry_audit",
     "save_behaviour",
+    "save_calibration",
     "save_interpretation",
     "save_report",
     "save_variant",

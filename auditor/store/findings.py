@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from sqlalchemy import Connection, select
 
 from auditor.records import Finding, Verdict
@@ -25,12 +27,13 @@ def list_findings(
     head: int | None = None,
     verdict: Verdict | str | None = None,
     min_effect: float | None = None,
+    claim: str | None = None,
     limit: int | None = None,
 ) -> list[tuple[str, str, Finding]]:
     """(audit id, model name, finding) for each finding that meets every condition given.
 
     Newest audit first, then in the order of its report. ``model`` is a name or the start of an id; ``audit`` may be a
-    prefix or "latest". A finding without an effect never passes ``min_effect``.
+    prefix or "latest". A finding without an effect never passes ``min_effect``. ``claim`` is a kind of claim.
 
     Raises:
         NotFoundError, AmbiguousError: the audit named is none, or several.
@@ -41,7 +44,6 @@ def list_findings(
         .join_from(schema.finding, schema.audit)
         .join(schema.model)
         .order_by(schema.audit.c.created_at.desc(), schema.audit.c.id, found.position)
-        .limit(limit)
     )
     if model is not None:
         query = query.where(is_model(model))
@@ -54,7 +56,10 @@ def list_findings(
     for name, wanted in (("method", method), ("equivalence", equivalence), ("layer", layer), ("head", head)):
         if wanted is not None:
             query = query.where(found[name] == wanted)
-    return [(row.audit_id, row.name, Finding.from_json(row.body)) for row in session.execute(query)]
+    if claim is None:
+        query = query.limit(limit)
+    rows = (row for row in session.execute(query) if claim in (None, row.body["claim"]["kind"]))
+    return [(row.audit_id, row.name, Finding.from_json(row.body)) for row in islice(rows, limit)]
 
 
 def get_finding(session: Connection, text: str, *, audit: str | None = None) -> tuple[str, Finding]:

@@ -5,6 +5,8 @@
                   ├──< interpretation
                   └──< finding
 
+    calibration: the audit's own error rates, by versions and settings
+
 Rows are keyed by what they are, (audit, key), so that doing a cell twice can only write the same rows again. Names of
 methods, equivalences and states are text: a new one needs no migration.
 """
@@ -140,6 +142,13 @@ class _FindingColumns(TypedColumns):
     body: Named[Any] = Column(CleanJson, nullable=False)  # Finding.to_json
 
 
+class _CalibrationColumns(TypedColumns):
+    id: Named[str] = Column(CleanText, primary_key=True)  # "c…"
+    request: Named[str] = Column(CleanText)  # SHA-256 over the versions and settings that the rates hold for
+    body: Named[Any] = Column(CleanJson, nullable=False)
+    created_at: Named[datetime] = Column(UtcDateTime)
+
+
 blob = Table("blob", metadata, _BlobColumns)
 model = Table("model", metadata, _ModelColumns)
 audit = Table("audit", metadata, _AuditColumns)
@@ -147,6 +156,7 @@ cell = Table("cell", metadata, _CellColumns)
 variant = Table("variant", metadata, _VariantColumns)
 interpretation = Table("interpretation", metadata, _InterpretationColumns)
 finding = Table("finding", metadata, _FindingColumns)
+calibration = Table("calibration", metadata, _CalibrationColumns)
 
 Index(None, model.c.name)
 Index(None, model.c.weights_sha256)
@@ -159,3 +169,4 @@ Index(None, finding.c.id)
 Index(None, finding.c.method, finding.c.equivalence)
 Index(None, finding.c.layer, finding.c.head)
 Index(None, finding.c.verdict, finding.c.effect)
+Index(None, calibration.c.request, calibration.c.created_at)

@@ -1,0 +1,45 @@
+"""An explanation that means nothing: scores drawn anew for every model. The audit must not call it stable."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import InterpretationMethod
+from auditor.records import Expected, Interpretation
+from auditor.seeds import numpy_generator
+
+SPREAD = 0.3
+"""Standard deviation between sequences, of scores between 0 and 1."""
+
+
+class RandomExplanation(InterpretationMethod):
+    """Per head a mean drawn from U(0, 1) by the hash of the weights, and noise per sequence around it."""
+
+    name = "random_explanation"
+    version = 1
+    family = "control"
+    summary = "random scores, other ones for every set of weights"
+    unit = "nothing"
+    higher_means = "nothing"
+    source = "a control, after Adebayo et al. 2018, arXiv 1810.03292"
+    claims = ("value", "rank")
+    distance = "relative_change"
+    expected: ClassVar[Mapping[str, Expected]] = {}
+
+    def interpret(
+        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+    ) -> Interpretation:
+        """Scores [sequence, head]."""
+        digest = hashlib.sha256()
+        for weight in model.state_dict().values():
+            digest.update(weight.detach().numpy().tobytes())
+        heads = model.architecture.heads
+        means = numpy_generator(int.from_bytes(digest.digest()[:4], "little"), self.name).uniform(size=len(heads))
+        noise = generator.normal(size=(len(evidence), len(heads)))
+        return Interpretation(self.name, ("sequence", "head"), heads, means + SPREAD * noise)

@@ -1,0 +1,184 @@
+"""The whole calibration: several hundred planted cases, their rates and whether these are good enough."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from auditor import zoo
+from auditor.calibration.planted import attention_ladder, share_ladder
+from auditor.calibration.random_explanation import RandomExplanation
+from auditor.calibration.rates import Case, Rates, effect_size, power, rates_by, rates_of
+from auditor.calibration.theorem import theorem_cases
+from auditor.calibration.trials import Plot, plot_of, trial
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import InterpretationMethod, Progress, methods, silent
+from auditor.intake.detection import load
+from auditor.records import Component, Json
+from auditor.seeds import numpy_generator
+from auditor.stability.verdict import Settings
+
+GOALS: Mapping[str, tuple[float, float]] = {
+    "false_unstable": (0.05, 0.08),
+    "false_stable": (0.05, 0.08),
+    "inconclusive": (0.20, 1.0),
+}
+"""Largest share, and largest upper end of its interval."""
+
+METHOD_ALARM = 0.2
+"""Lower end of a method's own error interval from which on that method is called broken."""
+
+SEQUENCES = 128
+"""Per trial, as many as the quick plan draws; the power curve has fewer and more."""
+
+POWER_SEQUENCES = (32, 512)
+POPULATION = 1_500
+DEAR_POPULATION, DRAWN_POPULATION = 150, 400
+"""Of integrated gradients, whose share ladder is linear, and of attention matrices, which are large."""
+
+SCORED = ("ablation_head_mean", "ablation_head_zero", "random_explanation")
+DEAR = "attribution_head_integrated_gradients"
+DEAR_EVERY = 4
+"""Integrated gradients join every fourth trial: they cost ten times as much."""
+
+ATTENDED = ("attention_pattern", "attention_stack_top")
+THEOREM_METHODS = "quick"
+LADDER_HEADS = (Component(0, head=1), Component(1, head=0))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Every case and what they add up to."""
+
+    cases: tuple[Case, ...]
+    settings: Mapping[str, Json]
+    seconds: float
+
+    @property
+    def rates(self) -> Rates:
+        """Over the cases that sampling decides; those by theorem must all be right and would only flatter."""
+        return rates_of(case for case in self.cases if case.source != "theorem")
+
+    @property
+    def against_theory(self) -> tuple[Case, ...]:
+        """Cases by theorem with another verdict."""
+        return tuple(case for case in self.cases if case.source == "theorem" and case.verdict != case.truth)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Goals that are missed, and methods that are wrong too often; empty when all is well."""
+        missed = [
+            f"{method}: {count} verdicts against a theorem"
+            for method, count in Counter(case.method for case in self.against_theory).items()
+        ]
+        for name, (share, upper) in GOALS.items():
+            rate = getattr(self.rates, name)
+            if rate.share is None or rate.share > share or rate.interval[1] > upper:
+                seen = "unknown" if rate.share is None else f"{rate.share:.1%} (up to {rate.interval[1]:.1%})"
+                missed.append(f"{name.replace('_', ' ')}: {seen}, goal {share:.0%} (up to {upper:.0%})")
+        for method, rates in rates_by(self.cases, lambda case: case.method).items():
+            for name in ("false_unstable", "false_stable"):
+                rate = getattr(rates, name)
+                if rate.interval[0] > METHOD_ALARM:
+                    missed.append(f"{method}: {name.replace('_', ' ')} in {rate.hits} of {rate.trials} cases")
+        return tuple(missed)
+
+    def to_json(self) -> dict[str, Json]:
+        """What is printed and stored; cases are summed up by method, source and effect size."""
+        by = {
+            "method": rates_by(self.cases, lambda case: case.method),
+            "claim": rates_by(self.cases, lambda case: case.claim),
+            "source": rates_by(self.cases, lambda case: case.source),
+            "effect_size": rates_by(sorted(self.cases, key=lambda case: case.margin), effect_size),
+        }
+        return {
+            "schema": "dyck-audit/calibration/1",
+            "settings": dict(self.settings),
+            "cases": len(self.cases),
+            "rates": self.rates.to_json(),
+            "by": {name: {key: rates.to_json() for key, rates in groups.items()} for name, groups in by.items()},
+            "power": {str(size): rate.to_json() for size, rate in power(self._ladder_cases()).items()},
+            "failures": list(self.failures),
+            "passed": not self.failures,
+            "seconds": round(self.seconds, 1),
+        }
+
+    def _ladder_cases(self) -> list[Case]:
+        return [case for case in self.cases if case.source == "ladder"]
+
+
+def calibrate(
+    settings: Settings,
+    *,
+    trials: int = 60,
+    registry: Mapping[str, InterpretationMethod] | None = None,
+    progress: Progress = silent,
+) -> Calibration:
+    """Audit planted truth. ``registry`` stands in for the methods, for the tests.
+
+    Raises:
+        whatever ``progress`` raises, to interrupt.
+    """
+    started = time.perf_counter()
+    known = {**(methods() if registry is None else registry), "random_explanation": RandomExplanation()}
+    cases: list[Case] = []
+    for step, case in enumerate(_cases(known, settings, trials, progress)):
+        cases.append(case)
+        if step % 20 == 0:
+            progress(min(0.99, len(cases) / max(1, _expected_cases(trials))), f"{len(cases)} cases")
+    told = {**asdict(settings), "trials": trials, "sequences": SEQUENCES}
+    return Calibration(tuple(cases), told, time.perf_counter() - started)
+
+
+def _expected_cases(trials: int) -> int:
+    return 450 + 25 * trials
+
+
+def _cases(
+    known: Mapping[str, InterpretationMethod], settings: Settings, trials: int, progress: Progress
+) -> Iterator[Case]:
+    models = _models()
+    quick = {name: one for name, one in known.items() if one.smallest_plan == THEOREM_METHODS}
+    yield from theorem_cases(models, quick, settings, progress)
+    plots = _plots(models[zoo.DEMONSTRATION], known, settings.seed)
+    for number in range(trials):
+        for plot in plots:
+            tried = [name for name in plot.methods if name != DEAR or number % DEAR_EVERY == 0]
+            yield from trial(plot, number, sequences=SEQUENCES, settings=settings, methods=tried, again=True)
+        for sequences in POWER_SEQUENCES if number % 2 == 0 else ():
+            yield from trial(plots[0], number, sequences=sequences, settings=settings, methods=SCORED[:1], again=False)
+
+
+def _models() -> Mapping[str, CanonicalTransformer]:
+    """The bundled language models, in float64."""
+    loaded = {name: load(zoo.path(name)).model.double() for name in zoo.names()}
+    return {name: model for name, model in loaded.items() if not model.architecture.is_classifier}
+
+
+def _plots(model: CanonicalTransformer, known: Mapping[str, InterpretationMethod], seed: int) -> Sequence[Plot]:
+    """Ladders over heads of both layers, and one of attention."""
+    scored = {name: known[name] for name in (*SCORED, DEAR) if name in known}
+    attended = {name: known[name] for name in ATTENDED if name in known}
+    plots = [
+        plot_of(
+            f"shares of {head.label}",
+            share_ladder(model, head, numpy_generator(seed, "calibration", "ladder", head.label)),
+            scored,
+            sequences={name: DEAR_POPULATION if name == DEAR else POPULATION for name in scored},
+            seed=seed,
+        )
+        for head in LADDER_HEADS
+    ]
+    turned = attention_ladder(model, 1, numpy_generator(seed, "calibration", "ladder", "attention"))
+    return [
+        *plots,
+        plot_of(
+            "attention of a decoy pair",
+            turned,
+            attended,
+            sequences=dict.fromkeys(attended, DRAWN_POPULATION),
+            seed=seed,
+        ),
+    ]

@@ -1,0 +1,81 @@
+"""Cases whose truth is a theorem: what a symmetry keeps stays stable, what it frees is overturned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.calibration.rates import Case
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import InterpretationMethod, Progress, equivalences
+from auditor.plans import PLANS, planned_equivalences
+from auditor.records import ORIGINAL, Expected, Finding, Kind, Variant, VariantState
+from auditor.seeds import numpy_generator
+from auditor.stability.verdict import Settings, findings_of
+
+SEQUENCES = 24
+"""An exact symmetry shows in every sequence."""
+
+TRUTHS: Mapping[Expected, str] = {
+    Expected.INVARIANT: "stable",
+    Expected.RELABELLED: "stable",
+    Expected.FREE: "unstable",
+}
+"""Expectations that decide a claim; what changes, is diluted or open decides none."""
+
+
+def theorem_cases(
+    models: Mapping[str, CanonicalTransformer],
+    methods: Mapping[str, InterpretationMethod],
+    settings: Settings,
+    progress: Progress,
+) -> Iterator[Case]:
+    """One case per model, method, symmetry and kind of claim.
+
+    Of claims that a symmetry frees only the top component is certain to be overturned: the search puts others there.
+    """
+    for index, (name, model) in enumerate(models.items()):
+        progress(index / len(models), f"by theorem: {name}")
+        evidence = draw_evidence(model.task, SEQUENCES, numpy_generator(settings.seed, "calibration", "theorem"))
+        seen = set()
+        for finding in _findings(model, methods, evidence, settings):
+            about = (finding.claim.method, finding.claim.kind, finding.equivalence)
+            truth = TRUTHS.get(finding.expected)
+            is_certain = finding.expected is not Expected.FREE or finding.claim.kind == "rank"
+            if truth is None or not is_certain or finding.effect is None or about in seen:
+                continue
+            seen.add(about)
+            yield Case(
+                source="theorem",
+                method=finding.claim.method,
+                claim=finding.claim.kind,
+                rung=finding.equivalence,
+                truth=truth,
+                margin=1.0 if truth == "unstable" else -1.0,
+                away=True,
+                sequences=SEQUENCES,
+                verdict=str(finding.verdict),
+            )
+
+
+def _findings(
+    model: CanonicalTransformer, methods: Mapping[str, InterpretationMethod], evidence: Evidence, settings: Settings
+) -> tuple[Finding, ...]:
+    usable = {name: one for name, one in methods.items() if one.not_applicable(model) is None}
+    generator = numpy_generator(settings.seed, "calibration", "measure")
+    found = {(ORIGINAL, name): one.interpret(model, evidence, generator) for name, one in usable.items()}
+    variants = []
+    for name in planned_equivalences(PLANS["quick"]):
+        plugin = equivalences()[name]
+        if plugin.kind is not Kind.EXACT or plugin.not_applicable(model) is not None:
+            continue
+        for index, parameters in enumerate(plugin.choices(model.architecture, 1)):
+            key = f"{name}/{index}"
+            made = plugin.transform(
+                model, evidence, numpy_generator(settings.seed, "calibration", key), parameters=parameters
+            )
+            variants.append(Variant(key, name, Kind.EXACT, 0, VariantState.CERTIFIED, relabelling=made.relabelling))
+            for method, one in usable.items():
+                found[key, method] = one.interpret(made.model, evidence, generator)
+    cards = {name: one.card for name, one in usable.items()}
+    return findings_of("calibration", cards, variants, found, original=ORIGINAL, settings=settings)

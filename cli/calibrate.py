@@ -1,0 +1,76 @@
+"""``calibrate``: the audit's own error rates on planted truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.invocation import invocation
+from cli.options import AsJson, Seed
+from cli.progress import tracking
+
+if TYPE_CHECKING:
+    from cli.output import Output
+
+COLUMNS = ("", "false UNSTABLE>", "false STABLE>", "inconclusive>")
+
+
+def calibrate(
+    context: typer.Context,
+    *,
+    trials: Annotated[int, typer.Option(min=1, max=10_000, help="Small audits of each planted model.")] = 60,
+    draws: Annotated[int, typer.Option(min=1_999, max=1_000_000, help="Bootstrap draws, as in the plan.")] = 9_999,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Audit planted truth and print how often verdicts are wrong; reports of this version then show the rates.
+
+    Exit 1 when the rates miss their goals or a method is wrong too often: do not trust its verdicts then.
+    """
+    from auditor.calibration.run import calibrate as run
+    from auditor.plans import PLANS
+    from auditor.provenance import calibrated_for
+    from auditor.stability.verdict import Settings
+    from auditor.store.calibrations import save_calibration
+
+    door, plan = invocation(context), PLANS["quick"]
+    settings = Settings(draws=draws, alpha=plan.alpha, seed=seed)
+    with tracking(door.output) as track:
+        found = run(settings, trials=trials, progress=lambda share, words: track.move("calibration", share, words))
+        track.end("calibration", f"{len(found.cases)} cases in {found.seconds:.0f} s")
+    body = found.to_json()
+    holds_for = calibrated_for(draws=draws, alpha=settings.alpha, multiplicity=settings.multiplicity)
+    with door.database() as database, database.transaction() as session:
+        body = {"id": save_calibration(session, holds_for, body), **body}
+    if as_json:
+        door.output.document(body)
+    else:
+        tell(door.output, body)
+    for failure in found.failures:
+        door.output.error(failure)
+    raise typer.Exit(1 if found.failures else 0)
+
+
+def tell(output: Output, body: Mapping[str, Any]) -> None:
+    """The rates: all, by source, method, kind of claim and effect size, and the power by sequences."""
+    rows = [_row("all that sampling decides", body["rates"])]
+    for name, groups in body["by"].items():
+        rows.append((f"by {name.replace('_', ' ')}", "", "", ""))
+        rows += [_row(f"  {key}", rates) for key, rates in groups.items()]
+    output.table(COLUMNS, rows)
+    power = [(size, _cell(rate)) for size, rate in body["power"].items()]
+    output.table(("sequences>", "found unstable, of those that are>"), power)
+    output.note("wrong of tried, share, 95 % interval (Clopper & Pearson); effect sizes are effect minus threshold")
+
+
+def _row(name: str, rates: Mapping[str, Any]) -> tuple[str, ...]:
+    return name, *(_cell(rates[key]) for key in ("false_unstable", "false_stable", "inconclusive"))
+
+
+def _cell(rate: Mapping[str, Any]) -> str:
+    if not rate["trials"]:
+        return "–"
+    low, high = rate["interval"]
+    return f"{rate['hits']}/{rate['trials']}  {rate['share']:.1%}  [{low:.1%}, {high:.1%}]"

@@ -1,0 +1,68 @@
+"""Planted models: one function on every rung, and scores that move as the rung says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from auditor.calibration.planted import BASE_SHARE, Ladder, attention_ladder, share_ladder
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import methods
+from auditor.records import Component, Interpretation
+from auditor.seeds import numpy_generator
+from auditor.stability.alignment import align
+from auditor.stability.distances import pattern_variation
+from tests.handmade import evidence_for, random_model
+
+HEAD = Component(0, head=1)
+
+
+def _ladders(model: CanonicalTransformer) -> dict[str, Ladder]:
+    return {
+        "shares": share_ladder(model, HEAD, numpy_generator(0, "ladder")),
+        "attention": attention_ladder(model, 1, numpy_generator(0, "ladder")),
+    }
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["shares", "attention"])
+def test_every_rung_computes_the_function_of_the_model(name: str) -> None:
+    model = random_model()
+    evidence, ladder = evidence_for(model), _ladders(model)[name]
+    for rung, made in ladder.rungs.items():
+        allowed = 0.1 if rung == "half precision" else 1e-9
+        assert float((made.model(evidence.tokens) - model(evidence.tokens)).abs().max()) <= allowed, rung
+
+
+def _scores(method: str, model: CanonicalTransformer) -> Interpretation:
+    return methods()[method].interpret(model, evidence_for(model), numpy_generator(0, "measure"))
+
+
+def test_shares_move_the_norm_of_each_part_in_proportion_and_nothing_else() -> None:
+    model = random_model()
+    ladder = _ladders(model)["shares"]
+    ours = _scores("weights_ov_norm", ladder.original).values
+    theirs = _scores("weights_ov_norm", ladder.rungs["share 0.30"].model).values
+    assert theirs[1] == pytest.approx(ours[1] * 0.30 / BASE_SHARE)
+    assert theirs[2] == pytest.approx(ours[2] * 0.70 / (1 - BASE_SHARE))
+    assert theirs[[0, 3, 4]] == pytest.approx(ours[[0, 3, 4]])
+
+
+def test_decoys_leave_every_head_of_the_original_its_score() -> None:
+    ladder = _ladders(random_model())["shares"]
+    made = ladder.rungs["decoys"]
+    aligned = align(_scores("ablation_head_mean", made.model), made.relabelling, ladder.original.architecture.heads)
+    assert aligned.values == pytest.approx(_scores("ablation_head_mean", ladder.original).values, abs=1e-9)
+
+
+def test_turning_the_queries_of_a_pair_moves_only_its_attention_and_more_with_each_rung() -> None:
+    ladder = _ladders(random_model())["attention"]
+    ours = _scores("attention_pattern", ladder.original).values
+    moved = [
+        pattern_variation(ours, _scores("attention_pattern", made.model).values).mean for made in ladder.rungs.values()
+    ]
+    pair = [float(m[-1]) for m in moved]
+    assert pair[0] == pytest.approx(0.0, abs=1e-12)
+    assert pair == sorted(pair)
+    assert pair[-1] > 0.2
+    assert all(m[:-2] == pytest.approx(0.0, abs=1e-9) for m in moved)
