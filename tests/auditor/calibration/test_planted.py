@@ -6,12 +6,15 @@ import pytest
 import torch
 
 from auditor.calibration.planted import BASE_SHARE, Ladder, attention_ladder, share_ladder
+from auditor.calibration.rates import Case
+from auditor.calibration.trials import plot_of, trial
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import methods
 from auditor.records import Component, Interpretation
 from auditor.seeds import numpy_generator
 from auditor.stability.alignment import align
 from auditor.stability.distances import pattern_variation
+from auditor.stability.verdict import Settings
 from tests.handmade import evidence_for, random_model
 
 HEAD = Component(0, head=1)
@@ -64,5 +67,18 @@ def test_turning_the_queries_of_a_pair_moves_only_its_attention_and_more_with_ea
     pair = [float(m[-1]) for m in moved]
     assert pair[0] == pytest.approx(0.0, abs=1e-12)
     assert pair == sorted(pair)
-    assert pair[-1] > 0.2
+    assert pair[-1] > 0.1
     assert all(m[:-2] == pytest.approx(0.0, abs=1e-9) for m in moved)
+
+
+def test_one_seed_gives_the_same_cases() -> None:
+    named = {name: methods()[name] for name in ("ablation_head_mean", "attention_stack_top")}
+    settings = Settings(draws=1_999, alpha=0.05, seed=3)
+
+    def cases() -> list[Case]:
+        ladder = _ladders(random_model())["shares"]
+        plot = plot_of("p", ladder, named, sequences=dict.fromkeys(named, 30), seed=0)
+        return list(trial(plot, 0, sequences=20, settings=settings, methods=list(named), again=True))
+
+    assert cases() == cases()
+    assert cases()
