@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from auditor.errors import StoreError
-from auditor.pipeline import Results
+from auditor.pipeline import Results, statistics_of
 from auditor.plans import Plan
-from auditor.provenance import audit_header
+from auditor.provenance import audit_header, calibrated_for
 from auditor.records import Json
-from auditor.store import Session, StoredModel, get_audit, load_behaviour, load_interpretations, load_variants
+from auditor.store import (
+    Session,
+    StoredModel,
+    get_audit,
+    latest_calibration,
+    load_behaviour,
+    load_interpretations,
+    load_variants,
+)
+
+CALIBRATION_FACTS = ("id", "created_at", "cases", "rates", "by", "power", "settings", "passed")
+"""What a report repeats of the newest calibration with the same versions and settings."""
 
 
 def load_results(session: Session, audit_id: str) -> Results:
@@ -42,8 +53,13 @@ def report_headers(
         seed=audit.seed,
         weights_sha256=model.weights_sha256,
     )
+    statistics = statistics_of(plan, audit.seed)
+    rates = latest_calibration(
+        session,
+        calibrated_for(draws=statistics.draws, alpha=statistics.alpha, multiplicity=statistics.multiplicity),
+    )
     return (
-        header,
+        {**header, "calibration": None if rates is None else {name: rates[name] for name in CALIBRATION_FACTS}},
         {
             "id": model.id,
             "name": model.name,
