@@ -16,7 +16,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from auditor.records import AuditReport, Illustration
+from auditor.records import AuditReport, Illustration, Json
 from auditor.report import wording
 from auditor.report.heatmap import Picture, picture
 from auditor.report.scores import PLOT_WIDTH, score_panels
@@ -65,6 +65,7 @@ def _page(view: ReportView, budget: Budget) -> str:
             panels=score_panels(report)[: budget.rows // 10],
             pictures=_pictures(report.illustrations, budget.paths),
             provenance=provenance(report),
+            calibration_rows=_calibration_rows(report),
             plot_width=PLOT_WIDTH,
             style=Markup(style),
             script=Markup(script),
@@ -72,6 +73,15 @@ def _page(view: ReportView, budget: Budget) -> str:
             script_hash=_hash(script),
         )
     )
+
+
+def _calibration_rows(report: AuditReport) -> list[tuple[str, Json]]:
+    """Error rates over all cases, then by method and by effect size."""
+    rates = report.audit.get("calibration")
+    if not rates:
+        return []
+    groups = [*rates["by"].get("method", {}).items(), *rates["by"].get("effect_size", {}).items()]
+    return [("all that sampling decides", rates["rates"]), *groups]
 
 
 def _pictures(illustrations: tuple[Illustration, ...], characters: int) -> tuple[Picture, ...]:
@@ -99,6 +109,7 @@ def _engine() -> Environment:
         number=wording.number,
         share=wording.share,
         interval=wording.interval,
+        flips=wording.flips,
         setting=wording.setting,
         pairs=wording.pairs,
         moment=wording.moment,

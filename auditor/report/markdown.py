@@ -8,7 +8,18 @@ from collections.abc import Iterable, Sequence
 from auditor.records import AuditReport, Finding, Variant, Verdict
 from auditor.report.matrix import Agreement, Field
 from auditor.report.view import ReportView, view_of
-from auditor.report.wording import claim_text, counted, interval, moment, number, plain, sameness, setting
+from auditor.report.wording import (
+    claim_text,
+    counted,
+    interval,
+    moment,
+    number,
+    plain,
+    sameness,
+    setting,
+    spread,
+    subject,
+)
 
 SIGNS = {Verdict.UNSTABLE: "❌ unstable", Verdict.INCONCLUSIVE: "❔ inconclusive", Verdict.STABLE: "✅ stable"}
 SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$^&])")
@@ -21,6 +32,7 @@ def render_markdown(report: AuditReport, *, max_findings: int = 100) -> str:
         f"# {_safe(report.model.get('name', 'model'))}: {_safe(view.badge)}",
         f"**{_safe(view.headline, 2000)}**",
         _origin(report),
+        f"Error rates of the audit itself: {_safe(view.calibration, 1000)}.",
         "\n".join(f"- ⚠️ {_safe(warning, 1000)}" for warning in view.warnings),
         "## Stability matrix",
         _matrix(view),
@@ -64,7 +76,7 @@ def _findings(view: ReportView, limit: int) -> str:
     told = [finding for finding in view.findings if finding.verdict is not Verdict.STABLE]
     if not told:
         return "None."
-    head = ["verdict", "claim", "equivalence", "effect", "95 % interval", "theory", "finding"]
+    head = ["verdict", "claim", "equivalence", "effect", "95 % interval", "range over variants", "theory", "finding"]
     table = _table(head, (_finding(finding) for finding in told[:limit]))
     if len(told) > limit:
         table += f"\n\n{counted(len(told) - limit, 'finding')} more in the CSV and JSON reports."
@@ -78,6 +90,7 @@ def _finding(finding: Finding) -> list[str]:
         finding.equivalence,
         number(finding.effect),
         interval(finding.interval),
+        spread(finding.rashomon),
         str(finding.expected),
         finding.id,
     ]
@@ -99,7 +112,7 @@ def _certificates(variants: Sequence[Variant]) -> str:
 def _not_applicable(report: AuditReport) -> str:
     if not report.not_applicable:
         return ""
-    rows = ([entry["what"], entry["name"], entry["why"]] for entry in report.not_applicable)
+    rows = ([entry["what"], subject(entry), entry["why"]] for entry in report.not_applicable)
     return "## Not applicable\n\n" + _table(["what", "name", "why"], rows)
 
 

@@ -132,7 +132,7 @@ def stability_matrix(
     methods: Iterable[str] = (),
 ) -> Matrix:
     """The matrix over every method and equivalence named anywhere, in order of first appearance, exact first."""
-    excluded = {(entry["what"], entry["name"]): entry["why"] for entry in not_applicable}
+    excluded = {_excluded(entry): entry["why"] for entry in not_applicable}
     kinds: dict[str, Kind] = {variant.equivalence: variant.kind for variant in variants}
     kinds.update({finding.equivalence: finding.kind for finding in findings})
     named = dict.fromkeys([*kinds, *(name for what, name in excluded if what == "equivalence")])
@@ -229,12 +229,17 @@ _AGREEMENT_ORDER = (
 )
 
 
+def _excluded(entry: Mapping[str, str]) -> tuple[str, str]:
+    """("method", name), ("equivalence", name), or (method, equivalence) for one field."""
+    return (entry["name"], entry["equivalence"]) if "equivalence" in entry else (entry["what"], entry["name"])
+
+
 def _why_untested(
     method: str, equivalence: str, own: Sequence[Variant], excluded: Mapping[tuple[str, str], str]
 ) -> tuple[FieldState, str]:
-    for what, name in (("method", method), ("equivalence", equivalence)):
-        if (what, name) in excluded:
-            return FieldState.NOT_APPLICABLE, excluded[what, name]
+    for place in (("method", method), ("equivalence", equivalence), (method, equivalence)):
+        if place in excluded:
+            return FieldState.NOT_APPLICABLE, excluded[place]
     reasons = {state: [variant.reason for variant in own if variant.state is state] for state in VariantState}
     if reasons[VariantState.CERTIFIED]:
         return FieldState.NO_CLAIM, "the method made no claim that could be tested here"

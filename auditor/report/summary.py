@@ -77,12 +77,18 @@ def _overturned(findings: Sequence[Finding], variants: Sequence[Variant], counts
         told = min(findings, key=by_weight)
     twin = next((variant for variant in variants if variant.key == told.worst_variant), None)
     same = sameness(None if twin is None else twin.certificate, told.kind)
-    equal = "function" if told.kind is Kind.EXACT else "behaviour"
     against = " although theory says it cannot move" if told.contradicts_theory else ""
     return (
         f"UNSTABLE: “{claim_text(told.claim)}” is overturned by {plain(told.equivalence)}{against}, "
-        f"on a model with the same {equal} ({same}); {_tally(counts)}."
+        f"{_SHOWN_ON[told.kind]} ({same}); {_tally(counts)}."
     )
+
+
+_SHOWN_ON: Mapping[Kind, str] = {
+    Kind.EXACT: "on a model with the same function",
+    Kind.BEHAVIOURAL: "on a model with the same behaviour",
+    Kind.INPUT: "on inputs that call for the same decisions",
+}
 
 
 def _tally(counts: Mapping[str, int]) -> str:

@@ -38,6 +38,19 @@ COLUMNS = (
     "worst_variant",
     "needed_sequences",
     "reason",
+    "ceiling",
+    "mean_effect",
+    "mean_low",
+    "mean_high",
+    "quantity",
+    "original",
+    "range_low",
+    "range_high",
+    "overall_low",
+    "overall_high",
+    "flips",
+    "flips_low",
+    "flips_high",
 )
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
@@ -79,7 +92,17 @@ def _row(finding: Finding) -> tuple[str | int | float | None, ...]:
         finding.worst_variant,
         finding.needed_sequences,
         finding.reason,
+        finding.ceiling,
+        finding.mean_effect,
+        *(finding.mean_interval or (None, None)),
+        *_spread(finding),
     )
+
+
+def _spread(finding: Finding) -> tuple[str | int | float | None, ...]:
+    ranged, flips = finding.rashomon, finding.flips
+    ends = (None,) * 6 if ranged is None else (ranged.quantity, ranged.original, *ranged.own, *ranged.overall)
+    return (*ends, *((None,) * 3 if flips is None else (flips.flips, *flips.interval)))
 
 
 def _cell(value: str | int | float | None) -> str:

@@ -26,6 +26,8 @@ from auditor.report.wording import (
     plain,
     sameness,
     setting,
+    spread,
+    subject,
     words,
 )
 
@@ -46,7 +48,7 @@ def render_report(report: AuditReport, *, max_findings: int = 8) -> RenderableTy
 def render_findings(findings: Sequence[Finding]) -> RenderableType:
     """Findings as one table, in the order given."""
     table = Table(box=None, pad_edge=False)
-    for head in ("finding", "verdict", "claim", "equivalence", "effect", "95 % interval", "theory"):
+    for head in ("finding", "verdict", "claim", "equivalence", "effect", "95 % interval", "range", "theory"):
         table.add_column(head, justify="right" if head == "effect" else "left", overflow="fold")
     for finding in findings:
         table.add_row(
@@ -56,6 +58,7 @@ def render_findings(findings: Sequence[Finding]) -> RenderableType:
             Text(_wrapped(finding.equivalence)),
             number(finding.effect),
             Text(interval(finding.interval)),
+            Text(spread(finding.rashomon)),
             Text(str(finding.expected) + (" AGAINST" if finding.contradicts_theory else "")),
         )
     return table
@@ -97,12 +100,13 @@ def _parts(view: ReportView, max_findings: int) -> Iterator[RenderableType]:
         yield Text(f"  {name}: " + ", ".join(f"{value} {inputs}" for inputs, value in places), style="dim")
     style = {"UNSTABLE": "red", "STABLE": "green"}.get(view.badge, "yellow")
     yield Panel(Text.assemble((f"{view.badge}: ", f"bold {style}"), view.headline), border_style=style)
+    yield Text(f"  {view.calibration}", style="dim")
     for warning in view.warnings:
         yield Text(f"! {warning}", style="yellow")
     yield StabilityTable(view.matrix)
     yield from _told(view.notable, max_findings)
     for entry in report.not_applicable:
-        yield Text(f"not applicable: {plain(entry['name'])}: {plain(entry['why'])}", style="dim")
+        yield Text(f"not applicable: {plain(subject(entry))}: {plain(entry['why'])}", style="dim")
     if view.commands:
         yield Text("\nNext", style="bold")
     for what, command in view.commands:
@@ -131,6 +135,8 @@ def _evidence(entry: Notable) -> str:
     said = f"effect {number(finding.effect)}{bounds}, threshold {number(finding.threshold)}, theory: {finding.expected}"
     if finding.contradicts_theory:
         said += " (AGAINST THEORY)"
+    if finding.rashomon is not None:
+        said += f"; {spread(finding.rashomon)}"
     if finding.needed_sequences:
         said += f", would need {finding.needed_sequences} sequences"
     if entry.witness is None:

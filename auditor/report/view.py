@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from auditor.records import AuditReport, Finding, Json, Variant, VariantState, Verdict
 from auditor.report.matrix import Agreement, Matrix, by_severity, by_weight, matrix_of
 from auditor.report.summary import claim_counts, summarise
-from auditor.report.wording import counted, number, plain, setting, share, words
+from auditor.report.wording import calibration, counted, number, plain, setting, share, words
 
 RANGES = (("in_distribution", "in distribution"), ("longer", "longer"), ("deeper", "deeper"))
 LOCAL = "local"
@@ -45,6 +45,7 @@ class ReportView:
     headline: str  # the rest of it
     claims: Mapping[str, int]
     certified: int
+    calibration: str  # the audit's own error rates, in a sentence
     warnings: tuple[str, ...]
     matrix: Matrix
     notable: tuple[Notable, ...]
@@ -65,6 +66,7 @@ def view_of(report: AuditReport) -> ReportView:
         headline=rest[:1].upper() + rest[1:],
         claims=claim_counts(report.findings),
         certified=sum(variant.state is VariantState.CERTIFIED for variant in report.variants),
+        calibration=calibration(report.audit.get("calibration")),
         warnings=_warnings(report, matrix),
         matrix=matrix,
         notable=notable,
@@ -98,6 +100,8 @@ def provenance(report: AuditReport) -> tuple[tuple[str, Json], ...]:
     rows: list[tuple[str, Json]] = []
     for owner, values in (("audit", report.audit), ("model", report.model)):
         for name, value in values.items():
+            if name == "calibration":
+                continue  # has a table of its own
             if isinstance(value, Mapping) and value:
                 rows.extend((f"{words(name)}: {words(str(inner))}", entry) for inner, entry in value.items())
             else:

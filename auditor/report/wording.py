@@ -10,7 +10,7 @@ import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from auditor.records import Certificate, Claim, Json, Kind
+from auditor.records import Certificate, Claim, FlipRate, Json, Kind, RashomonInterval
 
 MISSING = "–"
 TEXT_LIMIT = 300
@@ -96,6 +96,26 @@ def claim_text(claim: Claim) -> str:
     return plain(claim.text) + by
 
 
+def spread(found: RashomonInterval | None) -> str:
+    """How far a claim's number goes: on the original, under one equivalence, and over all certified variants."""
+    if found is None:
+        return MISSING
+    return (
+        f"{words(plain(found.quantity))} {number(found.original)}, here {interval(found.own)}, "
+        f"over {counted(found.variants, 'variant')} {interval(found.overall)}"
+    )
+
+
+def flips(found: FlipRate | None) -> str:
+    """On how many variants a claim is false, with the Wilson interval of the rate."""
+    return MISSING if found is None else f"{found.flips} of {found.variants} {interval(found.interval)}"
+
+
+def subject(entry: Mapping[str, str]) -> str:
+    """What was not applicable: a method, an equivalence, or a method under one equivalence."""
+    return entry["name"] + (f" under {entry['equivalence']}" if "equivalence" in entry else "")
+
+
 def sameness(certificate: Certificate | None, kind: Kind) -> str:
     """How closely a variant computes the function of the original, by its certificate."""
     if certificate is None:
@@ -115,3 +135,20 @@ def sameness(certificate: Certificate | None, kind: Kind) -> str:
 def _escape(character: str) -> str:
     point = ord(character)
     return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
+
+
+def calibration(rates: Mapping[str, Json] | None) -> str:
+    """How often the audit's own verdicts are wrong, as measured, or that nobody has measured it."""
+    if not rates:
+        return "error rates not measured with this version and these settings: `dyck-audit calibrate` measures them"
+    said = []
+    for name, key in (("false UNSTABLE", "false_unstable"), ("false STABLE", "false_stable")):
+        rate = rates["rates"][key]
+        said.append(f"{name} {_percent(rate['share'])} (up to {_percent(rate['interval'][1])})")
+    said.append(f"undecided {_percent(rates['rates']['inconclusive']['share'])}")
+    goals = "" if rates.get("passed", True) else "; its goals were MISSED"
+    return f"calibrated on {plain(rates['created_at'])[:10]}: {', '.join(said)}, {rates['cases']:,} cases{goals}"
+
+
+def _percent(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.1%}"

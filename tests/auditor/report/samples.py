@@ -15,8 +15,10 @@ from auditor.records import (
     Component,
     Expected,
     Finding,
+    FlipRate,
     Illustration,
     Kind,
+    RashomonInterval,
     Relabelling,
     Variant,
     VariantState,
@@ -236,6 +238,12 @@ def _exact(method: str, kind: str, equivalence: str) -> dict[str, Any]:
     return {
         "variants": keys,
         "worst_variant": keys[1],
+        "ceiling": 0.7,
+        "mean_effect": 2.2e-15,
+        "rashomon": RashomonInterval(
+            "rank" if kind == "rank" else "score", 1.0, (1.0, 4.0 if free else 1.0), (1.0, 4.0), 5
+        ),
+        "flips": FlipRate(int(free), 2, (0.0, 0.9)) if kind == "rank" else None,
         "effect": (1.0 if kind == "rank" else 14.7) if free else 2.2e-15,
         "verdict": Verdict.UNSTABLE if free else Verdict.STABLE,
         "expected": Expected.FREE if free else EXACT[equivalence][1],
