@@ -52,11 +52,21 @@ class InterpretationMethod(ABC):
     expected: ClassVar[Mapping[str, Expected]]  # by name of an exact symmetry; absent: open
     smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that runs it unasked
     by_position: ClassVar[bool] = False  # whether scores are laid out by position, so that inputs must not grow
+    draws_at_random: ClassVar[bool] = False  # whether another generator gives other scores
+    predicates: ClassVar[Mapping[str, float]] = {}  # "it is stack-like" → the mean score from which that is said
 
     @property
     def card(self) -> MethodCard:
         """The facts that later stages need, without the method."""
-        return MethodCard(self.name, self.family, self.unit, self.claims, self.distance, dict(self.expected))
+        return MethodCard(
+            self.name,
+            self.family,
+            self.unit,
+            self.claims,
+            self.distance,
+            dict(self.expected),
+            predicates=dict(self.predicates),
+        )
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:  # noqa: ARG002 - the default for all models
         """Why this method says nothing about this model, or None."""
@@ -118,11 +128,12 @@ class Equivalence(ABC):
 
 @dataclass(frozen=True)
 class Weights:
-    """A foreign checkpoint after safe reading: named tensors, and the description that lies beside them."""
+    """A foreign checkpoint after safe reading: named tensors, and what describes them."""
 
     tensors: Mapping[str, Tensor]
-    configuration: Mapping[str, Json] | None
+    configuration: Mapping[str, Json] | None  # the file given by --config, or beside the checkpoint
     metadata: Mapping[str, str] = field(default_factory=dict)  # safetensors header
+    library: Mapping[str, Json] | None = None  # facts that the model's own library saved with it
 
 
 class ArchitectureAdapter(ABC):

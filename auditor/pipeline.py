@@ -11,16 +11,25 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from auditor.behaviour.certificate import certify_behavioural, certify_exact
-from auditor.behaviour.evaluation import full_behaviour, longer_lengths
+from auditor.behaviour.certificate import LONGER_SEQUENCES, certify_behavioural, certify_exact
+from auditor.behaviour.evaluation import certificate_lengths, draw_deeper, full_behaviour
 from auditor.behaviour.evidence import Evidence, Rewritten, draw_evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, equivalences, methods, silent
 from auditor.errors import PlanError
 from auditor.language.task import Task
-from auditor.plans import Plan, VariantRequest, check_plan, planned_methods, planned_variants, read_plan
+from auditor.plans import (
+    Plan,
+    VariantRequest,
+    check_plan,
+    methods_run_again,
+    planned_methods,
+    planned_variants,
+    read_plan,
+)
 from auditor.provenance import local_audit_header, local_model_header
 from auditor.records import (
+    AGAIN,
     ORIGINAL,
     AuditReport,
     Certificate,
@@ -35,9 +44,6 @@ from auditor.seeds import numpy_generator
 from auditor.stability.illustration import illustrate
 from auditor.stability.scores import score_table
 from auditor.stability.verdict import Settings, findings_of
-
-CERTIFICATE_LONGER = 3.6
-"""Certificates look at inputs up to this many times the training length (28 → 100 tokens)."""
 
 EXACT_SEQUENCES = 256
 """Enough for a difference that algebra forbids: it would show in every sequence."""
@@ -78,7 +84,7 @@ def audit(
     interpretations: dict[tuple[str, str], Interpretation] = {}
     not_applicable: dict[tuple[str, str], str] = {}
     requests = planned_variants(chosen, model.architecture)
-    subjects = [(ORIGINAL, None), *((request.key, request) for request in requests)]
+    subjects = [(ORIGINAL, None), (AGAIN, None), *((request.key, request) for request in requests)]
     for index, (key, request) in enumerate(subjects):
         progress(index / len(subjects), key)
         subject: CanonicalTransformer | None = model
@@ -86,7 +92,8 @@ def audit(
             built = build(model, chosen, seed, key)
             variants.append(built.variant)
             subject = built.model if built.variant.state is VariantState.CERTIFIED else None
-        for name in planned_methods(chosen) if subject is not None else ():
+        names = methods_run_again(chosen) if key == AGAIN else planned_methods(chosen)
+        for name in names if subject is not None else ():
             found = measure(subject or model, chosen, seed, name, variant=key)
             if isinstance(found, str):
                 not_applicable[key, name] = found
@@ -109,24 +116,30 @@ def evaluate(model: CanonicalTransformer, plan: Plan, seed: int) -> Mapping[str,
 def build(
     model: CanonicalTransformer, plan: Plan, seed: int, variant_key: str, *, progress: Progress = silent
 ) -> Built:
-    """Make one variant and certify it on sequences that its making has not seen.
+    """Make one variant of a plan and certify it on sequences that its making has not seen.
 
     Raises:
         PlanError: the plan asks for no such variant.
     """
+    return make(model, plan, seed, _request(model, plan, variant_key), progress=progress)
+
+
+def make(
+    model: CanonicalTransformer, plan: Plan, seed: int, request: VariantRequest, *, progress: Progress = silent
+) -> Built:
+    """Make any variant and certify it; the plan says how many sequences and how much effort."""
     started = time.perf_counter()
-    request = _request(model, plan, variant_key)
     plugin = equivalences()[request.equivalence]
     original = model.clone(dtype=torch.float64)
     why_not = plugin.not_applicable(original)
     if why_not is not None:
         return Built(_without_certificate(request, seed, VariantState.NOT_APPLICABLE, why_not), None)
-    parameters = {**request.parameters, **({} if request.kind is Kind.EXACT else {"steps": plan.twin_steps})}
+    effort = {} if request.kind is Kind.EXACT else {"steps": plan.twin_steps, "restarts": plan.twin_restarts}
     made = plugin.transform(
         original,
         draw_evidence(model.task, plan.sequences, numpy_generator(seed, "search")),
         numpy_generator(seed, "transform", request.key),
-        parameters=parameters,
+        parameters={**request.parameters, **effort},
         progress=progress,
     )
     if not _is_finite(made.model):
@@ -164,19 +177,20 @@ def measure(
 ) -> Interpretation | str:
     """One method on the original or a variant, in float64; a string says why it is not applicable.
 
-    A variant of kind input is the same model on other inputs.
+    A variant of kind input is the same model on other inputs; ``AGAIN`` is the original with other random draws.
     """
     plugin = methods()[method]
     why_not = plugin.not_applicable(model)
     if why_not is not None:
         return why_not
     evidence = interpretation_evidence(model.task, plan, seed)
-    if variant != ORIGINAL:
+    if variant not in (ORIGINAL, AGAIN):
         rewritten = _rewritten(equivalence_of(variant), model, evidence, seed, "interpretation")
         if rewritten.after is not rewritten.before and plugin.by_position:
             return "its scores are laid out by position, and the inputs of this variant have others"
         evidence = rewritten.after
-    return plugin.interpret(model.clone(dtype=torch.float64), evidence, numpy_generator(seed, "measure", method))
+    generator = numpy_generator(seed, "measure", method, *(("again",) if variant == AGAIN else ()))
+    return plugin.interpret(model.clone(dtype=torch.float64), evidence, generator)
 
 
 def conclude(
@@ -184,7 +198,7 @@ def conclude(
 ) -> AuditReport:
     """All interpretations → findings and report. ``audit`` and ``model`` are the report's headers."""
     cards = {name: methods()[name].card for name in planned_methods(plan)}
-    settings = Settings(draws=plan.bootstrap_draws, alpha=plan.alpha, seed=seed)
+    settings = statistics_of(plan, seed)
     variants, scores = results.variants, results.interpretations
     findings = findings_of(str(audit["id"]), cards, variants, scores, original=ORIGINAL, settings=settings)
     absent = _absent(results)
@@ -199,6 +213,11 @@ def conclude(
         illustrations=illustrate(findings, variants, scores, _sentences(model, plan, seed)),
         summary=summarise(findings, variants, absent),
     )
+
+
+def statistics_of(plan: Plan, seed: int) -> Settings:
+    """How the verdicts of a plan are reached."""
+    return Settings(draws=plan.bootstrap_draws, alpha=plan.alpha, seed=seed, multiplicity=plan.multiplicity)
 
 
 def interpretation_evidence(task: Task, plan: Plan, seed: int) -> Evidence:
@@ -224,18 +243,16 @@ def _rewritten(
     return plugin.rewrite(model, evidence, numpy_generator(seed, "rewrite", plugin.name, purpose))
 
 
-def certificate_evidence(
-    model: CanonicalTransformer, kind: Kind, plan: Plan, seed: int
-) -> tuple[Evidence, Evidence | None]:
-    """Held-out sequences of a certificate: in distribution, and longer where the positions allow."""
-    count = min(plan.certificate_sequences, EXACT_SEQUENCES) if kind is Kind.EXACT else plan.certificate_sequences
-    evidence = draw_evidence(model.task, count, numpy_generator(seed, "certificate"))
-    high = int(CERTIFICATE_LONGER * model.task.max_length)
-    lengths = longer_lengths(model, (high - 8, high))
-    if lengths is None:
-        return evidence, None
-    generator = numpy_generator(seed, "certificate", "longer")
-    return evidence, draw_evidence(model.task, plan.longer_sequences, generator, lengths=lengths)
+def held_out(model: CanonicalTransformer, plan: Plan, seed: int) -> dict[str, Evidence]:
+    """Sequences of a behavioural certificate: in distribution, longer and deeper where the model can read them."""
+    found = {"": draw_evidence(model.task, plan.certificate_sequences, numpy_generator(seed, "certificate"))}
+    lengths = certificate_lengths(model)
+    if lengths is not None:
+        count = max(plan.longer_sequences, LONGER_SEQUENCES)
+        generator = numpy_generator(seed, "certificate", "longer")
+        found["longer"] = draw_evidence(model.task, count, generator, lengths=lengths)
+    deeper = draw_deeper(model, plan.longer_sequences, numpy_generator(seed, "certificate", "deeper"))
+    return found if deeper is None else {**found, "deeper": deeper}
 
 
 def certify(
@@ -247,13 +264,22 @@ def certify(
 ) -> Certificate:
     """Compare two models in float64 on held-out sequences, by the rules of the equivalence that made one of them."""
     ours, theirs = original.clone(dtype=torch.float64), variant.clone(dtype=torch.float64)
-    evidence, longer = certificate_evidence(ours, plugin.kind, plan, seed)
     if plugin.kind is Kind.EXACT:
+        count = min(plan.certificate_sequences, EXACT_SEQUENCES)
+        evidence = draw_evidence(ours.task, count, numpy_generator(seed, "certificate"))
         return certify_exact(ours, theirs, evidence, compares=plugin.compares)
-    given = _rewritten(plugin, ours, evidence, seed, "certificate")
-    beyond = None if longer is None else _rewritten(plugin, ours, longer, seed, "certificate/longer")
-    generator = numpy_generator(seed, "certificate", "decisions")
-    return certify_behavioural(ours, theirs, given, beyond, generator=generator)
+    given = {
+        where: _rewritten(plugin, ours, evidence, seed, f"certificate/{where}".rstrip("/"))
+        for where, evidence in held_out(ours, plan, seed).items()
+    }
+    return certify_behavioural(
+        ours,
+        theirs,
+        given[""],
+        given.get("longer"),
+        deeper=given.get("deeper"),
+        generator=numpy_generator(seed, "certificate", "decisions"),
+    )
 
 
 def _request(model: CanonicalTransformer, plan: Plan, variant_key: str) -> VariantRequest:
@@ -269,9 +295,16 @@ def _absent(results: Results) -> tuple[Mapping[str, str], ...]:
     for variant in results.variants:
         if variant.state is VariantState.NOT_APPLICABLE:
             found["equivalence", variant.equivalence] = variant.reason
-    for (_, method), why in results.not_applicable.items():
-        found.setdefault(("method", method), why)
-    return tuple({"what": what, "name": name, "why": why} for (what, name), why in found.items())
+    by_field: dict[tuple[str, str], str] = {}
+    for (variant_key, method), why in results.not_applicable.items():
+        if variant_key == ORIGINAL:
+            found["method", method] = why
+        elif (ORIGINAL, method) not in results.not_applicable:
+            by_field[method, variant_key.split("/", maxsplit=1)[0]] = why
+    whole = tuple({"what": what, "name": name, "why": why} for (what, name), why in found.items())
+    return whole + tuple(
+        {"what": "method", "name": method, "equivalence": name, "why": why} for (method, name), why in by_field.items()
+    )
 
 
 def _sentences(model: Mapping[str, Json], plan: Plan, seed: int) -> list[list[str]]:

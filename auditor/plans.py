@@ -11,7 +11,7 @@ from typing import Any
 from auditor.canonical.architecture import Architecture
 from auditor.contracts import equivalences, methods
 from auditor.errors import PlanError
-from auditor.records import ALL_OTHERS, ORIGINAL, Cell, Json, Kind, Stage
+from auditor.records import AGAIN, ALL_OTHERS, ORIGINAL, Cell, Json, Kind, Multiplicity, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,11 @@ class Plan:
     exact_variants: int  # per equivalence, besides its worst cases
     behavioural_variants: int
     twin_steps: int  # optimiser steps of a behavioural twin
+    twin_restarts: int = 1  # attempts at a behavioural twin, the first that passes is taken
     breadth: str = "quick"  # plug-ins whose smallest plan this is, or a smaller one, run unless others are named
     bootstrap_draws: int = 9_999
     alpha: float = 0.05
+    multiplicity: str = "bh"  # how the false discovery rate over all claims is held: bh or by
     methods: tuple[str, ...] = ()  # empty: all
     equivalences: tuple[str, ...] = ()  # empty: all
 
@@ -67,6 +69,7 @@ PLANS: Mapping[str, Plan] = {
         exact_variants=3,
         behavioural_variants=2,
         twin_steps=3_000,
+        twin_restarts=2,
     ),
     "full": replace(
         _QUICK,
@@ -79,6 +82,7 @@ PLANS: Mapping[str, Plan] = {
         exact_variants=3,
         behavioural_variants=2,
         twin_steps=3_000,
+        twin_restarts=3,
     ),
 }
 
@@ -155,6 +159,9 @@ def _check_value(name: str, value: Any, example: Any, where: str) -> None:
         least, most = (0, MAX_VARIANTS) if name.endswith("_variants") else (1, MAX_SIZE)
         fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
         expected = f"a whole number from {least} to {most:,}"
+    elif name == "multiplicity":
+        known = tuple(Multiplicity)
+        fits, expected = isinstance(value, str) and value in known, " or ".join(known)
     elif name == "breadth":
         fits, expected = isinstance(value, str) and value in PLANS, " or ".join(PLANS)
     else:
@@ -187,6 +194,11 @@ def planned_methods(plan: Plan) -> tuple[str, ...]:
     return plan.methods or tuple(name for name, one in methods().items() if _reaches(plan, one.smallest_plan))
 
 
+def methods_run_again(plan: Plan) -> tuple[str, ...]:
+    """Those that draw at random: a second run on the original says how much that alone moves their scores."""
+    return tuple(name for name in planned_methods(plan) if methods()[name].draws_at_random)
+
+
 def planned_equivalences(plan: Plan) -> tuple[str, ...]:
     """Names of the equivalences to make variants of."""
     return plan.equivalences or tuple(name for name, one in equivalences().items() if _reaches(plan, one.smallest_plan))
@@ -217,6 +229,7 @@ def planned_cells(plan: Plan, architecture: Architecture) -> tuple[Cell, ...]:
     for request in sorted(requests, key=lambda r: r.kind is Kind.EXACT):
         cells.append(Cell(f"build/{request.key}", Stage.BUILD, variant=request.key))
     cells += [Cell(f"measure/{ORIGINAL}/{name}", Stage.MEASURE, method=name) for name in names]
+    cells += [Cell(f"measure/{AGAIN}/{name}", Stage.MEASURE, None, AGAIN, name) for name in methods_run_again(plan)]
     for request in requests:
         cells += [
             Cell(f"measure/{request.key}/{name}", Stage.MEASURE, f"build/{request.key}", request.key, name)

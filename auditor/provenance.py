@@ -38,6 +38,12 @@ def versions() -> dict[str, Json]:
     }
 
 
+def calibrated_for(*, draws: int, alpha: float, multiplicity: str) -> dict[str, Json]:
+    """What error rates hold for: versions of everything that computes, and how verdicts are reached."""
+    computing = {name: found for name, found in versions().items() if name != "python"}
+    return {"versions": computing, "draws": draws, "alpha": alpha, "multiplicity": multiplicity}
+
+
 def timestamp() -> str:
     """Now, UTC ISO-8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -12,55 +12,36 @@ drawn sequences; the method is run again on both; the same claim gets the same e
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.native_file import native_bytes
 from auditor.contracts import Progress, methods, silent
-from auditor.errors import AuditorError, WitnessError
+from auditor.errors import WitnessError
 from auditor.intake.detection import load
-from auditor.intake.file_checks import read_plain_file
-from auditor.pipeline import certify, equivalence_of, measure
+from auditor.pipeline import measure, statistics_of
 from auditor.plans import Plan, foreign_plan
 from auditor.provenance import versions
 from auditor.records import (
+    AGAIN,
     ORIGINAL,
     AuditReport,
-    Certificate,
     Finding,
     Json,
-    Kind,
     Variant,
     VariantState,
     Verdict,
 )
-from auditor.stability.verdict import Settings, findings_of
+from auditor.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
+from auditor.stability.verdict import findings_of
+from auditor.twin import ORIGINAL_FILE, README_FILE, TWIN_FILE, same_function, sameness_text
 
 SCHEMA = "dyck-audit/witness/1"
-ORIGINAL_FILE, TWIN_FILE, FACTS_FILE, README_FILE = (
-    "original.safetensors",
-    "twin.safetensors",
-    "witness.json",
-    "README.txt",
-)
-SUMS_FILE = "SHA256SUMS"
-LARGEST_FILE = 512 * 1024 * 1024
+FACTS_FILE = "witness.json"
 SAME_EFFECT = 1e-6
 """Relative difference of two runs of one method on one pair of models: other processors round otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was checked, and what was seen."""
-
-    name: str
-    passed: bool
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +86,10 @@ def export_witness(
     files = {
         ORIGINAL_FILE: native_bytes(original),
         TWIN_FILE: native_bytes(twin),
-        FACTS_FILE: (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode(),
+        FACTS_FILE: facts_bytes(facts),
         README_FILE: _readme(finding, variant).encode(),
     }
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            (directory / name).write_bytes(data)
-        (directory / SUMS_FILE).write_text(_sums(files), encoding="ascii")
-    except OSError as failed:
-        raise WitnessError(f"cannot write {directory}: {failed.strerror}", action="choose another folder") from None
-    return directory
+    return write_sealed(directory, files)
 
 
 def verify_witness(directory: Path, *, progress: Progress = silent) -> VerifiedWitness:
@@ -125,8 +99,8 @@ def verify_witness(directory: Path, *, progress: Progress = silent) -> VerifiedW
         WitnessError: a file is missing or not what was exported, or the facts cannot be read.
     """
     progress(0.0, "hashes")
-    files = _unchanged_files(directory)
-    facts = _facts(files[FACTS_FILE])
+    files = read_sealed(directory, (ORIGINAL_FILE, TWIN_FILE, FACTS_FILE, README_FILE))
+    facts = read_facts(files[FACTS_FILE], FACTS_FILE, SCHEMA)
     try:
         finding, variant = Finding.from_json(facts["finding"]), Variant.from_json(facts["variant"])
         plan, seed = foreign_plan(facts["plan"], FACTS_FILE), int(facts["seed"])
@@ -136,31 +110,11 @@ def verify_witness(directory: Path, *, progress: Progress = silent) -> VerifiedW
     original, twin = (load(directory / name, format="native").model for name in (ORIGINAL_FILE, TWIN_FILE))
     checks = [Check("files", True, f"{len(files)} files match {SUMS_FILE}")]
     progress(0.2, "certificate")
-    checks.append(_same_function(original, twin, variant, plan, seed))
+    checks.append(same_function(original, twin, variant, plan, seed))
     progress(0.6, "method")
     checks += _same_finding(original, twin, finding, variant, plan, seed)
     progress(1.0, "done")
     return VerifiedWitness(finding, tuple(checks))
-
-
-def _same_function(
-    original: CanonicalTransformer, twin: CanonicalTransformer, variant: Variant, plan: Plan, seed: int
-) -> Check:
-    again = certify(original, twin, equivalence_of(variant.key), plan, seed)
-    return Check("certificate", again.passed, _certificate_text(again, variant.kind))
-
-
-def _certificate_text(again: Certificate, kind: Kind) -> str:
-    if not again.passed:
-        return "; ".join(again.failures)
-    if again.max_abs_log_probability_difference is not None:
-        return f"max|Δlog p| {again.max_abs_log_probability_difference:.2g} on {again.sequences} sequences"
-    if kind is Kind.EXACT:
-        return f"max|Δlogit| {again.max_abs_logit_difference:.2g} on {again.sequences} sequences"
-    return (
-        f"mean KL {again.kl_mean_nats:.2g} nats per token, disagreement ≤ {again.disagreement_upper95 or 0:.2%} "
-        f"(95 % bound), {again.sequences} sequences"
-    )
 
 
 def _same_finding(
@@ -176,17 +130,16 @@ def _same_finding(
     if name not in methods():
         raise WitnessError(f"unknown method {name!r}", action="verify with the version named in witness.json")
     scores = {}
-    for key, model in ((ORIGINAL, original), (variant.key, twin)):
+    again = [(AGAIN, original)] if methods()[name].draws_at_random else []
+    for key, model in ((ORIGINAL, original), *again, (variant.key, twin)):
         found = measure(model, plan, seed, name, variant=key)
         if isinstance(found, str):
             return [Check("method", False, f"not applicable to {key}: {found}")]
         scores[key, name] = found
-    settings = Settings(draws=plan.bootstrap_draws, alpha=plan.alpha, seed=seed)
     certified = replace(variant, state=VariantState.CERTIFIED)
     cards = {name: methods()[name].card}
-    again = findings_of("verify", cards, [certified], scores, original=ORIGINAL, settings=settings)
-    about = (finding.claim.kind, finding.claim.component)
-    same = next((f for f in again if (f.claim.kind, f.claim.component) == about), None)
+    judged = findings_of("verify", cards, [certified], scores, original=ORIGINAL, settings=statistics_of(plan, seed))
+    same = next((f for f in judged if f.claim.identity == finding.claim.identity), None)
     if same is None or same.effect is None or finding.effect is None:
         return [Check("claim", False, f"“{finding.claim.text}” cannot be made from the original again")]
     close = math.isclose(same.effect, finding.effect, rel_tol=SAME_EFFECT, abs_tol=SAME_EFFECT)
@@ -206,53 +159,11 @@ def _same_claim(same: Finding, finding: Finding) -> Check:
     return Check("claim", True, f"“{same.claim.text}” holds for the original")
 
 
-def _unchanged_files(directory: Path) -> Mapping[str, bytes]:
-    """The exported files, after each hash was compared with SHA256SUMS."""
-    names = (ORIGINAL_FILE, TWIN_FILE, FACTS_FILE, README_FILE)
-    if not directory.is_dir():
-        raise WitnessError(f"no folder {directory}", expected="what `dyck-audit witness` wrote")
-    files = {name: _read(directory, name) for name in names}
-    recorded = _read(directory, SUMS_FILE).decode("ascii", errors="replace")
-    if recorded == _sums(files):
-        return files
-    for line in _sums(files).splitlines():
-        if line not in recorded.splitlines():
-            name = line.split("  ", 1)[1]
-            raise WitnessError(
-                f"{directory / name} is not the file that was exported: its SHA-256 is not the one in {SUMS_FILE}",
-                action="export the witness again",
-            )
-    raise WitnessError(f"{directory / SUMS_FILE} has been changed", action="export the witness again")
-
-
-def _read(directory: Path, name: str) -> bytes:
-    try:
-        return read_plain_file(directory / name, limit=LARGEST_FILE, missing=WitnessError)
-    except AuditorError as refused:
-        raise WitnessError(refused.found, expected=refused.expected, action="export the witness again") from None
-
-
-def _facts(data: bytes) -> Mapping[str, Json]:
-    try:
-        facts = json.loads(data)
-    except (ValueError, RecursionError) as wrong:
-        raise WitnessError(f"{FACTS_FILE} is not JSON: {wrong}") from None
-    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
-        raise WitnessError(
-            f"{FACTS_FILE} of another schema", expected=SCHEMA, action="verify with the version that wrote it"
-        )
-    return facts
-
-
-def _sums(files: Mapping[str, bytes]) -> str:
-    return "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items()))
-
-
 def _readme(finding: Finding, variant: Variant) -> str:
     return (
         f"A dyck-audit witness.\n\nClaim:    {finding.claim.text}\n"
         f"Verdict:  {finding.verdict} under {finding.equivalence}\n"
         f"Variant:  {variant.key} ({variant.kind})\n\n"
-        f"{ORIGINAL_FILE} and {TWIN_FILE} compute the same function in the sense of the certificate in {FACTS_FILE}.\n"
+        f"{sameness_text(variant, FACTS_FILE)}\n"
         "Check everything from these files alone with\n\n    dyck-audit verify <this folder>\n"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,20 +14,42 @@ from cli.options import AsJson
 if TYPE_CHECKING:
     from auditor.contracts import Equivalence, InterpretationMethod
 
-METHOD_FACTS = ("version", "family", "summary", "unit", "higher_means", "source", "claims", "distance", "expected")
-EQUIVALENCE_FACTS = ("version", "kind", "summary", "needs", "promise", "source")
+METHOD_FACTS = (
+    "version",
+    "family",
+    "smallest_plan",
+    "summary",
+    "unit",
+    "higher_means",
+    "source",
+    "claims",
+    "predicates",
+    "distance",
+    "expected",
+)
+EQUIVALENCE_FACTS = ("version", "kind", "widens", "smallest_plan", "summary", "needs", "promise", "source")
 
 
-def methods(context: typer.Context, as_json: AsJson = False) -> None:
+Oracle = Annotated[bool, typer.Option("--oracle", help="The table of what theory predicts: method × exact symmetry.")]
+
+
+def methods(context: typer.Context, oracle: Oracle = False, as_json: AsJson = False) -> None:
     """List the interpretation methods: what each reads, its unit, its source, what theory expects of it."""
     from auditor import contracts
 
     found = contracts.methods()
+    if oracle:
+        _show_oracle(context, found, as_json=as_json)
+        return
     if as_json:
         invocation(context).output.document({"methods": _facts(found, METHOD_FACTS)})
         return
-    rows = [(name, one.family, one.unit, ", ".join(one.claims), one.summary, one.source) for name, one in found.items()]
-    invocation(context).output.table(("method", "family", "unit", "claims", "what it computes", "source"), rows)
+    rows = [
+        (name, one.family, one.smallest_plan, one.unit, ", ".join(one.claims), one.summary, one.source)
+        for name, one in found.items()
+    ]
+    columns = ("method", "family", "from plan", "unit", "claims", "what it computes", "source")
+    invocation(context).output.table(columns, rows)
 
 
 def equivalences(context: typer.Context, as_json: AsJson = False) -> None:
@@ -38,8 +60,25 @@ def equivalences(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         invocation(context).output.document({"equivalences": _facts(found, EQUIVALENCE_FACTS)})
         return
-    rows = [(name, str(one.kind), one.summary, one.needs, one.promise, one.source) for name, one in found.items()]
-    invocation(context).output.table(("equivalence", "kind", "what it changes", "needs", "promise", "source"), rows)
+    rows = [
+        (name, str(one.kind), one.smallest_plan, one.summary, one.needs, one.promise, one.source)
+        for name, one in found.items()
+    ]
+    columns = ("equivalence", "kind", "from plan", "what it changes", "needs", "promise", "source")
+    invocation(context).output.table(columns, rows)
+
+
+def _show_oracle(context: typer.Context, found: Mapping[str, InterpretationMethod], *, as_json: bool) -> None:
+    from auditor import contracts
+    from auditor.records import Kind
+    from auditor.report.oracle import predictions, render_oracle
+
+    symmetries = tuple(name for name, one in contracts.equivalences().items() if one.kind is Kind.EXACT)
+    expected = {name: one.expected for name, one in found.items()}
+    if as_json:
+        invocation(context).output.document({"oracle": predictions(expected, symmetries)})
+    else:
+        invocation(context).output.show(render_oracle(expected, symmetries))
 
 
 def _facts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from auditor.intake.detection import Loaded
@@ -18,6 +18,22 @@ def bundled_name(text: str) -> str | None:
     if text.startswith(PREFIX):
         return text.removeprefix(PREFIX)
     return text if text in zoo.names() and not Path(text).exists() else None
+
+
+def compare(loaded: Loaded, reference: Path | None) -> dict[str, Any] | None:
+    """How closely the model follows its source's own numbers, as JSON; None without a reference.
+
+    Raises:
+        CheckpointError: it does not; the first position that differs is named.
+    """
+    if reference is None:
+        return None
+    from dataclasses import asdict
+
+    from auditor.intake.parity import check_parity
+    from auditor.intake.reference import read_reference
+
+    return asdict(check_parity(loaded.model, read_reference(reference)))
 
 
 def read_checkpoint(text: str, *, config: Path | None = None, format_name: str = "auto") -> Loaded:

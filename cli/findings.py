@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +14,29 @@ from cli.options import AsJson, Limit
 if TYPE_CHECKING:
     from auditor.records import Finding
 
-COLUMNS = ("finding", "audit", "model", "verdict", "effect>", "95 % interval", "claim", "equivalence", "witness")
+COLUMNS = (
+    "finding",
+    "audit",
+    "model",
+    "verdict",
+    "effect>",
+    "95 % interval",
+    "claim",
+    "equivalence",
+    "range",
+    "over all",
+    "witness",
+)
+
+
+class ClaimKind(StrEnum):
+    """Kinds of claims."""
+
+    VALUE = "value"
+    RANK = "rank"
+    SET = "set"
+    PATTERN = "pattern"
+    PREDICATE = "predicate"
 
 
 def findings(
@@ -27,6 +50,7 @@ def findings(
     head: Annotated[int | None, typer.Option(min=0, help="Head, from 0.")] = None,
     verdict: Annotated[VerdictName | None, typer.Option(help="Only this verdict.")] = None,
     min_effect: Annotated[float | None, typer.Option(help="An effect of at least this much.")] = None,
+    claim: Annotated[ClaimKind | None, typer.Option(help="Only claims of this kind.")] = None,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -40,7 +64,7 @@ def findings(
         "equivalence": equivalence,
         "layer": layer,
     }
-    given |= {"head": head, "verdict": verdict, "min_effect": min_effect}
+    given |= {"head": head, "verdict": verdict, "min_effect": min_effect, "claim": claim}
     door = invocation(context)
     with door.reading() as session:
         found = list_findings(session, **given, limit=limit)
@@ -58,6 +82,7 @@ def findings(
 def _row(audit_id: str, model: str, finding: Finding) -> tuple[object, ...]:
     from auditor.report.wording import interval, number
 
+    ranged = finding.rashomon
     return (
         finding.id,
         audit_id,
@@ -67,5 +92,7 @@ def _row(audit_id: str, model: str, finding: Finding) -> tuple[object, ...]:
         interval(finding.interval),
         finding.claim.text,
         finding.equivalence,
+        interval(None if ranged is None else ranged.own),
+        interval(None if ranged is None else ranged.overall),
         finding.worst_variant,
     )

@@ -6,13 +6,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.checkpoints import read_checkpoint
+from cli.checkpoints import compare, read_checkpoint
 from cli.invocation import invocation
-from cli.options import AsJson, Checkpoint, Config, FormatName, Seed
+from cli.options import AsJson, Checkpoint, Config, FormatName, Reference, Seed
 from cli.output import Output
 
 if TYPE_CHECKING:
     from auditor.intake.detection import Loaded
+
+
+def _show_schema(asked: bool) -> None:
+    if asked:
+        from auditor.foreign.schema import json_schema
+
+        Output().document(json_schema())
+        raise typer.Exit
+
+
+def _show_formats(asked: bool) -> None:
+    if asked:
+        from auditor.contracts import adapters
+
+        rows = [(name, one.summary, one.source) for name, one in adapters().items()]
+        Output().table(("format", "what it reads", "source"), rows)
+        raise typer.Exit
 
 
 def inspect(
@@ -21,14 +38,24 @@ def inspect(
     *,
     config: Config = None,
     format_name: FormatName = "auto",
+    reference: Reference = None,
     behaviour: Annotated[bool, typer.Option(help="Run the model on its language.")] = True,
     seed: Seed = 0,
     as_json: AsJson = False,
+    schema: Annotated[  # noqa: ARG001 - an eager option
+        bool, typer.Option("--schema", is_eager=True, callback=_show_schema, help="Show what --config may say.")
+    ] = False,
+    formats: Annotated[  # noqa: ARG001 - an eager option
+        bool, typer.Option("--formats", is_eager=True, callback=_show_formats, help="List the checkpoint formats.")
+    ] = False,
 ) -> None:
     """Show a checkpoint's format, architecture, parameters and behaviour; stores nothing."""
     output = invocation(context).output
     loaded = read_checkpoint(checkpoint, config=config, format_name=format_name)
     found = facts(loaded)
+    parity = compare(loaded, reference)
+    if parity is not None:
+        found["parity"] = parity
     if behaviour:
         from auditor.pipeline import evaluate
         from auditor.plans import read_plan
@@ -59,7 +86,7 @@ def tell(output: Output, found: dict[str, Any]) -> None:
 
     plain = {name: value for name, value in found.items() if not isinstance(value, dict)}
     output.table(("checkpoint", ""), [(words(name), setting(value)) for name, value in plain.items()])
-    for part in ("architecture", "task"):
+    for part in ("architecture", "task", *(("parity",) if "parity" in found else ())):
         rows = [(words(name), setting(value)) for name, value in found[part].items() if value is not None]
         output.text("")
         output.table((part, ""), rows)

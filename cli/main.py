@@ -14,12 +14,14 @@ import typer
 from auditor.settings import BROKER_VARIABLE, DATABASE_VARIABLE, HOME_VARIABLE
 from cli import (
     batch,
+    calibrate,
     catalogue,
     db,
     demo,
     diff,
     doctor,
     findings,
+    gate,
     history,
     inspection,
     models,
@@ -28,6 +30,7 @@ from cli import (
     show,
     submit,
     train,
+    twin,
     watch,
     witness,
     worker,
@@ -49,10 +52,10 @@ START, RUN, READ, SETUP = "Start here", "Run audits", "Read what they found", "S
 
 PANELS: Mapping[str, tuple[Callable[..., None], ...]] = {
     START: (demo.demo, submit.submit, show.show),
-    "Models": (inspection.inspect, predict.predict, train.train),
+    "Models": (inspection.inspect, predict.predict, train.train, twin.twin),
     RUN: (batch.batch, watch.watch, watch.cancel, watch.retry, worker.worker),
-    READ: (history.history, findings.findings, report.report, diff.diff, witness.witness, witness.verify),
-    SETUP: (catalogue.methods, catalogue.equivalences, doctor.doctor),
+    READ: (history.history, findings.findings, report.report, diff.diff, witness.witness, witness.verify, gate.gate),
+    SETUP: (catalogue.methods, catalogue.equivalences, calibrate.calibrate, doctor.doctor),
 }
 """The commands in the order of the help."""
 

@@ -21,14 +21,29 @@ ModelName = Annotated[
     str, typer.Argument(metavar="MODEL", help="An id, the start of one, or a name.", show_default=False)
 ]
 Checkpoint = Annotated[
-    str, typer.Argument(metavar="CHECKPOINT", help="A file, or the name of a bundled model.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="CHECKPOINT",
+        help="A file, a folder of save_pretrained, or the name of a bundled model.",
+        show_default=False,
+    ),
 ]
 Config = Annotated[
     Path | None,
     typer.Option(help="The file that describes the model; else the one beside the checkpoint.", show_default=False),
 ]
 FormatName = Annotated[
-    str, typer.Option("--format", metavar="auto|native|wen2023", help="How the checkpoint is to be read.")
+    str,
+    typer.Option(
+        "--format", metavar="auto|NAME", help="How the checkpoint is to be read; `inspect --formats` lists them."
+    ),
+]
+Reference = Annotated[
+    Path | None,
+    typer.Option(
+        help="Tokens and logits of the source (.npz, .safetensors, .json) that the model must reproduce.",
+        show_default=False,
+    ),
 ]
 PlanName = Annotated[str, typer.Option("--plan", metavar="quick|standard|full|F.toml", help="What the audit computes.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Start of every random number.")]

@@ -89,10 +89,12 @@ def _encode(model: CanonicalTransformer, where: str, text: str) -> list[int]:
         raise LanguageError(f"{where}: {error.found}", expected=error.expected, action=error.action) from None
     if vocabulary.start is not None and ids[:1] != [vocabulary.start]:
         ids = [vocabulary.start, *ids]
+    if model.task.reads_end and vocabulary.end is not None and ids[-1:] != [vocabulary.end]:
+        ids = [*ids, vocabulary.end]
     if not ids:
         raise LanguageError(f"{where}: an empty string", expected="at least one token, as the vocabulary has no START")
     if limit is not None and len(ids) > limit:
-        raise LanguageError(f"{where}: {len(ids)} tokens with START", expected=f"at most {limit}")
+        raise LanguageError(f"{where}: {len(ids)} tokens with START and END", expected=f"at most {limit}")
     return ids
 
 

@@ -1,10 +1,10 @@
-"""``witness`` and ``verify``: the twin that overturns a claim, as files that anybody can check."""
+"""``witness`` and ``verify``: the twin that overturns a claim, as files that anybody can check; any twin too."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,9 @@ from cli.progress import tracking
 
 if TYPE_CHECKING:
     from auditor.canonical.model import CanonicalTransformer
+    from auditor.contracts import Progress
     from auditor.records import AuditReport, Finding
+    from auditor.sealed_folder import Check
     from auditor.store.session import Database
 
 
@@ -41,27 +43,38 @@ def witness(
 
 def verify(
     context: typer.Context,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What `witness` wrote.", show_default=False)],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="What `witness` or `twin` wrote.", show_default=False)
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Re-establish an exported witness from its files alone; exit 1 if one check fails."""
-    from auditor.witness import verify_witness
-
+    """Re-establish an exported witness or twin from its files alone; exit 1 if one check fails."""
     output = invocation(context).output
     with tracking(output) as track:
-        verified = verify_witness(directory, progress=partial(track.move, "verifying"))
+        about, checks = _verified(directory, partial(track.move, "verifying"))
+    failed = [check for check in checks if not check.passed]
     if as_json:
-        checks = document(verified.checks)
-        output.document({"passed": verified.passed, "finding": verified.finding.to_json(), "checks": checks})
+        output.document({"passed": not failed, **about, "checks": document(checks)})
     else:
-        rows = [(check.name, "ok" if check.passed else "failed", check.detail) for check in verified.checks]
+        rows = [(check.name, "ok" if check.passed else "failed", check.detail) for check in checks]
         output.table(("check", "result", "detail"), rows)
-    failed = [check for check in verified.checks if not check.passed]
     if failed:
         output.error(f"{directory} does not re-establish its claim: {failed[0].name}: {failed[0].detail}")
         raise typer.Exit(1)
     if not as_json:
-        output.text(f"verified: {len(verified.checks)} checks passed")
+        output.text(f"verified: {len(checks)} checks passed")
+
+
+def _verified(directory: Path, progress: Progress) -> tuple[dict[str, Any], tuple[Check, ...]]:
+    """What a folder is about, and its checks: a twin with its certificate, or the witness of a finding."""
+    from auditor.twin import is_twin_folder, verify_twin
+    from auditor.witness import verify_witness
+
+    if is_twin_folder(directory):
+        twin = verify_twin(directory, progress=progress)
+        return {"variant": twin.variant.to_json()}, twin.checks
+    found = verify_witness(directory, progress=progress)
+    return {"finding": found.finding.to_json()}, found.checks
 
 
 def require_empty(directory: Path) -> None:

@@ -4,8 +4,8 @@ Exact variants: max|Δlogit| in float64, or max|Δlog p| where only the distribu
 divergences over the outputs that the objective covers, on held-out sequences in distribution and longer. Sequences
 are the independent units: means carry a cluster standard error; the disagreement bound (Clopper & Pearson 1934)
 counts one random decision per sequence; closing accuracies are compared by a paired equivalence test (TOST,
-Schuirmann 1987), on longer inputs by their point estimates. A standard error of 0 never becomes certainty: half-widths
-are at least 3/n.
+Schuirmann 1987), on longer inputs too. A standard error of 0 never becomes certainty: half-widths are at least 3/n.
+Inputs that nest deeper than the task are compared and reported; no margin is set where nothing was learnt.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ CONFIDENCE = 0.95
 
 MIN_SEQUENCES = 100
 """Fewer sequences certify nothing: 3/n alone is then 3 %."""
+
+LONGER_SEQUENCES = 400
+"""Longer inputs with which the paired test can pass: 3/n leaves more than half of its margin to the difference."""
 
 EXACT_MARGINS: Mapping[Compared, Mapping[str, float]] = {
     Compared.LOGITS: {"max_abs_logit_difference": EXACT_LOGITS},
@@ -100,15 +103,16 @@ def certify_behavioural(
     longer: Rewritten | None,
     *,
     generator: np.random.Generator,
+    deeper: Rewritten | None = None,
 ) -> Certificate:
     """Certificate of a variant that should be equal on the language.
 
     The original reads the inputs before, the variant after they were rewritten; where nothing rewrites them, both are
-    the same. ``longer`` None: no longer input fits the model.
+    the same. ``longer`` None: no longer input fits the model; ``deeper`` is reported only.
     """
     found = _compare(original, variant, given)
-    beyond_found = None if longer is None else _compare(original, variant, longer)
-    if not all(math.isfinite(f.max_abs_logit) for f in (found, beyond_found) if f is not None):
+    others = [None if one is None else _compare(original, variant, one) for one in (longer, deeper)]
+    if not all(math.isfinite(one.max_abs_logit) for one in (found, *others) if one is not None):
         return _not_finite(found, BEHAVIOURAL_MARGINS)
     kl_mean, kl_half = _ratio(found.kl, found.owner, found.sequences)
     trials, hits = _independent_decisions(found, generator)
@@ -118,9 +122,11 @@ def certify_behavioural(
         "disagreement_upper95": clopper_pearson_upper(hits, trials) if trials else None,
         "closing_accuracy": _accuracy_bound(found) if trials else None,
     }
-    beyond = None if beyond_found is None else _longer_numbers(beyond_found)
+    beyond, below = (None if one is None else _numbers_elsewhere(one) for one in others)
     if beyond is not None:
-        numbers["longer_closing_accuracy"] = beyond["closing_accuracy_difference"]
+        numbers["longer_closing_accuracy"] = beyond.get("closing_accuracy_upper95")
+    if below is not None and deeper is not None:
+        below["depth"] = float(deeper.before.task.language.depth)
     failures = _failures(numbers)
     if found.sequences < MIN_SEQUENCES:
         failures = (*failures, f"{found.sequences} sequences < {MIN_SEQUENCES}")
@@ -137,7 +143,9 @@ def certify_behavioural(
         disagreement=float(found.differs.mean()) if found.differs.size else None,
         disagreement_upper95=numbers["disagreement_upper95"],
         closing_accuracy=_accuracies(found),
+        closing_accuracy_upper95=numbers["closing_accuracy"],
         longer=beyond,
+        deeper=below,
         uncovered={"kl_mean_nats": float(found.uncovered_kl.mean())} if found.uncovered_kl.size else None,
     )
 
@@ -244,7 +252,8 @@ def _accuracy_bound(found: _Comparison) -> float:
     return abs(mean) + max(half, 3.0 / found.sequences)
 
 
-def _longer_numbers(found: _Comparison) -> dict[str, float]:
+def _numbers_elsewhere(found: _Comparison) -> dict[str, float]:
+    """What is reported of inputs outside the training distribution."""
     numbers = {
         "kl_mean_nats": float(found.kl.mean()),
         "kl_q999_nats": float(np.quantile(found.kl, 0.999)),
@@ -255,6 +264,7 @@ def _longer_numbers(found: _Comparison) -> dict[str, float]:
     if accuracies is not None:
         numbers |= {"closing_accuracy_original": accuracies[0], "closing_accuracy_variant": accuracies[1]}
         numbers["closing_accuracy_difference"] = abs(accuracies[1] - accuracies[0])
+        numbers["closing_accuracy_upper95"] = _accuracy_bound(found)
     return numbers
 
 

@@ -1,16 +1,12 @@
-"""What an intervention does to the outputs: KL between the untouched and the edited model, per sequence."""
+"""Divergences between outputs, their means over a sequence, and what heads put out on average."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.behaviour.evidence import Evidence
-from auditor.canonical.interventions import ablated_logits, run_with_cache
+from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.records import Component
@@ -24,26 +20,6 @@ def kl_per_position(log_p: Tensor, log_q: Tensor) -> Tensor:
 def mean_where(values: Tensor, where: Tensor) -> Tensor:
     """Mean of ``values`` [batch, position] over the True positions of each sequence → [batch]."""
     return (values * where).sum(1) / where.sum(1)
-
-
-@torch.no_grad()
-def head_ablation_effects(
-    model: CanonicalTransformer, evidence: Evidence, replacements: Mapping[Component, Tensor]
-) -> NDArray[np.float64]:
-    """Mean KL(untouched ‖ ablated) over the covered outputs, nats per token, [sequence, head].
-
-    ``replacements[head]`` takes the place of the head's z, [value_width] or broadcastable. Only layers from the
-    ablated one on are recomputed. Classifiers: the KL of the class distribution.
-    """
-    effects = np.empty((len(evidence), len(replacements)))
-    for rows, part in evidence.batches():
-        logits, cache = run_with_cache(model, part.tokens, sites=(Site.RESIDUAL, Site.Z))
-        log_p = logits.log_softmax(-1)
-        for column, (head, value) in enumerate(replacements.items()):
-            log_q = ablated_logits(model, part.tokens, cache, head, value).log_softmax(-1)
-            kl = kl_per_position(log_p, log_q)
-            effects[rows, column] = kl if model.architecture.is_classifier else mean_where(kl, part.covered)
-    return effects
 
 
 @torch.no_grad()

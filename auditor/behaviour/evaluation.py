@@ -26,8 +26,14 @@ CLOSING_THRESHOLD = 0.8
 LONGER = (400, 500)
 """Lengths of the paper's out-of-distribution test set."""
 
+CERTIFICATE_LONGER = 3.6
+"""Certificates look at inputs up to this many times the training length (28 → 100 tokens)."""
+
 DEEPER_BY = 2
 """How far beyond the depth bound the deeper evaluation nests."""
+
+DEEPER_DRAWN = 8
+"""Sequences drawn for each deeper one that is wanted: not every one reaches that deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +120,35 @@ def longer_lengths(model: CanonicalTransformer, wanted: tuple[int, int]) -> tupl
     return (low, high) if low > model.task.max_length else None
 
 
+def certificate_lengths(model: CanonicalTransformer) -> tuple[int, int] | None:
+    """Lengths of the longer inputs of a certificate; None where none fits the model's positions."""
+    high = int(CERTIFICATE_LONGER * model.task.max_length)
+    return longer_lengths(model, (high - 8, high))
+
+
 def deeper_task(task: Task) -> Task:
     """The same task with a higher depth bound and room to reach it."""
     deeper = Dyck(task.language.vocabulary, task.language.depth + DEEPER_BY)
     return replace(task, language=deeper, max_length=max(task.max_length, 2 * deeper.depth + 2))
+
+
+def too_deep(model: CanonicalTransformer) -> str | None:
+    """Why a model cannot read inputs beyond its depth bound, or None."""
+    limit = model.architecture.max_positions
+    if model.architecture.embedding == "token_and_depth":
+        return "the input table holds no vectors for greater depths"
+    if limit is not None and limit < deeper_task(model.task).max_length + 2:
+        return f"the model has {limit} positions"
+    return None
+
+
+def draw_deeper(model: CanonicalTransformer, count: int, generator: np.random.Generator) -> Evidence | None:
+    """Up to ``count`` sequences that do nest beyond the depth bound; None where the model cannot read them."""
+    if too_deep(model) is not None:
+        return None
+    drawn = draw_evidence(deeper_task(model.task), DEEPER_DRAWN * count, generator)
+    kept = drawn.rows((drawn.depth * drawn.real).amax(1) > model.task.language.depth)
+    return kept.rows(slice(count)) if len(kept) else None
 
 
 def full_behaviour(
@@ -142,10 +173,8 @@ def full_behaviour(
     else:
         evidence = draw_evidence(task, longer_sequences, generator, lengths=lengths)
         report["longer"] = {**evaluate(model, evidence).to_json(), "lengths": list(lengths)}
-    if model.architecture.embedding == "token_and_depth":
-        reasons.append("deeper: the input table holds no vectors for greater depths")
-    elif (limit := model.architecture.max_positions) is not None and limit < deeper_task(task).max_length + 2:
-        reasons.append(f"deeper: the model has {limit} positions")
+    if (excuse := too_deep(model)) is not None:
+        reasons.append(f"deeper: {excuse}")
     else:
         deeper = draw_evidence(deeper_task(task), longer_sequences * 4, generator)
         report["deeper"] = {**evaluate(model, deeper).to_json(), "depth": deeper.task.language.depth}

@@ -57,21 +57,6 @@ def replace_head(model: CanonicalTransformer, head: Component, value: Tensor) ->
     return tap
 
 
-def ablated_logits(model: CanonicalTransformer, tokens: Tokens, cache: Cache, head: Component, value: Tensor) -> Logits:
-    """Logits with one head's z replaced, recomputed only from that head's write on.
-
-    ``cache`` must hold RESIDUAL and Z of the untouched pass over the same tokens.
-    """
-    check_head(model, head)
-    z = cache[Site.Z, head.layer].clone()
-    z[:, :, head.head] = value.to(z)
-
-    def tap(site: Site, layer: int, tensor: Tensor) -> Tensor:
-        return z if site is Site.Z and layer == head.layer else tensor
-
-    return model.run_from(cache[Site.RESIDUAL, head.layer], model.blocked(tokens), head.layer, tap)
-
-
 def check_head(model: CanonicalTransformer, head: Component) -> None:
     """Raise PlanError unless the model has this head."""
     heads = model.architecture.heads

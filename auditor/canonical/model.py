@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -71,15 +71,27 @@ class Attention(nn.Module):
             z = tap(Site.Z, layer, z)
         return self.write(z)
 
-    def fast(self, x: Residual, blocked: Mask) -> Residual:
-        """The same write without materialised patterns, for when only logits are wanted."""
-        q, k, v = (
-            _heads(x, w, b).transpose(1, 2)
-            for w, b in ((self.W_Q, self.b_Q), (self.W_K, self.b_K), (self.W_V, self.b_V))
-        )
+    def fast(self, x: Residual, blocked: Mask, *, read: int | None = None) -> Residual:
+        """The same write without materialised patterns, for when only logits are wanted.
+
+        ``read`` names the one position whose write is wanted: [batch, 1, model].
+        """
+        if read is not None:
+            blocked = blocked[..., [read], :].view(-1, 1, 1, x.shape[1])
+        q, k, v = (part.transpose(1, 2) for part in self._projected(x, read))
         allowed = None if blocked.dim() == 2 else ~blocked
         z = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, is_causal=allowed is None, scale=self.scale)
         return self.write(z.transpose(1, 2))
+
+    def _projected(self, x: Residual, read: int | None) -> tuple[Tensor, Tensor, Tensor]:
+        """q, k, v [batch, position, head, width] from one product; q of the one position ``read`` alone if named."""
+        weights, biases = (self.W_Q, self.W_K, self.W_V), (self.b_Q, self.b_K, self.b_V)
+        if read is None:
+            q, k, v = _joint_heads(x, weights, biases)
+        else:
+            q = _heads(x[:, [read]], self.W_Q, self.b_Q)
+            k, v = _joint_heads(x, weights[1:], biases[1:])
+        return q, k, v
 
     @property
     def output(self) -> tuple[Tensor, Tensor]:
@@ -103,6 +115,18 @@ class Attention(nn.Module):
 def _heads(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     flat = torch.addmm(bias.flatten(), x.flatten(0, 1), weight.flatten(1))
     return flat.view(*x.shape[:2], *bias.shape)
+
+
+def _joint_heads(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> list[Tensor]:
+    """The projections of several maps: one wide product is faster than narrow ones."""
+    joint = torch.cat([weight.flatten(1) for weight in weights], 1)
+    flat = torch.addmm(torch.cat([bias.flatten() for bias in biases]), x.flatten(0, 1), joint).view(*x.shape[:2], -1)
+    parts: list[Tensor] = []
+    start = 0
+    for bias in biases:
+        parts.append(flat[..., start : start + bias.numel()].view(*x.shape[:2], *bias.shape))
+        start += bias.numel()
+    return parts
 
 
 class Mlp(nn.Module):
@@ -152,21 +176,36 @@ class Layer(nn.Module):
 
     def forward(self, x: Residual, blocked: Mask, tap: Tap | None = None, *, fast: bool = False) -> Residual:
         """The residual stream after this block."""
-        switches = self.architecture
         y = self.normed("attention_in", x)
         a = self.attention.fast(y, blocked) if fast else self.attention(y, blocked, self.index, tap)
         if tap is not None:
             a = tap(Site.ATTENTION_OUT, self.index, a)
-        x = self.normed("attention_out", x + a if switches.attention_residual else a)
-        if switches.mlp == "none":
+        return self.mlp_half(self.add_attention(x, a), tap)
+
+    def add_attention(self, x: Residual, a: Residual) -> Residual:
+        """The stream between the halves, from the stream ``x`` that entered and what attention writes."""
+        return self.normed("attention_out", x + a if self.architecture.attention_residual else a)
+
+    def mlp_half(self, x: Residual, tap: Tap | None = None) -> Residual:
+        """The stream after this block, from the one between the halves."""
+        if self.architecture.mlp == "none":
             return x
-        h = self.normed("mlp_in", x)
-        if switches.mlp_input_residual:
-            x = h = h + x
+        h, x = self.mlp_input(x)
         f = h if self.mlp is None else self.mlp(h, self.index, tap)
         if tap is not None:
             f = tap(Site.MLP_OUT, self.index, f)
-        return self.normed("mlp_out", x + f if switches.mlp_residual else f)
+        return self.add_mlp(x, f)
+
+    def mlp_input(self, x: Residual) -> tuple[Residual, Residual]:
+        """What the MLP reads, and the stream that goes past it."""
+        h = self.normed("mlp_in", x)
+        if self.architecture.mlp_input_residual:
+            h = x = h + x
+        return h, x
+
+    def add_mlp(self, x: Residual, f: Residual) -> Residual:
+        """The stream after this block, from the one past the MLP and what the MLP writes."""
+        return self.normed("mlp_out", x + f if self.architecture.mlp_residual else f)
 
     def normed(self, site: str, x: Residual) -> Residual:
         """x through the norm of that site, or x itself."""
@@ -254,17 +293,23 @@ class CanonicalTransformer(nn.Module):
         """Logits from the last residual stream."""
         if self.architecture.read_out is not None:
             x = x[:, self.architecture.read_out]
+        return self.unembed(x)
+
+    def unembed(self, x: Residual) -> Logits:
+        """Logits of vectors of the last residual stream, [..., model], wherever they are read."""
         weight = self.W_E.T if self.W_U is None else self.W_U
         logits: Tensor = self.final_norm(x) @ weight + self.b_U
         return logits
 
     def embed(self, tokens: Tokens) -> Residual:
         """Input vectors: the table row of each token (and its depth), plus its position."""
+        return self.add_positions(self.token_vectors(tokens))
+
+    def token_vectors(self, tokens: Tokens) -> Residual:
+        """The table row of each token (and its depth), without its position."""
         if self.architecture.embedding == "token":
-            x = F.embedding(tokens, self.W_E)
-        else:
-            x = self.W_E[tokens, self.depth_slot(tokens)]
-        return self.add_positions(x)
+            return F.embedding(tokens, self.W_E)
+        return self.W_E[tokens, self.depth_slot(tokens)]
 
     def add_positions(self, x: Residual) -> Residual:
         """x plus the position encoding.

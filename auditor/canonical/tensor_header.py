@@ -46,20 +46,21 @@ class Header:
     metadata: Mapping[str, str]
 
 
-def read_header(data: bytes) -> Header:
-    """The header of a whole safetensors file in memory.
+def read_header(data: bytes, *, file_size: int | None = None) -> Header:
+    """The header of a safetensors file, of which at least the header is in memory; ``file_size`` if not all of it is.
 
     Raises:
         UnsafeFileError: too long, not JSON, a name twice, an unknown dtype, or shapes and ranges that contradict the
             bytes.
     """
-    size = header_size(data[:8], len(data))
+    whole = len(data) if file_size is None else file_size
+    size = header_size(data[:8], whole)
     entries = _parse(data[8 : 8 + size])
     metadata = _metadata(entries.pop("__metadata__", {}))
     if len(entries) > MAX_TENSORS:
         raise UnsafeFileError(f"a safetensors header with {len(entries)} tensors", expected=f"at most {MAX_TENSORS}")
     tensors = {name: _declared(name, entry) for name, entry in entries.items()}
-    _check_cover(tensors, len(data) - 8 - size)
+    _check_cover(tensors, whole - 8 - size)
     return Header(tensors, metadata)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.effects import head_ablation_effects, mean_head_outputs
+from auditor.ablation.sweep import head_ablation_effects
+from auditor.behaviour.effects import mean_head_outputs
 from auditor.behaviour.evidence import Evidence
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer

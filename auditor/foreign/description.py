@@ -13,12 +13,15 @@ _ACTION = "write it into the file given by --config"
 class Description:
     """A description whose facts are read by dotted name, for example ``lm.num_layers``.
 
+    ``action`` says where a missing fact is to be written.
+
     Raises:
         ConfigurationError: from every reader, for a fact that is missing or of the wrong type, by name.
     """
 
-    def __init__(self, facts: Mapping[str, Json]) -> None:
+    def __init__(self, facts: Mapping[str, Json], *, action: str = _ACTION) -> None:
         self._facts = facts
+        self._action = action
 
     def has(self, name: str) -> bool:
         """Whether the fact is stated."""
@@ -31,7 +34,9 @@ class Description:
         for part in filter(None, name.split(".")):
             inner = found.get(part, {})
             if not isinstance(inner, Mapping):
-                raise ConfigurationError(f"{name} is not a group of facts", expected="names and values", action=_ACTION)
+                raise ConfigurationError(
+                    f"{name} is not a group of facts", expected="names and values", action=self._action
+                )
             found = inner
         return found
 
@@ -40,7 +45,7 @@ class Description:
         section, _, key = name.rpartition(".")
         facts = self.section(section)
         if key not in facts:
-            raise ConfigurationError(f"no {name!r} in the description", expected="this fact", action=_ACTION)
+            raise ConfigurationError(f"no {name!r} in the description", expected="this fact", action=self._action)
         return facts[key]
 
     def whole(self, name: str, *, at_least: int = 1) -> int:
@@ -50,12 +55,39 @@ class Description:
             raise ConfigurationError(f"{name} = {_shown(found)}", expected=f"a whole number of at least {at_least}")
         return found
 
+    def positive(self, name: str) -> float:
+        """A number above 0. Text such as ``1e-5``, which YAML 1.1 does not read as a number, counts as one."""
+        found = self.fact(name)
+        try:
+            number = float(found) if isinstance(found, str) or type(found) in (int, float) else float("nan")
+        except (ValueError, OverflowError):
+            number = float("nan")
+        if not 0.0 < number < _LARGEST:
+            raise ConfigurationError(f"{name} = {_shown(found)}", expected="a positive number")
+        return number
+
     def truth(self, name: str) -> bool:
         """True or false."""
         found = self.fact(name)
         if type(found) is not bool:
             raise ConfigurationError(f"{name} = {_shown(found)}", expected="true or false")
         return found
+
+    def text(self, name: str) -> str:
+        """A text."""
+        found = self.fact(name)
+        if not isinstance(found, str):
+            raise ConfigurationError(f"{name} = {_shown(found)}", expected="a text")
+        return found
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts; one text stands for its characters."""
+        found = self.fact(name)
+        if isinstance(found, str):
+            return tuple(found)
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise ConfigurationError(f"{name} = {_shown(found)}", expected="a list of texts, or one text of characters")
+        return tuple(found)
 
     def choice(self, name: str, options: Iterable[str]) -> str:
         """One of a few words."""
@@ -65,15 +97,19 @@ class Description:
         return found
 
     def only(self, section: str, known: Iterable[str]) -> None:
-        """Raise ConfigurationError for a fact of this group that nobody reads."""
+        """Raise ConfigurationError for a fact of this group that nobody reads; "" is the outermost group."""
         names = frozenset(known)
         for key in self.section(section):
             if key not in names:
                 raise ConfigurationError(
-                    f"unknown option {_shown(f'{section}.{key}')}",
-                    expected=", ".join(sorted(names)),
+                    f"unknown option {_shown(f'{section}.{key}' if section else key)}",
+                    expected=", ".join(sorted(names)) or "none",
                     action="remove it, if the model does not depend on it",
                 )
+
+
+_LARGEST = 1e6
+"""Above any scale or epsilon in use."""
 
 
 def _shown(value: Json) -> str:

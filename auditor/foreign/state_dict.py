@@ -24,6 +24,17 @@ class StateDict:
         """
         return tuple(self._find(name).shape)
 
+    def axes(self, name: str, count: int) -> tuple[int, ...]:
+        """The shape of a tensor that must have so many axes.
+
+        Raises:
+            FormatError: no such tensor, or one with more or fewer axes.
+        """
+        shape = self.shape(name)
+        if len(shape) != count:
+            raise FormatError(f"tensor {name!r} of shape {list(shape)}", expected=f"{count} axes")
+        return shape
+
     def take(self, name: str, *shape: int, because: str) -> Tensor:
         """The tensor, as float32 or float64. ``because`` says where the expected shape comes from.
 

@@ -1,4 +1,4 @@
-"""Description files: JSON, or YAML without its dangerous and ambiguous parts.
+"""Description files: JSON, TOML, or YAML without its dangerous and ambiguous parts.
 
 YAML aliases are refused, because nine lines of them stand for a billion values, and so are doubled keys, of which all
 readers silently take one. YAML 1.1 reads ``3e-3`` as text: who needs a number converts it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ MAX_YAML_BYTES = 100_000
 """The YAML reader takes seconds per megabyte; real descriptions are a kilobyte."""
 
 MAX_NESTING = 20
-SUFFIXES = (".json", ".yaml", ".yml")
+SUFFIXES = (".json", ".toml", ".yaml", ".yml")
 _KINDS: dict[type, str] = {type(None): "nothing in it", list: "a list", str: "one text", bool: "one truth value"}
 
 
@@ -36,12 +37,11 @@ def read_configuration(path: Path) -> dict[str, Json]:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigurationError(f"description {path.name!a}", expected="a file in " + ", ".join(SUFFIXES))
-    is_json = path.suffix.lower() == ".json"
-    limit = MAX_JSON_BYTES if is_json else MAX_YAML_BYTES
+    kind = path.suffix.lower()
+    limit = MAX_JSON_BYTES if kind == ".json" else MAX_YAML_BYTES
     data = read_plain_file(path, limit=limit, missing=ConfigurationError, holds="a description")
     try:
-        text = data.decode("utf-8")
-        found = json.loads(text, object_pairs_hook=_distinct) if is_json else yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader with fewer powers
+        found = _parsed(data.decode("utf-8"), kind)
         _check_plain(found, 0)
     except ConfigurationError as wrong:
         raise ConfigurationError(f"{path.name}: {wrong.found}", expected=wrong.expected, action=wrong.action) from None
@@ -50,7 +50,7 @@ def read_configuration(path: Path) -> dict[str, Json]:
         raise ConfigurationError(f"{path.name}: {wrong.problem}{line}", expected="plain YAML") from None
     except (ValueError, yaml.YAMLError, RecursionError) as wrong:
         reason = ascii(str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__)[1:-1][:80]
-        raise ConfigurationError(f"{path.name}: {reason}", expected="JSON or YAML in UTF-8") from None
+        raise ConfigurationError(f"{path.name}: {reason}", expected="JSON, TOML or YAML in UTF-8") from None
     if not isinstance(found, dict):
         raise ConfigurationError(
             f"{path.name}: {_KINDS.get(type(found), 'a value')}", expected="a map of names to values"
@@ -58,13 +58,23 @@ def read_configuration(path: Path) -> dict[str, Json]:
     return found
 
 
+def _parsed(text: str, kind: str) -> object:
+    if kind == ".json":
+        return json.loads(text, object_pairs_hook=_distinct)
+    if kind == ".toml":
+        return tomllib.loads(text)
+    return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader with fewer powers
+
+
 def configuration_beside(checkpoint: Path) -> Path | None:
-    """The one description with the checkpoint's name and another ending, if there is one.
+    """The one description with the checkpoint's name and another ending, if there is one. A folder keeps its name.
 
     Raises:
         ConfigurationError: several of them.
     """
-    beside = [checkpoint.with_suffix(suffix) for suffix in SUFFIXES if checkpoint.suffix.lower() != suffix]
+    stem = checkpoint.name if checkpoint.is_dir() else checkpoint.stem
+    kinds = [suffix for suffix in SUFFIXES if checkpoint.is_dir() or checkpoint.suffix.lower() != suffix]
+    beside = [checkpoint.with_name(stem + suffix) for suffix in kinds if checkpoint.name]
     found = [path for path in beside if path.is_file()]
     if len(found) > 1:
         raise ConfigurationError(

@@ -11,6 +11,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import ArchitectureAdapter, Weights, adapters
 from auditor.errors import CheckpointError, FormatError
 from auditor.intake.configuration import configuration_beside, read_configuration
+from auditor.intake.model_folder import locate
 from auditor.intake.safe_loading import read_checkpoint
 from auditor.seeds import numpy_generator
 
@@ -38,14 +39,16 @@ def load(path: str | Path, *, config: str | Path | None = None, format: str = AU
         CheckpointError: no such file, or weights or logits that are not finite.
     """
     path = Path(path)
+    found = locate(path)
     described = Path(config) if config is not None else configuration_beside(path)
-    foreign = read_checkpoint(path)
+    foreign = read_checkpoint(found.weights)
     facts = None if described is None else read_configuration(described)
-    weights = Weights(foreign.tensors, facts, foreign.metadata)
+    library = found.library if foreign.library is None else foreign.library
+    weights = Weights(foreign.tensors, facts, foreign.metadata, library)
     adapter = choose(weights, format)
     model = adapter.convert(weights)
     probe(model)
-    return Loaded(model=model, format=adapter.name, sha256=foreign.sha256, name=_readable(path.stem))
+    return Loaded(model=model, format=adapter.name, sha256=foreign.sha256, name=_readable(found.name))
 
 
 def _readable(stem: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from auditor.errors import AuditorError, CheckpointError, UnsafeFileError
 
@@ -22,12 +24,22 @@ _KINDS = {
 }
 
 
+def _no_look(_file: BinaryIO, _size: int) -> None:
+    """Nothing is checked before the whole file is read."""
+
+
 def read_plain_file(
-    path: Path, *, limit: int, missing: type[AuditorError] = CheckpointError, holds: str = "a checkpoint"
+    path: Path,
+    *,
+    limit: int,
+    missing: type[AuditorError] = CheckpointError,
+    holds: str = "a checkpoint",
+    look: Callable[[BinaryIO, int], None] = _no_look,
 ) -> bytes:
     """All bytes of a plain file. ``holds`` says what should be in it.
 
-    The kind is checked on the open descriptor, which was opened without following a link or waiting for a writer.
+    ``look`` gets the open file and its size, and may refuse it before all of it is in memory. The kind is checked on
+    the open descriptor, which was opened without following a link or waiting for a writer.
 
     Raises:
         UnsafeFileError: a link, directory, pipe, socket or device, an empty file, or one over ``limit`` bytes.
@@ -43,6 +55,9 @@ def read_plain_file(
         if status.st_size > limit:
             raise UnsafeFileError(f"{path.name}: {status.st_size:,} bytes", expected=f"at most {limit:,}")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
+            if status.st_size:
+                look(file, status.st_size)
+                file.seek(0)
             data = file.read(limit + 1)
     finally:
         os.close(descriptor)

@@ -1,9 +1,9 @@
 """Runs one function of foreign bytes in a child process that is thrown away, under limits of memory, time and output.
 
 The child is forked from the process that has torch imported (about 30 ms; a fresh interpreter takes seconds), uses
-one thread, keeps no descriptor but the one it answers through, and never returns. What it answers is bytes: nothing
-that the child made is unpickled. Known limits: the network is not blocked, and a system without ``os.fork`` cannot
-read pickles at all.
+one thread, keeps no descriptor but the one it answers through, and never returns. It may open no other: no file, no
+pipe and no socket, so neither disk nor network. What it answers is bytes: nothing that the child made is unpickled.
+Known limits: a system without ``os.fork`` cannot read pickles at all; a process of root could lift its own limits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ MEMORY_BYTES = 3 * 2**29
 CPU_SECONDS = 10
 WALL_SECONDS = 10.0
 MAX_ANSWER_BYTES = 640 * 2**20
-MAX_DESCRIPTORS = 64
+ANSWER = 3
+"""The child's one descriptor besides standard input, output and error."""
 
 _REFUSED = 3  # exit status: the answer is a refusal in text
 _UNREADABLE = 4  # exit status: the answer is the text of an error of a library
@@ -77,6 +78,7 @@ def _child(work: Callable[[bytes], bytes], data: bytes, answer: int) -> None:
     code = _UNREADABLE
     try:
         _restrict(answer)
+        answer = ANSWER
         try:
             result = work(data)
             code = 0
@@ -106,8 +108,9 @@ def _restrict(answer: int) -> None:
     silence = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(silence, standard)
-    os.closerange(3, answer)
-    os.closerange(answer + 1, os.sysconf("SC_OPEN_MAX"))
+    if answer != ANSWER:
+        os.dup2(answer, ANSWER)
+    os.closerange(ANSWER + 1, os.sysconf("SC_OPEN_MAX"))
     warnings.simplefilter("ignore")  # nobody reads them there, and the parent may turn them into errors
     torch.set_num_threads(1)
     own = _address_space()
@@ -115,7 +118,7 @@ def _restrict(answer: int) -> None:
         _limit(resource.RLIMIT_AS, own + MEMORY_BYTES)
     _limit(resource.RLIMIT_CPU, CPU_SECONDS)
     _limit(resource.RLIMIT_FSIZE, MAX_ANSWER_BYTES)
-    _limit(resource.RLIMIT_NOFILE, MAX_DESCRIPTORS)
+    _limit(resource.RLIMIT_NOFILE, ANSWER + 1)
     _limit(resource.RLIMIT_CORE, 0)
 
 

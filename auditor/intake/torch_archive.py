@@ -8,11 +8,11 @@ own opcodes are read first.
 
 from __future__ import annotations
 
-import io
 import pickletools
 import zipfile
 import zlib
 from pathlib import PurePosixPath
+from typing import BinaryIO
 
 from auditor.errors import UnsafeFileError
 
@@ -38,17 +38,17 @@ _BY_STACK = frozenset(("STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EX
 """Opcodes that name or build objects in ways ``torch.save`` does not use for tensors."""
 
 
-def check_archive(data: bytes) -> None:
-    """Check the zip and the pickle in it, without unpickling.
+def check_archive(file: BinaryIO, size: int) -> None:
+    """Check the zip and the pickle in it, without unpickling and record by record, so that a large one takes no memory.
 
     Raises:
         UnsafeFileError: not a whole zip of ``torch.save``, compressed or damaged records, code, or a pickle that
             names more than tensors.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(file) as archive:
             records = archive.infolist()
-            _check_records(records, len(data))
+            _check_records(records, size)
             damaged = archive.testzip()
             if damaged is not None:
                 raise UnsafeFileError(

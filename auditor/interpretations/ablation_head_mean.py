@@ -7,9 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.behaviour.effects import head_ablation_effects, mean_head_outputs
+from auditor.ablation.substitutes import mean
+from auditor.ablation.sweep import head_effects
 from auditor.behaviour.evidence import Evidence
 from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod
 from auditor.expectations import head_scores
 from auditor.records import Expected, Interpretation
@@ -37,5 +39,5 @@ class HeadMeanAblation(InterpretationMethod):
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        effects = head_ablation_effects(model, evidence, mean_head_outputs(model, evidence))
+        effects = head_effects(model, evidence, mean(model, evidence, Site.Z))
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-import torch
 
-from auditor.behaviour.effects import head_ablation_effects
+from auditor.ablation.substitutes import zero
+from auditor.ablation.sweep import head_effects
 from auditor.behaviour.evidence import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
@@ -39,7 +39,5 @@ class HeadZeroAblation(InterpretationMethod):
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        zero = torch.zeros((), dtype=model.dtype)
-        heads = model.architecture.heads
-        effects = head_ablation_effects(model, evidence, dict.fromkeys(heads, zero))
-        return Interpretation(self.name, ("sequence", "head"), heads, effects)
+        effects = head_effects(model, evidence, zero(model))
+        return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from auditor.behaviour.evidence import Evidence
+from auditor.canonical.circuits import frobenius_norms, ov_circuits
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
 from auditor.expectations import head_scores
@@ -32,7 +33,7 @@ class OvNorm(InterpretationMethod):
         exact_centred_writing=Expected.CHANGES,
         exact_mean_direction_writing=Expected.CHANGES,
         exact_norm_null_shift=Expected.CHANGES,
-        exact_residual_rotation=Expected.OPEN,
+        exact_residual_rotation=Expected.CHANGES,
     )
 
     @torch.no_grad()
@@ -41,10 +42,5 @@ class OvNorm(InterpretationMethod):
     ) -> Interpretation:
         """Scores [head]; reads weights only."""
         del evidence, generator
-        norms = []
-        for attention in model.attentions:
-            values = attention.W_V.movedim(1, 0)  # [head, model, value_width]
-            circuits = values if attention.W_O is None else values @ attention.W_O
-            norms.append(circuits.flatten(1).norm(dim=1))
-        scores = torch.cat(norms).double().numpy()
-        return Interpretation(self.name, ("head",), model.architecture.heads, scores)
+        scores = frobenius_norms(ov_circuits(model))
+        return Interpretation(self.name, ("head",), model.architecture.heads, scores.double().numpy())

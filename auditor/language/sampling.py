@@ -47,6 +47,10 @@ class Sample:
         lengths = self.lengths[index]
         return Sample(self.tokens[index][:, : int(lengths.max(initial=2))], lengths)
 
+    def with_label(self) -> Sample:
+        """The same sequences with one more column, a label that says nothing: their last token becomes an input."""
+        return Sample(np.concatenate([self.tokens, self.tokens[:, -1:]], axis=1), self.lengths + 1)
+
 
 def sample(
     language: Dyck,

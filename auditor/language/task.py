@@ -34,6 +34,7 @@ class Task:
     max_length: int = 28
     prefixes: bool = False
     open_probability: float = 0.5
+    reads_end: bool = False  # whether a classifier is shown END behind the string
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -46,11 +47,21 @@ class Task:
             raise ConfigurationError(f"training lengths up to {self.max_length:,}", expected=f"at most {MAX_LENGTH:,}")
         if not 0.0 < self.open_probability < 1.0:
             raise ConfigurationError(f"open_probability = {self.open_probability}", expected="a number between 0 and 1")
+        if self.reads_end and (self.objective != "classifier" or self.language.vocabulary.end is None or self.prefixes):
+            raise ConfigurationError(
+                "reads_end without an END to read", expected="a classifier of complete strings, and an END token"
+            )
+
+    @property
+    def longest_input(self) -> int:
+        """Tokens of the longest input in distribution."""
+        is_last_label = self.objective != "classifier" and (self.prefixes or self.language.vocabulary.end is None)
+        return self.max_length + (self.language.vocabulary.start is not None) + self.reads_end - is_last_label
 
     def draw(self, count: int, generator: np.random.Generator, *, lengths: tuple[int, int] | None = None) -> Sample:
         """Sequences in distribution, or of other ``lengths`` (minimum, maximum) under the same grammar."""
         low, high = lengths or (self.min_length, self.max_length)
-        return sample(
+        given = sample(
             self.language,
             count=count,
             generator=generator,
@@ -59,6 +70,9 @@ class Task:
             prefixes=self.prefixes,
             open_probability=self.open_probability,
         )
+        ends = self.language.vocabulary.end is not None and not self.prefixes
+        is_read_whole = self.reads_end or (self.objective == "classifier" and not ends)
+        return given.with_label() if is_read_whole else given
 
     def covered(self, given: Sample, found: States) -> NDArray[np.bool_]:
         """[batch, input position] True where the training objective constrains the output.
@@ -88,7 +102,7 @@ class Task:
         return distribution(self.language, found, opens=must_open, ends=np.zeros_like(must_open))
 
     def to_json(self) -> dict[str, Any]:
-        """JSON form of every field."""
+        """JSON form of every field; ``reads_end`` only where it is true, so that older descriptions stay as they are."""
         return {
             "brackets": self.language.types,
             "depth": self.language.depth,
@@ -98,6 +112,7 @@ class Task:
             "max_length": self.max_length,
             "prefixes": self.prefixes,
             "open_probability": self.open_probability,
+            **({"reads_end": True} if self.reads_end else {}),
         }
 
     @classmethod
@@ -122,6 +137,7 @@ class Task:
                 max_length=data["max_length"],
                 prefixes=data["prefixes"],
                 open_probability=float(data["open_probability"]),
+                reads_end=data.get("reads_end", False),
             )
         except KeyError as missing:
             raise ConfigurationError(f"a task without {missing.args[0]!r}", expected="every field of a task") from None
@@ -144,6 +160,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "max_length": (int,),
     "prefixes": (bool,),
     "open_probability": (float, int),
+    "reads_end": (bool,),
 }
 """The fields of a task in JSON, and what each may be; a truth value is no number here."""
 

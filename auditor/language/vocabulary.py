@@ -61,26 +61,44 @@ class Vocabulary:
         return len(self.opening)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a string: tokens separated by blanks, or one character each when every spelling is one character.
+        """Ids of a string: tokens with or without blanks between them.
+
+        START, END, PAD and MASK may be written so, whatever their spelling, unless another token is spelled so.
 
         Raises:
-            LanguageError: a token that is not in the vocabulary.
+            LanguageError: a token that is not in the vocabulary, or a piece without blanks that reads two ways.
         """
         index = {spelling: i for i, spelling in enumerate(self.spellings)}
-        pieces = text.split()
-        if any(piece not in index for piece in pieces):
-            characters = [c for c in text if not c.isspace()]
-            if all(c in index for c in characters):
-                pieces = characters
-        for position, piece in enumerate(pieces):
-            if piece not in index:
-                brackets = [self.spellings[i] for i in (*self.opening, *self.closing)]
-                raise LanguageError(
-                    f"unknown token {piece[:20]!r} at position {position}",
-                    expected=f"brackets {' '.join(brackets)}",
-                    action="separate tokens with blanks",
-                )
-        return [index[piece] for piece in pieces]
+        names = {"START": self.start, "END": self.end, "PAD": self.pad, "MASK": self.mask}
+        index = {**{name: i for name, i in names.items() if i is not None}, **index}
+        ids: list[int] = []
+        for piece in text.split():
+            ids += [index[piece]] if piece in index else self._segmented(piece, index, len(ids))
+        return ids
+
+    def _segmented(self, piece: str, index: Mapping[str, int], position: int) -> list[int]:
+        """The one way to cut a piece into spellings, by the number of ways to cut each of its beginnings."""
+        ways, last = [1, *[0] * len(piece)], [0] * (len(piece) + 1)
+        longest = max(map(len, index))
+        for stop in range(1, len(piece) + 1):
+            for start in range(max(0, stop - longest), stop):
+                if ways[start] and piece[start:stop] in index:
+                    ways[stop] = min(2, ways[stop] + ways[start])  # more than two make no difference
+                    last[stop] = start
+        reached = max(stop for stop in range(len(piece) + 1) if ways[stop])
+        ids, stop = [], reached
+        while stop:
+            ids.append(index[piece[last[stop] : stop]])
+            stop = last[stop]
+        if ways[-1] == 1:
+            return ids[::-1]
+        brackets = [self.spellings[i] for i in (*self.opening, *self.closing)]
+        what, where = ("a piece that reads two ways", 0) if ways[-1] else ("unknown token", reached)
+        raise LanguageError(
+            f"{what} {piece[where:][:20]!r} at position {position + (len(ids) if where else 0)}",
+            expected=f"brackets {' '.join(brackets)}",
+            action="separate tokens with blanks",
+        )
 
     def decode(self, ids: list[int]) -> list[str]:
         """Spellings of ids."""

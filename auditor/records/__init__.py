@@ -10,11 +10,23 @@ from auditor.records.cell import Cell
 from auditor.records.finding import Claim, Finding
 from auditor.records.interpretation import Component, Interpretation, MethodCard, Relabelling
 from auditor.records.report import AuditReport, Illustration
-from auditor.records.states import AuditState, CellState, Compared, Expected, Kind, Stage, VariantState, Verdict
-from auditor.records.values import ALL_OTHERS, ORIGINAL, Json
+from auditor.records.spread import FlipRate, RashomonInterval
+from auditor.records.states import (
+    AuditState,
+    CellState,
+    Compared,
+    Expected,
+    Kind,
+    Multiplicity,
+    Stage,
+    VariantState,
+    Verdict,
+)
+from auditor.records.values import AGAIN, ALL_OTHERS, ORIGINAL, Json
 from auditor.records.variant import Certificate, Variant
 
 __all__ = [
+    "AGAIN",
     "ALL_OTHERS",
     "ORIGINAL",
     "AuditReport",
@@ -27,11 +39,14 @@ __all__ = [
     "Component",
     "Expected",
     "Finding",
+    "FlipRate",
     "Illustration",
     "Interpretation",
     "Json",
     "Kind",
     "MethodCard",
+    "Multiplicity",
+    "RashomonInterval",
     "Relabelling",
     "Stage",
     "Variant",

@@ -14,6 +14,9 @@ from auditor.records.values import Json
 WHOLE = ("tokens", "embedding", "bias")
 """Parts of the model rather than of a layer."""
 
+ATTRIBUTIONS = "attribution_"
+"""How the names of attribution methods begin: where they are judged themselves, they are parts of no layer."""
+
 COMPONENT_AXES = ("head", "neuron", "part")
 """Axes that may run over the components of an interpretation."""
 
@@ -25,7 +28,7 @@ MOVED_BY = {"head": "head", "to_head": "head", "neuron": "neuron"}
 class Component:
     """A named part of a model: a head or a neuron of a layer, or a part such as "attention", "mlp" or "residual".
 
-    The parts in ``WHOLE`` belong to the model, not to a layer; their layer is 0.
+    The parts in ``WHOLE``, and attribution methods, belong to the model, not to a layer; their layer is 0.
     """
 
     layer: int
@@ -40,9 +43,10 @@ class Component:
             return f"L{self.layer}H{self.head}"
         if self.neuron is not None:
             return f"L{self.layer}N{self.neuron}"
-        if self.part in WHOLE:
-            return self.part
-        return f"L{self.layer}" if self.part is None else f"L{self.layer}.{self.part}"
+        if self.part is None:
+            return f"L{self.layer}"
+        is_whole = self.part in WHOLE or self.part.startswith(ATTRIBUTIONS)
+        return self.part if is_whole else f"L{self.layer}.{self.part}"
 
     def to_json(self) -> dict[str, int | str]:
         """Only the coordinates that are set."""
@@ -109,6 +113,7 @@ class MethodCard:
     claims: tuple[str, ...]  # value, rank, pattern
     distance: str
     expected: Mapping[str, Expected]  # by name of an exact symmetry; absent: open
+    predicates: Mapping[str, float] = field(default_factory=dict)  # name → the mean score from which it holds
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,9 @@ class AuditReport:
     variants: tuple[Variant, ...]
     interpretations: tuple[Mapping[str, Json], ...]
     findings: tuple[Finding, ...]
-    not_applicable: tuple[Mapping[str, str], ...]  # {"what": "method"|"equivalence", "name": …, "why": …}
+    not_applicable: tuple[
+        Mapping[str, str], ...
+    ]  # {"what": "method"|"equivalence", "name": …, "why": …}; "equivalence" where a method fails one only
     illustrations: tuple[Illustration, ...]
     summary: Mapping[str, Json]
 

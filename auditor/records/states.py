@@ -39,6 +39,13 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class Multiplicity(StrEnum):
+    """How the false discovery rate over the claims of an audit is held."""
+
+    BENJAMINI_HOCHBERG = "bh"  # claims that are independent or move together (1995)
+    BENJAMINI_YEKUTIELI = "by"  # claims that depend on each other in any way (2001)
+
+
 class VariantState(StrEnum):
     """Whether a variant may carry a verdict."""
 

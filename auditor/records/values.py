@@ -1,4 +1,4 @@
-"""Plain values that records are made of, and the two keys with a meaning of their own."""
+"""Plain values that records are made of, and the keys with a meaning of their own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ Json = Any
 
 ORIGINAL = "original"
 """The key under which the audited model stands beside its variants."""
+
+AGAIN = "original/again"
+"""The key of a second run on the audited model, of a method that draws at random: the noise of the method itself."""
 
 ALL_OTHERS = "*"
 """What the concluding cell needs: every other cell of its audit."""

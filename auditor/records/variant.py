@@ -30,7 +30,9 @@ class Certificate:
     disagreement: float | None = None
     disagreement_upper95: float | None = None
     closing_accuracy: tuple[float, float] | None = None  # (original, variant)
+    closing_accuracy_upper95: float | None = None  # of the absolute difference, from the paired test
     longer: Mapping[str, float] | None = None
+    deeper: Mapping[str, float] | None = None  # beyond the depth bound; reported, under no margin
     uncovered: Mapping[str, float] | None = None  # outputs that the training objective does not cover
 
     def to_json(self) -> dict[str, Json]:
@@ -49,7 +51,9 @@ class Certificate:
             "disagreement": self.disagreement,
             "disagreement_upper95": self.disagreement_upper95,
             "closing_accuracy": None if self.closing_accuracy is None else list(self.closing_accuracy),
+            "closing_accuracy_upper95": self.closing_accuracy_upper95,
             "longer": None if self.longer is None else dict(self.longer),
+            "deeper": None if self.deeper is None else dict(self.deeper),
             "uncovered": None if self.uncovered is None else dict(self.uncovered),
         }
 

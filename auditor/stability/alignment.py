@@ -23,7 +23,8 @@ def align(found: Interpretation, relabelling: Relabelling, components: tuple[Com
     """
     for axis in found.axes:
         if axis not in COMPONENT_AXES and (moves := relabelling.moves.get(MOVED_BY.get(axis, ""))) is not None:
-            found = _axis_in_order(found, axis, moves)
+            runs_alike = MOVED_BY[axis] == MOVED_BY.get(found.component_axis)
+            found = _axis_in_order(found, axis, moves, at_least=len(components) if runs_alike else 0)
     moves = relabelling.moves.get(MOVED_BY.get(found.component_axis, ""))
     return found if moves is None else _components_in_order(found, moves, components)
 
@@ -45,10 +46,10 @@ def _components_in_order(found: Interpretation, moves: Moves, components: tuple[
     return Interpretation(found.method, found.axes, components, values, undefined)
 
 
-def _axis_in_order(found: Interpretation, name: str, moves: Moves) -> Interpretation:
+def _axis_in_order(found: Interpretation, name: str, moves: Moves, *, at_least: int) -> Interpretation:
     axis = found.axes.index(name)
     olds = [stands_for[0] for stands_for in moves if stands_for is not None and len(stands_for) == 1]
-    values = _blank(found.values, axis, max(olds, default=-1) + 1)
+    values = _blank(found.values, axis, max(at_least, max(olds, default=-1) + 1))
     ordered, source = np.moveaxis(values, axis, 0), np.moveaxis(found.values, axis, 0)
     for old in range(len(ordered)):
         new = [index for index, stands_for in enumerate(moves) if stands_for == (old,)]

@@ -13,6 +13,8 @@ Array = NDArray[np.float64]
 SMALLEST_EFFECT: Mapping[str, float] = {
     "value": 0.10,  # a score quoted to one digit survives a change of a tenth
     "rank": 0.0,  # a claim "c is the top" fails as soon as another component is ahead
+    "set": 0.0,  # a claim "these lead" fails as soon as another component is ahead of one of them
+    "predicate": 0.0,  # a claim "at least θ" fails as soon as the mean score is below θ
     "pattern": 0.10,  # a tenth of the attention mass elsewhere is visible in a heat map
 }
 """Δ, the smallest effect of interest by kind of claim, for behavioural variants."""
@@ -42,12 +44,12 @@ def relative_change(original: Array, variant: Array) -> Array:
     return change
 
 
-def rank_shortfall(scores: Array, index: int) -> Array:
-    """How far another component is ahead of ``index``, relative to the largest |score|: negative while it leads.
+def rank_shortfall(scores: Array, index: int, top: int = 1) -> Array:
+    """How far the ``top``-th best of the others is ahead of ``index``, relative to the largest |score|.
 
-    [...].
+    Negative while the component is among the ``top``. [...].
     """
-    others = np.delete(scores, index, axis=-1).max(axis=-1)
+    others = np.sort(np.delete(scores, index, axis=-1), axis=-1)[..., -top]
     largest = np.abs(scores).max(axis=-1)
     gap: Array = (others - scores[..., index]) / np.where(largest > 0, largest, 1.0)
     return gap
@@ -80,8 +82,9 @@ def pattern_distance(distance: str, original: Array, variant: Array) -> RowVaria
     ours, theirs = (np.where(known, a, 0.0).reshape(*a.shape[:2], -1) for a in (original, variant))
     size = np.linalg.norm(ours, axis=-1)
     if distance == "cosine":
-        both = size * np.linalg.norm(theirs, axis=-1)
-        cosine = np.where(both > 0, (ours * theirs).sum(-1) / np.where(both > 0, both, 1.0), 1.0 * (size == both))
+        both = np.sqrt((ours * ours).sum(-1) * (theirs * theirs).sum(-1))  # 1 exactly where nothing moved
+        alike = np.linalg.norm(ours - theirs, axis=-1) == 0
+        cosine = np.where(both > 0, (ours * theirs).sum(-1) / np.where(both > 0, both, 1.0), 1.0 * alike)
         total = 1.0 - cosine
     else:
         total = np.linalg.norm(theirs - ours, axis=-1) / np.where(size > 0, size, 1.0)

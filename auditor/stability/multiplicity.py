@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from auditor.records import Multiplicity
 
-def q_values(p: Sequence[float]) -> list[float]:
-    """Benjamini–Hochberg adjusted p-values, in the given order (Benjamini & Hochberg 1995)."""
+
+def q_values(p: Sequence[float], procedure: str = Multiplicity.BENJAMINI_HOCHBERG) -> list[float]:
+    """Adjusted p-values in the given order (Benjamini & Hochberg 1995, Benjamini & Yekutieli 2001)."""
     if not p:
         return []
-    return [float(q) for q in stats.false_discovery_control(np.asarray(p), method="bh")]
+    return [float(q) for q in stats.false_discovery_control(np.asarray(p), method=str(procedure))]

@@ -6,18 +6,20 @@ outputs are cached for a pool of sequences and revisited in random batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
+from auditor.canonical.sites import Site, Tap
 from auditor.language.grammar import states
 from auditor.language.sampling import Sample
 from auditor.language.task import Task
+from auditor.tensors import Mask
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,20 @@ class Schedule:
     peak: float = 1.5e-2
     clip: float = 1.0
     ramp: int = 100  # steps over which the penalty grows to its full weight
+    drill: float = 0.0  # share of each batch drawn in proportion to a sequence's last seen KL
 
+
+UNSEEN = 10.0
+"""KL of a sequence that was not seen yet, nats: above what is left of any after a few steps."""
 
 SHORTEST_CYCLE = 8
 """Steps below which the one-cycle schedule is cut off: its rise, a quarter of them, must take more than one step."""
 
 Penalty = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(student pattern, teacher pattern, real) → scalar; patterns [batch, head, query, key], real [batch, query]."""
+
+Losses = Callable[[Pool], tuple[Tensor, Tensor]]
+"""A batch → (KL to the teacher of each sequence, as :func:`kl_to_teacher` gives it; penalty)."""
 
 
 @torch.no_grad()
@@ -97,23 +106,70 @@ def distil(
     pools: Sequence[Pool],
     *,
     first_layer: int,
-    penalty: Penalty,
+    schedule: Schedule,
+    generator: np.random.Generator,
+    progress: Callable[[float, str], None],
+    penalty: Penalty | None = None,
+    weight: float = 0.0,
+    penalised: Collection[int] = (),
+    frozen: Collection[nn.Parameter] = (),
+) -> None:
+    """Minimise KL(teacher ‖ student) + weight · penalty over the covered outputs, in place.
+
+    ``teacher`` gives the attention patterns that the penalty compares with, summed over the ``penalised`` layers (none
+    named: the first trained one). Pools are visited in turn, so that a pool named twice gets twice the batches.
+    ``frozen`` parameters stay as they are. ``progress`` may raise to interrupt.
+    """
+    watched = frozenset(penalised) or {first_layer}
+
+    def losses(pool: Pool) -> tuple[Tensor, Tensor]:
+        blocked = student.blocked(pool.tokens)
+        if penalty is None:
+            answers = student.run_from(pool.residual, blocked, first_layer, fast=True)
+            return kl_to_teacher(pool, answers.log_softmax(-1)), torch.zeros(())
+        theirs = _teacher_patterns(teacher, pool, blocked, first_layer, watched)
+        ours: dict[int, Tensor] = {}
+        answers = student.run_from(pool.residual, blocked, first_layer, _collector(ours, watched))
+        asked = torch.stack([penalty(ours[layer], theirs[layer], pool.real) for layer in sorted(watched)]).sum()
+        return kl_to_teacher(pool, answers.log_softmax(-1)), asked
+
+    optimise(
+        student,
+        [parameter for parameter in weights_from(student, first_layer) if all(parameter is not f for f in frozen)],
+        losses,
+        pools,
+        weight=weight,
+        schedule=schedule,
+        generator=generator,
+        progress=progress,
+    )
+
+
+def weights_from(student: CanonicalTransformer, first_layer: int) -> list[nn.Parameter]:
+    """The parameters of a layer and of all that follows it; an embedding tied to the unembedding stays out."""
+    found = [p for layer in student.layers[first_layer:] for p in layer.parameters()]
+    return [*found, *student.final_norm.parameters(), student.b_U, *([] if student.W_U is None else [student.W_U])]
+
+
+def optimise(
+    student: CanonicalTransformer,
+    trained: Sequence[nn.Parameter],
+    losses: Losses,
+    pools: Sequence[Pool],
+    *,
     weight: float,
     schedule: Schedule,
     generator: np.random.Generator,
     progress: Callable[[float, str], None],
 ) -> None:
-    """Minimise KL(teacher ‖ student) + weight · penalty over the covered outputs, in place.
+    """Minimise KL + weight · penalty over random batches of the pools, in place; only ``trained`` moves.
 
-    ``teacher`` gives the attention patterns that the penalty compares with. Pools are visited in turn, so that a pool
-    named twice gets twice the batches. ``progress`` may raise to interrupt.
+    Few sequences carry most of the KL, so a share of each batch may be drawn in proportion to what each sequence had
+    when it was last seen (prioritised sampling, Schaul et al. 2016, arXiv 1511.05952); what was never seen comes first.
     """
-    trained = [p for layer in student.layers[first_layer:] for p in layer.parameters()]
-    trained += [*student.final_norm.parameters(), student.b_U] + ([] if student.W_U is None else [student.W_U])
-    frozen = [p for p in student.parameters() if all(p is not t for t in trained)]
-    switched = [(p, p.requires_grad) for p in (*trained, *frozen)]
-    for parameter in frozen:
-        parameter.requires_grad_(False)
+    switched = [(parameter, parameter.requires_grad) for parameter in student.parameters()]
+    for parameter, _ in switched:
+        parameter.requires_grad_(any(parameter is t for t in trained))
     optimiser = torch.optim.Adam(trained, lr=schedule.peak / 25, betas=(0.9, 0.99))
     cycle = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
@@ -122,11 +178,15 @@ def distil(
         pct_start=0.25,
         cycle_momentum=False,
     )
+    last_seen = {id(pool): np.full(len(pool), UNSEEN) for pool in pools}
     try:
         for step in range(schedule.steps):
             pool = pools[step % len(pools)]
-            rows = torch.from_numpy(generator.integers(0, len(pool), size=pool.batch))
-            kl, asked = _losses(student, teacher, pool.rows(rows), first_layer, penalty)
+            rows = _drawn(last_seen[id(pool)], pool.batch, schedule.drill, generator)
+            batch = pool.rows(torch.from_numpy(rows))
+            totals, asked = losses(batch)
+            last_seen[id(pool)][rows] = totals.detach().clamp_min(0).nan_to_num().numpy()
+            kl = totals.sum() / batch.covered.sum()
             loss = kl + weight * min(1.0, (step + 1) / schedule.ramp) * asked
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -142,21 +202,43 @@ def distil(
             parameter.grad = None
 
 
-def _losses(
-    student: CanonicalTransformer, teacher: CanonicalTransformer, pool: Pool, first_layer: int, penalty: Penalty
-) -> tuple[Tensor, Tensor]:
-    """KL over the covered outputs, and the penalty on the first trained layer's patterns."""
-    patterns: list[Tensor] = []
+def kl_to_teacher(pool: Pool, log_q: Tensor) -> Tensor:
+    """KL(teacher ‖ student) of each sequence, summed over its covered outputs, nats, [sequence]."""
+    return ((pool.log_p.exp() * (pool.log_p - log_q)).sum(-1) * pool.covered).sum(-1)
+
+
+def _drawn(
+    last_seen: NDArray[np.float64], count: int, drill: float, generator: np.random.Generator
+) -> NDArray[np.intp]:
+    """Rows of a pool: each uniform, or with probability ``drill`` in proportion to ``last_seen``."""
+    if not drill:
+        return generator.integers(0, len(last_seen), size=count)
+    total = last_seen.sum()
+    share = drill * last_seen / total if total else np.full(len(last_seen), drill / len(last_seen))
+    edges = np.cumsum(share + (1 - drill) / len(last_seen))
+    return np.searchsorted(edges[:-1], generator.random(count), side="right")
+
+
+@torch.no_grad()
+def _teacher_patterns(
+    teacher: CanonicalTransformer, pool: Pool, blocked: Mask, first_layer: int, watched: Collection[int]
+) -> dict[int, Tensor]:
+    """The teacher's attention in some layers; what follows the last of them is not run."""
+    found: dict[int, Tensor] = {}
+    tap, x = _collector(found, watched), pool.residual
+    for layer in range(first_layer, max(watched)):
+        x = teacher.block(layer)(x, blocked, tap)
+    last = teacher.block(max(watched))
+    last.attention(last.normed("attention_in", x), blocked, max(watched), tap)
+    return found
+
+
+def _collector(found: dict[int, Tensor], watched: Collection[int]) -> Tap:
+    """A tap that keeps the patterns of some layers."""
 
     def tap(site: Site, layer: int, value: Tensor) -> Tensor:
-        if site is Site.PATTERN and layer == first_layer:
-            patterns.append(value)
+        if site is Site.PATTERN and layer in watched:
+            found[layer] = value
         return value
 
-    blocked = student.blocked(pool.tokens)
-    with torch.no_grad():
-        teacher.block(first_layer)(pool.residual, blocked, tap)
-    log_q = student.run_from(pool.residual, blocked, first_layer, tap).log_softmax(-1)
-    kl = ((pool.log_p.exp() * (pool.log_p - log_q)).sum(-1) * pool.covered).sum() / pool.covered.sum()
-    theirs, ours = patterns
-    return kl, penalty(ours, theirs, pool.real)
+    return tap

@@ -122,7 +122,7 @@ def new_model(architecture: Architecture, task: Task, seed: int) -> CanonicalTra
     Raises:
         ConfigurationError: the architecture and the task do not fit together.
     """
-    _check(architecture, task)
+    check_trainable(architecture, task)
     return initialise(CanonicalTransformer(architecture, task), torch_generator(seed, "fit", "weights"))
 
 
@@ -172,7 +172,8 @@ def _held_out(task: Task, seed: int, count: int) -> Batch:
     return next(iter(objective_of(task).batches(1, count, numpy_generator(seed, "fit", "held out"))))
 
 
-def _check(architecture: Architecture, task: Task) -> None:
+def check_trainable(architecture: Architecture, task: Task) -> None:
+    """Raise ConfigurationError where an architecture and a task cannot be trained together."""
     vocabulary = task.language.vocabulary
     if (task.objective == "classifier") != (architecture.classes == 2):
         raise ConfigurationError(

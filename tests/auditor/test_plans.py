@@ -22,6 +22,7 @@ from auditor.plans import PLANS, planned_variants, read_plan
         ("exact_variants = 10000000", "from 0 to 1,000"),
         ('breadth = "huge"', "quick or standard or full"),
         ("alpha = nan", "alpha = nan"),
+        ('multiplicity = "bonferroni"', "multiplicity = 'bonferroni'"),
         ("bootstrap_draws = 5", "bootstrap draws"),
         ('base = "nope"', "base = 'nope'"),
         ('base = ["quick"]', r"base = \['quick'\]"),

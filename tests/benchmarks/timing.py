@@ -24,7 +24,8 @@ class Line:
     def write(self) -> None:
         """One line on the standard output."""
         ratio = self.ours / self.naive if self.more_is_better else self.naive / self.ours
-        goal = "" if self.goal is None else f"   goal {self.goal:,.0f}: {'met' if self.ours >= self.goal else 'MISSED'}"
+        is_met = self.goal is not None and (self.ours >= self.goal) is self.more_is_better
+        goal = "" if self.goal is None else f"   goal {self.goal:,.0f}: {'met' if is_met else 'MISSED'}"
         ours, naive = (f"{value:14,.{0 if self.more_is_better else 2}f}" for value in (self.ours, self.naive))
         sys.stdout.write(f"{self.name:58}{ours} {self.unit:9}naive {naive}   {ratio:8.1f} ×{goal}\n")
 

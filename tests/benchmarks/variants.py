@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import torch
 
 from auditor import zoo
-from auditor.behaviour.effects import head_ablation_effects, kl_per_position
+from auditor.ablation.substitutes import zero
+from auditor.ablation.sweep import head_effects
+from auditor.behaviour.effects import kl_per_position
 from auditor.behaviour.evidence import Evidence, draw_evidence
 from auditor.canonical.interventions import replace_head
 from auditor.canonical.model import CanonicalTransformer
@@ -26,7 +28,7 @@ def lines() -> Iterator[Line]:
 
     The search for a worst case is set against one that runs one sequence at a time, and the whole model each time.
     """
-    model = load(zoo.path(zoo.names()[0])).model.double()
+    model = load(zoo.path(zoo.DEMONSTRATION)).model.double()
     evidence = draw_evidence(model.task, SEQUENCES, numpy_generator(0, "benchmark"))
     slow = seconds(lambda: naive_rewrite(model)) * 1e3
     for name, plugin in equivalences().items():
@@ -42,8 +44,7 @@ def lines() -> Iterator[Line]:
             naive = seconds(lambda: naive_search(model, evidence), repeats=1) * 1e3 if is_search else slow
             label = f"{name} {parameters.get('shift', '')}".strip()
             yield Line(f"variant, {label}", made * 1e3, naive, "ms", more_is_better=False)
-    zeros = dict.fromkeys(model.architecture.heads, torch.zeros((), dtype=model.dtype))
-    cached = seconds(lambda: head_ablation_effects(model, evidence, zeros)) * 1e3
+    cached = seconds(lambda: head_effects(model, evidence, zero(model))) * 1e3
     whole = seconds(lambda: naive_ablation(model, evidence)) * 1e3
     yield Line("zero ablation of every head", cached, whole, "ms", more_is_better=False)
 

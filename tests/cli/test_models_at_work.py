@@ -11,7 +11,9 @@ import pytest
 
 from auditor.contracts import equivalences, methods
 from auditor.intake.detection import load
-from auditor.witness import Check, VerifiedWitness
+from auditor.records import Kind
+from auditor.sealed_folder import Check
+from auditor.witness import VerifiedWitness
 from tests.auditor.report.samples import sample_report
 from tests.cli.conftest import MODEL, Ids, Run
 from tests.wen2023_files import checkpoint
@@ -154,6 +156,16 @@ def test_the_catalogue_lists_every_plug_in(run: Run) -> None:
     for command, names in (("methods", methods()), ("equivalences", equivalences())):
         shown = run(command).stdout
         assert all(name in shown for name in names)
+
+
+def test_the_oracle_predicts_every_method_under_every_exact_change(run: Run) -> None:
+    exact = [name for name, one in equivalences().items() if one.kind is Kind.EXACT]
+    table = run("methods", "--oracle", "--json").document["oracle"]
+    assert list(table) == list(methods())
+    assert all(list(row) == exact for row in table.values())
+    assert table["ablation_head_zero"]["exact_value_bias_shift"] == "free"
+    shown = run("methods", "--oracle").stdout
+    assert all(name in shown for name in (*methods(), *exact))
 
 
 def test_a_witness_is_not_written_over_something(run: Run, ids: Ids, tmp_path: Path) -> None:

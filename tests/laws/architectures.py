@@ -82,14 +82,12 @@ def task_for(architecture: Architecture) -> Task:
     return replace(TASK, objective="classifier") if architecture.is_classifier else TASK
 
 
-def _without_mlp(architecture: Architecture) -> Architecture:
-    return replace(architecture, mlp="none", blocks=tuple(replace(b, neurons=0) for b in architecture.blocks))
-
-
 FAMILIES = {
     "plain": PLAIN,
     "minimal first layer, no output map": replace(
-        _without_mlp(PLAIN),
+        PLAIN,
+        mlp="identity",
+        mlp_residual=False,
         blocks=(Block(heads=2, query_width=3, value_width=4, neurons=0),),
         norm_sites=("mlp_in",),
         attention_residual=False,

@@ -1,8 +1,9 @@
-"""Laws of every interpretation method in the registry, over one model of each kind."""
+"""Laws of every interpretation method in the registry, over one model of each kind; dear methods see fewer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from auditor import seeds
+from auditor.behaviour.attention import matching_opener, with_open_bracket
 from auditor.behaviour.evidence import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, methods
@@ -18,6 +20,7 @@ from auditor.stability.distances import SMALLEST_EFFECT
 from auditor.stability.verdict import Settings, findings_of
 from tests.handmade import evidence_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
+from tests.laws.cost import is_dear
 from tests.laws.snapshots import differences, snapshot
 
 AXES = {
@@ -39,38 +42,53 @@ AXES = {
 SAME_SCORE = 1e-10
 """Relative difference that another order or size of batches may make in float64."""
 
-CASES = [
-    pytest.param((name, family), marks=() if method.smallest_plan == "quick" else pytest.mark.slow)
-    for name, method in methods().items()
-    for family in FAMILIES
-]
+SAME_SINGLE = 2e-6
+"""Difference that the size of batches may make in float32, and its share of scores above 1. 1e-7 is usual; gradients
+through a LayerNorm of nearly nothing lose a digit."""
+
+SEQUENCES = 12
+FAMILY_OF_DEAR_METHODS = "plain"
+
+
+def _cases() -> Iterator[Any]:
+    """Cheap methods with every family; slow unless the quick plan runs the method."""
+    for name, method in methods().items():
+        for family in FAMILIES:
+            yield pytest.param((name, family), marks=() if method.smallest_plan == "quick" else pytest.mark.slow)
 
 
 class _BrokenError(Exception):
     """Raised by a forward pass on purpose."""
 
 
+@cache
 def _subject(family: str) -> tuple[CanonicalTransformer, Evidence]:
+    """A model, which nobody may change, and sequences that all leave a bracket open and close one."""
     model = random_model(FAMILIES[family], task_for(FAMILIES[family]))
-    return model, evidence_for(model)
+    drawn = evidence_for(model, 4 * SEQUENCES)
+    rich = with_open_bracket(drawn).any(1) & (matching_opener(drawn) >= 0).any(1)
+    return model, drawn.rows(rich).rows(slice(0, SEQUENCES))
 
 
 def _interpret(name: str, model: CanonicalTransformer, evidence: Evidence, seed: int = 0) -> Interpretation:
     return methods()[name].interpret(model, evidence, seeds.numpy_generator(seed, "law"))
 
 
-@pytest.fixture(params=CASES, ids=", ".join)
-def case(request: pytest.FixtureRequest) -> tuple[str, CanonicalTransformer, Evidence]:
-    """A method with a model that it applies to."""
+@cache
+def _found(name: str, family: str) -> Interpretation:
+    return _interpret(name, *_subject(family))
+
+
+@pytest.fixture(params=list(_cases()), ids=", ".join)
+def case(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """A method with the family of a model that it applies to."""
     name, family = request.param
-    model, evidence = _subject(family)
-    if (why_not := methods()[name].not_applicable(model)) is not None:
+    if (why_not := methods()[name].not_applicable(_subject(family)[0])) is not None:
         assert why_not.strip()
         pytest.skip(why_not)
-    return name, model, evidence
-
-
-Case = tuple[str, CanonicalTransformer, Evidence]
+    if is_dear(name) and family != FAMILY_OF_DEAR_METHODS:
+        pytest.skip(f"dear: {FAMILY_OF_DEAR_METHODS} must do")
+    return name, family
 
 
 @pytest.mark.parametrize("name", methods())
@@ -81,22 +99,23 @@ def test_a_card_is_complete(name: str) -> None:
     assert method.version >= 1
     assert method.claims
     assert set(method.claims) <= set(SMALLEST_EFFECT)
+    assert ("predicate" in method.claims) is bool(method.predicates)
+    assert method.card.predicates == method.predicates
     assert all(isinstance(expected, Expected) for expected in method.expected.values())
 
 
 @pytest.mark.parametrize("name", methods())
-def test_a_method_applies_to_the_plain_model(name: str) -> None:
-    assert methods()[name].not_applicable(_subject("plain")[0]) is None
+def test_a_method_applies_to_a_model_or_says_why_not(name: str) -> None:
+    reasons = {family: methods()[name].not_applicable(_subject(family)[0]) for family in FAMILIES}
+    assert None in reasons.values(), f"{name} applies to no family: {reasons}"
 
 
-def test_one_seed_gives_one_result(case: Case) -> None:
-    first, again = (_interpret(*case) for _ in range(2))
-    np.testing.assert_array_equal(first.values, again.values)
+def test_one_seed_gives_one_result(case: tuple[str, str]) -> None:
+    _same_scores(_interpret(case[0], *_subject(case[1])).values, _found(*case).values)
 
 
-def test_every_axis_and_component_is_named_and_every_score_finite_or_explained(case: Case) -> None:
-    name, model, evidence = case
-    found = _interpret(*case)
+def test_every_axis_and_component_is_named_and_every_score_finite_or_explained(case: tuple[str, str]) -> None:
+    name, (model, evidence), found = case[0], _subject(case[1]), _found(*case)
     assert found.method == name
     assert set(found.axes) <= AXES
     assert found.values.shape[found.axes.index(found.component_axis)] == len(found.components)
@@ -108,68 +127,64 @@ def test_every_axis_and_component_is_named_and_every_score_finite_or_explained(c
     assert found.values.dtype == np.float64
     assert found.values.ndim == len(found.axes)
     assert all(0 <= index < len(found.components) and reason for index, reason in found.undefined.items())
-    defined = [index for index in range(len(found.components)) if index not in found.undefined]
-    assert np.isfinite(found.values.take(defined, axis=found.axes.index(found.component_axis))).all()
+    assert _is_finite_where_defined(found)
     if found.per_sequence:
-        assert 1 <= len(found.values) <= len(evidence)
+        assert len(found.values) == len(evidence), "every sequence leaves a bracket open and closes one"
 
 
-def test_nothing_is_left_changed(case: Case) -> None:
-    name, model, evidence = case
+@pytest.mark.parametrize("fails_at", [None, 1, 2, 3], ids=lambda step: "unbroken" if step is None else f"step {step}")
+def test_nothing_is_left_changed_also_after_an_error_midway(case: tuple[str, str], fails_at: int | None) -> None:
+    name, (original, evidence) = case[0], _subject(case[1])
+    model = original.clone()
     _make_conspicuous(model)
-    before = snapshot(model, evidence)
-    _interpret(name, model, evidence)
-    assert not differences(before, snapshot(model, evidence))
-
-
-@pytest.mark.parametrize("fails_at", [1, 2, 3])
-def test_nothing_is_left_changed_after_an_error_midway(case: Case, fails_at: int) -> None:
-    name, model, evidence = case
-    _make_conspicuous(model)
-    calls = _breaking(model, fails_at)
+    steps = _breaking(model, fails_at)
     before = snapshot(model, evidence)
     raised = False
     try:
         _interpret(name, model, evidence)
     except _BrokenError:
         raised = True
-    assert raised is (calls["made"] >= fails_at)
+    assert raised is (fails_at is not None and steps["made"] >= fails_at)
     assert not differences(before, snapshot(model, evidence))
 
 
-def test_gradients_that_are_switched_off_do_not_matter(case: Case) -> None:
-    name, model, evidence = case
-    expected = _interpret(name, model, evidence)
+def test_gradients_that_are_switched_off_do_not_matter(case: tuple[str, str]) -> None:
+    model = _subject(case[1])[0].clone()
     model.requires_grad_(False)
-    np.testing.assert_array_equal(_interpret(name, model, evidence).values, expected.values)
+    found = _interpret(case[0], model, _subject(case[1])[1])
+    _same_scores(found.values, _found(*case).values)
 
 
-def test_the_order_of_the_sequences_does_not_matter(case: Case) -> None:
-    name, model, evidence = case
+def test_the_order_of_the_sequences_does_not_matter(case: tuple[str, str]) -> None:
+    (model, evidence), expected = _subject(case[1]), _found(*case)
     order = torch.randperm(len(evidence), generator=seeds.torch_generator(0, "order"))
-    found, permuted = _interpret(name, model, evidence), _interpret(name, model, evidence.rows(order))
-    expected = found.values
-    if found.per_sequence:
-        kept = _kept_rows(found, evidence)
-        expected = expected[[kept.index(row) for row in order.tolist() if row in kept]]
-    _same_scores(permuted.values, expected)
+    permuted = _interpret(case[0], model, evidence.rows(order))
+    _same_scores(permuted.values, expected.values[order.numpy()] if expected.per_sequence else expected.values)
 
 
-def test_the_size_of_the_batches_does_not_matter(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    name, model, evidence = case
-    expected, whole = _interpret(name, model, evidence), Evidence.batches
-
-    def one_by_one(self: Evidence, *, tokens: int = 0) -> Iterator[tuple[torch.Tensor, Evidence]]:
-        del tokens
-        return whole(self, tokens=1)
-
-    monkeypatch.setattr(Evidence, "batches", one_by_one)
-    _same_scores(_interpret(name, model, evidence).values, expected.values)
+def test_the_size_of_the_batches_does_not_matter(case: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = _found(*case)
+    _batches_of(1, monkeypatch)
+    _same_scores(_interpret(case[0], *_subject(case[1])).values, expected.values)
 
 
-def test_the_identity_changes_no_claim(case: Case) -> None:
-    name, model, evidence = case
-    scores = {ORIGINAL: _interpret(name, model, evidence), "copy/0": _interpret(name, model.clone(), evidence)}
+def test_batches_with_and_without_padding_agree_in_single_precision(
+    case: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sequence at a time has no padding; 7 and 64 are padded on the right."""
+    model, evidence = _subject(case[1])[0].clone(dtype=torch.float32), _subject(case[1])[1]
+    found = []
+    for size in (1, 7, 64):
+        _batches_of(size, monkeypatch)
+        found.append(_interpret(case[0], model, evidence).values)
+    allowed = SAME_SINGLE * max(1.0, float(np.nanmax(np.abs(found[0]))))
+    for values in found[1:]:
+        np.testing.assert_allclose(values, found[0], rtol=0, atol=allowed)
+
+
+def test_the_identity_changes_no_claim(case: tuple[str, str]) -> None:
+    name, (model, evidence) = case[0], _subject(case[1])
+    scores = {ORIGINAL: _found(*case), "copy/0": _interpret(name, model.clone(), evidence)}
     variant = Variant("copy/0", "copy", Kind.EXACT, 0, VariantState.CERTIFIED)
     findings = findings_of(
         "law",
@@ -181,16 +196,34 @@ def test_the_identity_changes_no_claim(case: Case) -> None:
     )
     assert findings
     assert {finding.verdict for finding in findings} == {Verdict.STABLE}
-    assert all(f.effect == 0 for f in findings if f.claim.kind != "rank")
+    assert all((f.effect or 0.0) <= SAME_SCORE for f in findings if f.claim.kind in ("value", "pattern"))
 
 
+@pytest.mark.parametrize("plan", ["quick", pytest.param("wider", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_evidence_with_one_sequence_is_enough(family: str) -> None:
+def test_one_sequence_is_enough_or_scores_are_undefined(family: str, plan: str) -> None:
+    """Every method on every family, dear ones too."""
     model, evidence = _subject(family)
     one = evidence.rows(slice(0, 1))
     for name, method in methods().items():
-        if method.not_applicable(model) is None:
-            assert np.isfinite(_interpret(name, model, one).values).all()
+        if (method.smallest_plan == "quick") is (plan == "quick") and method.not_applicable(model) is None:
+            assert _is_finite_where_defined(_interpret(name, model, one)), name
+
+
+def _is_finite_where_defined(found: Interpretation) -> bool:
+    defined = [index for index in range(len(found.components)) if index not in found.undefined]
+    return bool(np.isfinite(found.values.take(defined, axis=found.axes.index(found.component_axis))).all())
+
+
+def _batches_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every evidence come in batches of ``size`` sequences in order, short ones padded on the right."""
+
+    def fixed(self: Evidence, *, tokens: int = 0) -> Iterator[tuple[torch.Tensor, Evidence]]:
+        del tokens
+        for rows in torch.arange(len(self)).split(size):
+            yield rows, self.rows(rows)
+
+    monkeypatch.setattr(Evidence, "batches", fixed)
 
 
 def _make_conspicuous(model: CanonicalTransformer) -> None:
@@ -203,31 +236,24 @@ def _make_conspicuous(model: CanonicalTransformer) -> None:
     model.attentions[0].z_site.register_forward_hook(lambda *_: None)
 
 
-def _breaking(model: CanonicalTransformer, fails_at: int) -> dict[str, int]:
-    """Let the ``fails_at``-th read-out of the model raise; the count of read-outs so far."""
-    calls = {"made": 0}
-    read: Callable[[Any], torch.Tensor] = model.read
+def _breaking(model: CanonicalTransformer, fails_at: int | None) -> dict[str, int]:
+    """Let a step raise: a run of the first layer or a read-out. The count of steps so far."""
+    steps = {"made": 0}
 
-    def failing(x: torch.Tensor) -> torch.Tensor:
-        calls["made"] += 1
-        if calls["made"] == fails_at:
-            raise _BrokenError
-        return read(x)
+    def failing(step: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def counted(*given: Any, **named: Any) -> torch.Tensor:
+            steps["made"] += 1
+            if steps["made"] == fails_at:
+                raise _BrokenError
+            return step(*given, **named)
 
-    object.__setattr__(model, "read", failing)
-    return calls
+        return counted
 
-
-def _kept_rows(found: Interpretation, evidence: Evidence) -> list[int]:
-    """Which sequences a method scored: all, or those that leave a bracket open."""
-    if len(found.values) == len(evidence):
-        return list(range(len(evidence)))
-    is_open = (evidence.real & (evidence.depth > 0)).any(1)
-    kept: list[int] = is_open.nonzero().flatten().tolist()
-    assert len(kept) == len(found.values)
-    return kept
+    object.__setattr__(model, "read", failing(model.read))
+    object.__setattr__(model.block(0), "forward", failing(model.block(0).forward))
+    return steps
 
 
 def _same_scores(found: np.ndarray, expected: np.ndarray) -> None:
-    scale = max(float(np.abs(expected).max()), 1e-300)
+    scale = float(np.nanmax(np.abs(expected))) or 1.0
     np.testing.assert_allclose(found, expected, rtol=0, atol=SAME_SCORE * scale)

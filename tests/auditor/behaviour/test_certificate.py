@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from auditor.behaviour import certificate as module
-from auditor.behaviour.certificate import BEHAVIOURAL_MARGINS, certify_behavioural, certify_exact, clopper_pearson_upper
+from auditor.behaviour.certificate import (
+    BEHAVIOURAL_MARGINS,
+    LONGER_SEQUENCES,
+    certify_behavioural,
+    certify_exact,
+    clopper_pearson_upper,
+)
+from auditor.behaviour.evaluation import draw_deeper
 from auditor.behaviour.evidence import Evidence, Rewritten, draw_evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate
@@ -96,13 +104,15 @@ def test_nan_on_longer_inputs_alone_is_seen() -> None:
 
 def test_a_copy_is_certified_on_enough_sequences_only() -> None:
     model = stack_model()
-    longer = _evidence(model, 20, lengths=(60, 80))
+    longer = _evidence(model, LONGER_SEQUENCES, lengths=(30, 40))
     found = _behavioural(model, model.clone(), longer=longer)
     assert found.passed
     assert found.failures == ()
     assert (found.kl_mean_nats, found.disagreement, found.closing_accuracy) == (0.0, 0.0, (1.0, 1.0))
     assert found.longer is not None
     assert found.longer["closing_accuracy_difference"] == 0.0
+    assert found.longer["closing_accuracy_upper95"] == pytest.approx(3 / LONGER_SEQUENCES)
+    assert found.closing_accuracy_upper95 == pytest.approx(3 / ENOUGH)
     assert found.uncovered is not None
     few = _behavioural(model, model.clone(), count=99)
     assert not few.passed
@@ -117,6 +127,38 @@ def test_no_disagreement_is_still_no_certainty() -> None:
         assert found.disagreement_upper95 == pytest.approx(1 - 0.05 ** (1 / count))
         assert found.passed is passes
     assert {text.split()[0] for text in found.failures} == {"disagreement_upper95", "closing_accuracy"}
+
+
+def test_few_longer_inputs_are_no_evidence_of_equality() -> None:
+    """Without a difference in 20 sequences one of up to 3/20 is still possible: above the margin of two points."""
+    model = stack_model()
+    found = _behavioural(model, model.clone(), longer=_evidence(model, 20, lengths=(30, 40)))
+    assert [text.split()[0] for text in found.failures] == ["longer_closing_accuracy"]
+    assert found.longer is not None
+    assert found.longer["closing_accuracy_upper95"] == pytest.approx(3 / 20)
+
+
+def test_deeper_inputs_are_reported_under_no_margin() -> None:
+    """Biased towards ``a)`` by 1 nat, another random model errs everywhere; of deeper inputs no failure speaks."""
+    model = random_model(PLAIN)
+    twin = _with_output_bias(model, 6, 1.0)
+    deeper = draw_deeper(model, 30, numpy_generator(0, "deeper"))
+    assert deeper is not None
+    assert bool((deeper.depth.amax(1) > model.task.language.depth).all())
+    found = certify_behavioural(
+        model, twin, _same(_evidence(model, 200)), None, deeper=_same(deeper), generator=numpy_generator(0, "x")
+    )
+    assert found.deeper is not None
+    assert found.deeper["depth"] == model.task.language.depth + 2
+    assert found.deeper["kl_mean_nats"] > 1e-3
+    assert not any("deeper" in text for text in found.failures)
+    assert Certificate.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+@pytest.mark.parametrize("family", ["minimal first layer, no output map", "one head, no norm, learned positions"])
+def test_where_nothing_deeper_can_be_read_nothing_is_drawn(family: str) -> None:
+    architecture = replace(FAMILIES[family], max_positions=11) if "positions" in family else FAMILIES[family]
+    assert draw_deeper(random_model(architecture), 5, numpy_generator(0, "deeper")) is None
 
 
 def test_a_twin_that_decides_otherwise_fails_by_name() -> None:

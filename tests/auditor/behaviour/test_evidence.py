@@ -76,3 +76,14 @@ def test_no_rows_are_no_error() -> None:
     nothing = _drawn().rows(torch.zeros(40, dtype=torch.bool))
     assert len(nothing) == 0
     assert list(nothing.batches()) == []
+
+
+def test_unpadded_pieces_hold_every_sequence_once_without_padding() -> None:
+    evidence = draw_evidence(TASK, 30, numpy_generator(0, "unpadded"))
+    seen: list[int] = []
+    for rows, part in evidence.unpadded(tokens=40):
+        assert bool(part.real.all())
+        assert torch.equal(part.tokens, evidence.tokens[rows][:, : part.tokens.shape[1]])
+        assert part.tokens.numel() <= 40
+        seen += rows.tolist()
+    assert sorted(seen) == list(range(30))

@@ -27,7 +27,7 @@ NAME = "behavioural_adversarial_attention"
 
 def _made(model: CanonicalTransformer, *, steps: int, seed: int = 0) -> Transformed:
     return equivalences()[NAME].transform(
-        model, evidence_for(model, 4), numpy_generator(seed, "twin"), parameters={"steps": steps}
+        model, evidence_for(model, 4), numpy_generator(seed, "twin"), parameters={"steps": steps, "restarts": 1}
     )
 
 
@@ -35,7 +35,8 @@ def _made(model: CanonicalTransformer, *, steps: int, seed: int = 0) -> Transfor
 def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Fewer sequences, except where the twin is trained in earnest."""
     if "slow" not in request.keywords:
-        monkeypatch.setattr("auditor.equivalences.behavioural_adversarial_attention.POOL", 128)
+        monkeypatch.setattr("auditor.training.lessons.SEQUENCES", 128)
+        monkeypatch.setattr("auditor.training.lessons.LONG_SEQUENCES", 32)
 
 
 @pytest.mark.parametrize("steps", range(1, 6))
@@ -73,7 +74,11 @@ def test_interrupted_training_leaves_flags_and_gradients_alone() -> None:
     before = snapshot(model, evidence_for(model, 4))
     with pytest.raises(KeyboardInterrupt):
         equivalences()[NAME].transform(
-            model, evidence_for(model, 4), numpy_generator(0, "x"), parameters={"steps": 3}, progress=interrupt
+            model,
+            evidence_for(model, 4),
+            numpy_generator(0, "x"),
+            parameters={"steps": 3, "restarts": 1},
+            progress=interrupt,
         )
     assert not differences(before, snapshot(model, evidence_for(model, 4)))
 
@@ -99,7 +104,7 @@ def test_a_closing_bracket_model_can_be_distilled() -> None:
 @pytest.mark.timeout(900)
 def test_the_bundled_model_has_a_certified_twin_that_attends_elsewhere() -> None:
     """Same answers (KL ≤ 1e-3 nats, decisions differ on ≤ 1 %), other attention (total variation ≥ 0.85 per head)."""
-    model = load(zoo.path(zoo.names()[0])).model
+    model = load(zoo.path(zoo.DEMONSTRATION)).model
     plan = PLANS["quick"]
     built = build(model, plan, 0, f"{NAME}/0")
     assert built.variant.state is VariantState.CERTIFIED, built.variant.reason

@@ -9,7 +9,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,6 +175,88 @@ _write("deep_header", lambda _: tensors(b"{" + b'"a":{' * 100_000 + b"}" * 100_0
 _write("header_not_utf8", lambda _: tensors(b'{"\xff\xfe":1}'))
 _write("header_not_an_object", lambda _: tensors(b"{}x"))
 _write("metadata_not_text", lambda _: tensors({"__metadata__": {"a": [1]}, **_ONE}, bytes(8)))
+
+
+def _growing_zip() -> bytes:
+    """2 MB of deflated zeros that a reader would turn into 2 GB: one compressed block of 1 MB, 2,048 times."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    body = block * 2048 + packer.flush()
+    name, facts = b"archive/data/0", struct.pack("<IIIHH", 0, len(body), 2**31, 14, 0)
+    local = struct.pack("<IHHHHH", 0x04034B50, 20, 0, zipfile.ZIP_DEFLATED, 0, 0) + facts + name + body
+    central = struct.pack("<IHHHHHH", 0x02014B50, 20, 20, 0, zipfile.ZIP_DEFLATED, 0, 0) + facts
+    central += struct.pack("<HHHII", 0, 0, 0, 0, 0) + name
+    return local + central + struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 1, 1, len(central), len(local), 0)
+
+
+def _many_entries(count: int) -> bytes:
+    text = b",".join(b'"t%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}' % i for i in range(count))
+    return tensors(b"{" + text + b"}")
+
+
+def _nested(**entries: object) -> bytes:
+    return saved({"model": {"w": torch.ones(2)}, "model_args": {"n_layer": 1}, **entries})
+
+
+_write("zip_of_2_mb_that_grows_to_2_gb", lambda _: _growing_zip())
+_write("million_entries", lambda _: _many_entries(1_000_000))
+_write("lists_200_000_deep", lambda _: archive(b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b"."))
+_write("stack_of_marks", lambda _: archive(b"\x80\x02" + b"(" * 100_000 + b"."))
+_write(
+    "negative_stride",
+    lambda _: edited(good(), lambda _, data: data.replace(b"K\x40K\x01\x86", b"J\xff\xff\xff\xffK\x01\x86")),
+)
+_write(
+    "offset_beyond_storage",
+    lambda _: edited(good(), lambda _, data: data.replace(b"K\x00K\x04\x85", b"K\x09K\x04\x85")),
+)
+_write("eight_bit_floats", lambda _: saved({"w": torch.ones(4).to(torch.float8_e4m3fn)}))
+_write("nested_with_a_stranger", lambda _: _nested(payload=[1, 2]))
+_write("nested_without_sizes", lambda _: saved({"model": {"w": torch.ones(2)}}))
+_write("nested_with_tensor_sizes", lambda _: _nested(model_args={"n_layer": torch.ones(1)}))
+_write("nested_twice", lambda _: _nested(model={"model": {"w": torch.ones(2)}}))
+_write("whole_checkpoint_of_lightning", lambda _: saved({"state_dict": {"w": torch.ones(2)}, "epoch": 1}))
+
+
+@hostile
+def sparse_file_with_a_zip_head(path: Path, canary: Path) -> None:
+    """400 MB of nothing behind the magic of a zip: it must be refused before it is read."""
+    with path.open("wb") as file:
+        file.write(b"PK\x03\x04")
+        file.truncate(400 * 2**20)
+
+
+@hostile
+def sparse_file_of_zeros(path: Path, canary: Path) -> None:
+    """500 MB of nothing."""
+    with path.open("wb") as file:
+        file.truncate(500 * 2**20)
+
+
+@hostile
+def sparse_tensors_that_do_not_add_up(path: Path, canary: Path) -> None:
+    """A header for eight bytes in front of 400 MB."""
+    with path.open("wb") as file:
+        file.write(tensors(_ONE, bytes(8)))
+        file.truncate(400 * 2**20)
+
+
+@hostile
+def dangling_link(path: Path, canary: Path) -> None:
+    """A link to nothing."""
+    path.symlink_to(path.with_name("nothing"))
+
+
+@hostile
+def socket_file(path: Path, canary: Path) -> None:
+    """A socket; its name is short because that of a socket must be."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        here = Path.cwd()
+        os.chdir(path.parent)
+        try:
+            listener.bind(path.name)
+        finally:
+            os.chdir(here)
 
 
 @hostile

@@ -15,7 +15,7 @@ import torch
 from auditor.errors import AuditorError, CheckpointError, UnsafeFileError
 from auditor.intake.safe_loading import read_checkpoint
 from auditor.intake.sandbox import run_in_child
-from auditor.intake.unpickling import unpickle
+from auditor.intake.unpickling import prepare, unpickle
 from tests.auditor.intake.hostile_files import MAKERS, good
 
 MOST_SECONDS = 10.0
@@ -147,6 +147,7 @@ def test_reading_leaves_no_child_and_no_descriptor(tmp_path: Path) -> None:
 def test_the_child_alone_runs_nothing_either(name: str, tmp_path: Path) -> None:
     canary, path = tmp_path / "canary", tmp_path / "model.params"
     MAKERS[name](path, canary)
+    prepare()
     with pytest.raises(UnsafeFileError, match="UnpicklingError"):
         run_in_child(unpickle, path.read_bytes())
     assert not canary.exists()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import time
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -35,7 +38,30 @@ def _verbose(data: bytes) -> bytes:
 
 
 def _list_descriptors(_data: bytes) -> bytes:
-    return str(len(os.listdir("/proc/self/fd"))).encode()  # noqa: PTH208 - names only, in the child
+    def is_open(number: int) -> bool:
+        try:
+            os.fstat(number)
+        except OSError:
+            return False
+        return True
+
+    return str([number for number in range(1_000) if is_open(number)]).encode()
+
+
+def _call_home(_data: bytes) -> bytes:
+    try:
+        socket.socket()
+    except OSError as refused:
+        return str(refused.errno).encode()
+    return b"connected"
+
+
+def _open_a_file(_data: bytes) -> bytes:
+    try:
+        os.open("/etc/hostname", os.O_RDONLY)
+    except OSError as refused:
+        return str(refused.errno).encode()
+    return b"read"
 
 
 def test_bytes_come_back_whole() -> None:
@@ -61,8 +87,13 @@ def test_a_crash_is_named() -> None:
 
 
 def test_the_child_keeps_no_descriptor_of_its_parent() -> None:
-    # standard input, output and error, the answer, and the folder being listed
-    assert int(run_in_child(_list_descriptors, b"")) == 5
+    """Standard input, output and error, and the answer."""
+    assert run_in_child(_list_descriptors, b"") == b"[0, 1, 2, 3]"
+
+
+@pytest.mark.parametrize("work", [_call_home, _open_a_file])
+def test_the_child_reaches_neither_network_nor_disk(work: Callable[[bytes], bytes]) -> None:
+    assert int(run_in_child(work, b"")) == errno.EMFILE
 
 
 def test_an_answer_that_never_came_is_empty_not_an_error_of_ours() -> None:

@@ -31,7 +31,32 @@ def test_one_character_spellings_need_no_blanks() -> None:
     assert Vocabulary(**VALID).encode("(())()") == [1, 1, 2, 2, 1, 2]
 
 
+def test_spellings_of_any_length_need_no_blanks_where_they_read_one_way() -> None:
+    vocabulary = standard_vocabulary(2)
+    assert vocabulary.encode("(a(b b)a)END") == [4, 5, 7, 6, 3]
+    assert vocabulary.encode("(a" * 5_000) == [4] * 5_000
+
+
+def test_a_piece_that_reads_two_ways_is_refused() -> None:
+    """``(()`` is ``(`` ``()`` or ``((`` ``)``; with blanks it is clear, and so is ``((``, which is one token."""
+    odd = Vocabulary(spellings=("(", "))", "((", ")"), opening=(0, 2), closing=(1, 3))
+    assert odd.encode("((") == [2]
+    assert odd.encode("( ( ))") == [0, 0, 1]
+    with pytest.raises(LanguageError, match=r"two ways '\(\(\)' at position 1"):
+        odd.encode("( (()")
+
+
+def test_special_tokens_may_be_called_by_their_roles() -> None:
+    """A character vocabulary has no way to type its newline; a token spelled like a role keeps its own meaning."""
+    characters = Vocabulary(spellings=("\n", "(", ")", "."), opening=(1,), closing=(2,), end=0, pad=3)
+    assert characters.encode("() END PAD") == [1, 2, 0, 3]
+    named = Vocabulary(spellings=("END", "(", ")", "."), opening=(1,), closing=(2,), start=0, end=3)
+    assert named.encode("START END") == [0, 0]
+
+
 def test_an_unknown_token_is_named_with_its_position() -> None:
+    with pytest.raises(LanguageError, match=r"'x\)' at position 3"):
+        Vocabulary(**VALID).encode("( ()x)")
     with pytest.raises(LanguageError, match=r"'\{x' at position 1"):
         standard_vocabulary(2).encode("(a {x")
 

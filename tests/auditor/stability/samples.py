@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from auditor.records import (
+    AGAIN,
     ORIGINAL,
+    Claim,
     Component,
     Finding,
     Interpretation,
@@ -58,15 +60,22 @@ def judged(
     *,
     card: MethodCard = SCALAR,
     settings: Settings = SETTINGS,
+    claims: Sequence[Claim] | None = None,
+    again: Interpretation | None = None,
 ) -> dict[tuple[str, str, str], Finding]:
     """Findings by (kind of claim, component, equivalence)."""
     found = findings_of(
         "audit",
         {card.name: card},
         [given for given, _ in others],
-        {(ORIGINAL, card.name): base, **{(given.key, card.name): other for given, other in others}},
+        {
+            (ORIGINAL, card.name): base,
+            **({} if again is None else {(AGAIN, card.name): again}),
+            **{(given.key, card.name): other for given, other in others},
+        },
         original=ORIGINAL,
         settings=settings,
+        claims=None if claims is None else {card.name: claims},
     )
     return {(f.claim.kind, f.claim.component.label, f.equivalence): f for f in found}
 

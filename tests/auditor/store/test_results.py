@@ -194,6 +194,9 @@ def test_findings_are_searched_by_every_condition(database: Database, new_audit:
         assert ids(model="other") == ids(equivalence="other") == ids(layer=1) == []
         assert ids(layer=0, head=1) == ["f002s"]
         assert ids(min_effect=0.2) == ["f004u", "f001u"]
+        assert ids(claim="value", limit=1) == ["f004u"]
+        assert ids(claim="value") == ids()
+        assert ids(claim="predicate") == []
         assert list_findings(session, min_effect=0.9) == [(first.id, "two-heads", FINDINGS[0])]
 
 

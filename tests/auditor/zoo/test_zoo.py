@@ -74,7 +74,7 @@ def test_fresh_strings_give_the_accuracy_on_the_card(name: str) -> None:
     model, card = _loaded(name), zoo.card(name)["behaviour"]
     if model.architecture.is_classifier:
         strings = next(objective_of(model.task).batches(1, REMEASURED, numpy_generator(1, "test")))
-        assert card["in_distribution"]["accuracy"] >= 0.995
+        assert card["in_distribution"]["accuracy"] >= 0.99
         assert strings.accuracy(model) == pytest.approx(card["in_distribution"]["accuracy"], abs=SAMPLING)
         return
     assert card["in_distribution"]["closing_accuracy"] >= 0.999

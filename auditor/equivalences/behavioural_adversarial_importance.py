@@ -1,0 +1,120 @@
+"""A twin that gives the same answers while another head is the most important one by mean ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from auditor.ablation.substitutes import mean
+from auditor.ablation.sweep import head_effects
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.architecture import Architecture
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Json, Kind
+from auditor.training.distillation import Schedule, optimise, weights_from
+from auditor.training.importance import MARGIN, Promotion
+from auditor.training.lessons import lessons, why_not_taught
+from auditor.training.restarts import Aim, best_of, restarts_of
+
+STEPS = 1_500
+"""Optimiser steps unless the plan says otherwise."""
+
+PEAK = 1e-2
+"""Highest learning rate."""
+
+WEIGHT = 0.02
+"""Penalty per unit of missing log ratio, in nats."""
+
+RANKED_ON = 256
+"""Sequences that rank the heads."""
+
+
+class AdversarialImportance(Equivalence):
+    """Distil all layers with the penalty 0.02 · Σ_{h≠t} max(0, ln(1.5 e_h / e_t)), e the effect of mean ablation.
+
+    The target t is the head that matters least to the original; further variants take the next to least, and so on,
+    but never the top one.
+    """
+
+    version = 1
+    kind = Kind.BEHAVIOURAL
+    summary = "same answers, but a head that mattered little becomes the most important one by mean ablation"
+    needs = "at least two heads"
+    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
+    source = (
+        "after Pruthi et al. 2020, arXiv 1909.07913, section 3 (importance moved by a training penalty); "
+        "Jain & Wallace 2019, arXiv 1902.10186, section 4.2"
+    )
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """A single head has no rival."""
+        return "the model has one head" if len(model.architecture.heads) < 2 else why_not_taught(model)
+
+    def choices(self, architecture: Architecture, count: int) -> Sequence[Mapping[str, Json]]:
+        """One target per variant, from the least important head upwards."""
+        return tuple({"from_last": index} for index in range(min(count, max(1, len(architecture.heads) - 1))))
+
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """The trained twin in float32; ``parameters`` says the steps, the restarts and how far from the last place."""
+        ranked_on = evidence.rows(slice(0, RANKED_ON))
+        before = _effects(model, ranked_on)
+        rivals = np.argsort(before)[:-1]
+        target = int(rivals[int(parameters.get("from_last", 0)) % len(rivals)])
+        schedule = Schedule(steps=int(parameters.get("steps", STEPS)), peak=PEAK)
+        teacher = model.clone(dtype=torch.float32)
+
+        def make(_number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:
+            student = teacher.clone()
+            optimise(
+                student,
+                weights_from(student, 0),
+                Promotion(student, target, model.task.max_length),
+                lessons(teacher, generator, first_layer=0),
+                weight=WEIGHT,
+                schedule=schedule,
+                generator=generator,
+                progress=progress,
+            )
+            return student
+
+        def judge(twin: CanonicalTransformer, search: Evidence) -> Aim:
+            effects = _effects(twin, search.rows(slice(0, RANKED_ON)))
+            lead = float(effects[target] / max(np.delete(effects, target).max(), 1e-12))
+            return Aim(bool(np.isfinite(effects).all()) and lead > 1, {"lead": lead})
+
+        best = best_of(
+            make, model, restarts=restarts_of(parameters), generator=generator, progress=progress, judge=judge
+        )
+        labels = [head.label for head in model.architecture.heads]
+        report = {
+            "target": labels[target],
+            "margin": MARGIN,
+            "steps": schedule.steps,
+            "effects_before_nats": dict(zip(labels, before.tolist(), strict=True)),
+            "effects_after_nats": _spoken(labels, _effects(best.model, ranked_on)),
+            **best.to_json(),
+        }
+        return Transformed(best.model, parameters=report)
+
+
+def _effects(model: CanonicalTransformer, evidence: Evidence) -> np.ndarray:
+    """Effect of mean ablation of each head, nats per covered token, [head]."""
+    effects: np.ndarray = head_effects(model, evidence, mean(model, evidence, Site.Z)).mean(axis=0)
+    return effects
+
+
+def _spoken(labels: Sequence[str], effects: np.ndarray) -> dict[str, Json]:
+    """Effects by label; what training has driven out of the numbers is null."""
+    return {label: float(e) if np.isfinite(e) else None for label, e in zip(labels, effects, strict=True)}

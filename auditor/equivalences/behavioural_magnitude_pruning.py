@@ -1,0 +1,174 @@
+"""As many small weights as possible set to zero: a sparse network that answers as the model does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from auditor.behaviour.certificate import LONGER_SEQUENCES, certify_behavioural
+from auditor.behaviour.evaluation import certificate_lengths
+from auditor.behaviour.evidence import Evidence, Rewritten, draw_evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Json, Kind
+from auditor.training.distillation import Schedule, distil
+from auditor.training.lessons import lessons, why_not_taught
+from auditor.training.restarts import Aim, Attempt
+
+PRUNED = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U")
+"""Matrices that are pruned, each to the same sparsity; tables, biases and norms stay."""
+
+SEARCH = 2_000
+"""Sequences that judge a sparsity; longer ones are as many as a certificate needs."""
+
+HALVINGS = 6
+"""Halvings of the search without training: sparsities are found to 1/64."""
+
+ROUNDS = 3
+"""Sparsities that are tried with the kept weights trained; they share the plan's steps."""
+
+STEPS = 2_000
+"""Optimiser steps unless the plan says otherwise; 0 trains nothing."""
+
+PEAK = 4e-3
+"""Learning rate: the weights start near their answer."""
+
+
+class MagnitudePruning(Equivalence):
+    """In every matrix the smallest weights become 0: first as many as the model bears untouched, then more while the
+    kept ones are distilled on its outputs.
+
+    The sparsity s is bisected on search sequences by the numbers of a certificate; all matrices have the same s.
+    """
+
+    version = 1
+    kind = Kind.BEHAVIOURAL
+    summary = "the largest share of small weights set to zero that search sequences allow, the kept ones distilled"
+    needs = "nothing; classifiers are pruned without training"
+    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
+    source = "Han et al. 2015, arXiv 1506.02626; Zhu & Gupta 2017, arXiv 1710.01878"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Every model has matrices."""
+        del model
+        return None
+
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """The sparsest twin that passed; ``parameters`` report its sparsity, with and without training."""
+        del evidence
+        steps = 0 if why_not_taught(model) else int(parameters.get("steps", STEPS))
+        teacher, passes = model.clone(dtype=torch.float32), _judge(model, generator)
+        untrained = _bisected(lambda sparsity: passes(_pruned(teacher, sparsity)), 0.0, 1.0, HALVINGS)
+        best = _Sparse(_pruned(teacher, untrained), untrained)
+        if steps:
+            best = _sparser(teacher, best, steps, passes, generator, progress)
+        found: dict[str, Json] = {
+            "sparsity": best.sparsity,
+            "sparsity_without_training": untrained,
+            "steps": steps,
+            "zeros": sum(int((weight == 0).sum()) for weight in _matrices(best.model).values()),
+        }
+        return Transformed(best.model, parameters=found)
+
+
+@dataclass(frozen=True)
+class _Sparse:
+    """A pruned model and the share of its matrices that is zero."""
+
+    model: CanonicalTransformer
+    sparsity: float
+
+
+Passes = Callable[[CanonicalTransformer], bool]
+
+
+def _judge(model: CanonicalTransformer, generator: np.random.Generator) -> Passes:
+    """Whether a twin would pass its certificate with room to spare, on sequences drawn for the search alone."""
+    lengths = certificate_lengths(model)
+    search = draw_evidence(model.task, SEARCH, generator)
+    longer = None if lengths is None else draw_evidence(model.task, LONGER_SEQUENCES, generator, lengths=lengths)
+    ours = model.clone(dtype=torch.float32)
+    given, beyond = Rewritten(search, search), None if longer is None else Rewritten(longer, longer)
+
+    def passes(twin: CanonicalTransformer) -> bool:
+        return Attempt(certify_behavioural(ours, twin, given, beyond, generator=generator), Aim()).is_comfortable
+
+    return passes
+
+
+def _bisected(holds: Callable[[float], bool], low: float, high: float, halvings: int) -> float:
+    """The largest value found at which ``holds``, or ``low``."""
+    for _ in range(halvings):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def _matrices(model: CanonicalTransformer) -> dict[str, torch.nn.Parameter]:
+    return {n: w for n, w in model.named_parameters() if n.rsplit(".", 1)[-1] in PRUNED}
+
+
+@torch.no_grad()
+def _pruned(model: CanonicalTransformer, sparsity: float) -> CanonicalTransformer:
+    """A copy without the smallest weights of each matrix."""
+    twin = model.clone()
+    for weight in _matrices(twin).values():
+        flat = weight.view(-1)
+        flat[flat.abs().argsort()[: round(sparsity * len(flat))]] = 0.0
+    return twin
+
+
+def _sparser(
+    teacher: CanonicalTransformer,
+    best: _Sparse,
+    steps: int,
+    passes: Passes,
+    generator: np.random.Generator,
+    progress: Progress,
+) -> _Sparse:
+    """Bisect on above the best so far, with the kept weights trained at each sparsity."""
+    pools = lessons(teacher, generator, first_layer=0)
+    high, rounds = 1.0, min(ROUNDS, steps)
+    for number in range(rounds):
+        sparsity = (best.sparsity + high) / 2
+        student = _pruned(teacher, sparsity)
+
+        def report(share: float, words: str, *, done: int = number, sparsity: float = sparsity) -> None:
+            progress((done + share) / rounds, f"sparsity {sparsity:.3f}: {words}")
+
+        with ExitStack() as hooks:
+            for weight in _matrices(student).values():
+                hook = weight.register_hook(_keeping(weight.detach() != 0))  # type: ignore[no-untyped-call]
+                hooks.callback(hook.remove)
+            distil(
+                student,
+                teacher,
+                pools,
+                first_layer=0,
+                schedule=Schedule(steps=steps // rounds, peak=PEAK),
+                generator=generator,
+                progress=report,
+            )
+        if passes(student):
+            best = _Sparse(student, sparsity)
+        else:
+            high = sparsity
+    return best
+
+
+def _keeping(mask: Tensor) -> Callable[[Tensor], Tensor]:
+    """No gradient where a weight was cut: Adam without decay then leaves it at zero."""
+    return lambda gradient: gradient * mask

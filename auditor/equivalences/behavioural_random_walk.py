@@ -1,0 +1,104 @@
+"""A twin some way along a random walk through models that give the same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.matching import match
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Json, Kind
+from auditor.training.distillation import Schedule
+from auditor.training.lessons import lessons, teach, why_not_taught
+from auditor.training.restarts import best_of, restarts_of
+
+STEPS = 2_000
+"""Optimiser steps of all rounds together unless the plan says otherwise."""
+
+PEAK = 5e-3
+"""Highest learning rate of a round."""
+
+ROUNDS = 4
+"""Steps of the walk."""
+
+NOISE = 0.2
+"""Size of the noise of one round, as a share of the root mean square of each weight matrix."""
+
+
+class RandomWalk(Equivalence):
+    """Four times: noise of 20 % on every weight, then all weights are distilled back to the original's outputs.
+
+    Four rounds lead as far from the original as its own size, so heads and neurons are matched with the original's on
+    the search sequences. An interpretation that is a fact about the function should not move at all.
+    """
+
+    version = 1
+    kind = Kind.BEHAVIOURAL
+    summary = "same answers after a random walk of the weights (perturb, distil back, repeat), components matched"
+    needs = "a language model"
+    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
+    source = (
+        "after Fisher et al. 2019, arXiv 1801.01489, section 3 (sampling the Rashomon set); "
+        "Draxler et al. 2018, arXiv 1803.00885 (minima are connected)"
+    )
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Classifiers are not distilled."""
+        return why_not_taught(model)
+
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """The twin at the end of the walk in float32; ``parameters`` says the steps and restarts."""
+        teacher = model.clone(dtype=torch.float32)
+        steps = int(parameters.get("steps", STEPS))
+        schedule = Schedule(steps=max(1, steps // ROUNDS), peak=PEAK)
+
+        def make(_number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:
+            student = teacher.clone()
+            pools = lessons(teacher, generator, first_layer=0)
+            for number in range(ROUNDS):
+                _perturb(student, generator)
+                told = _part(progress, number)
+                teach(student, pools, schedule=schedule, generator=generator, progress=told)
+            return student
+
+        best = best_of(make, model, restarts=restarts_of(parameters), generator=generator, progress=progress)
+        report = {"steps": steps, "rounds": ROUNDS, "noise": NOISE, "relative_distance": _distance(teacher, best.model)}
+        found = match(model, best.model, evidence)
+        return Transformed(best.model, found.relabelling, {**report, **found.to_json(), **best.to_json()})
+
+
+@torch.no_grad()
+def _perturb(student: CanonicalTransformer, generator: np.random.Generator) -> None:
+    """Noise on every weight but a table of inputs that was never trained."""
+    for name, weight in student.named_parameters():
+        if name == "W_E" and not student.architecture.embedding_trained:
+            continue
+        drawn = torch.from_numpy(generator.normal(size=tuple(weight.shape))).to(weight)
+        weight.add_(drawn, alpha=NOISE * float(weight.square().mean().sqrt()))
+
+
+def _part(progress: Progress, number: int) -> Progress:
+    def report(share: float, words: str) -> None:
+        progress((number + share) / ROUNDS, f"round {number + 1}: {words}")
+
+    return report
+
+
+@torch.no_grad()
+def _distance(ours: CanonicalTransformer, theirs: CanonicalTransformer) -> float | None:
+    """‖difference of all weights‖ / ‖weights‖, or None when it is no number."""
+    before, after = (torch.cat([p.flatten().double() for p in model.parameters()]) for model in (ours, theirs))
+    found = float((after - before).norm() / before.norm())
+    return found if np.isfinite(found) else None

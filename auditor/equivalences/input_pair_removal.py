@@ -1,0 +1,72 @@
+"""Balanced strings taken out of the inputs: every decision around them must stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from auditor.behaviour.evidence import Evidence, Rewritten
+from auditor.behaviour.rewriting import Proposal, Row, rewrite, share_rewritten, why_not_rewritten
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Json, Kind
+
+MOST_PAIRS = 3
+"""Pairs taken out at once: the longest balanced string that is removed."""
+
+
+class PairRemoval(Equivalence):
+    """The same model reads each sequence without one matched pair and what it encloses, at most 3 pairs.
+
+    The inverse of pumping. A sequence without such a pair, or too short without it, or in which a true answer would
+    change (a complete string with more room left may open more), stays as it is.
+    """
+
+    version = 1
+    kind = Kind.INPUT
+    smallest_plan = "standard"
+    summary = "the same model on inputs with a matched pair and what it encloses taken out"
+    needs = "inputs with a closed pair"
+    promise = "decisions outside the removed string stay within the margins of its certificate"
+    source = "the pumping argument of Wen et al. 2023, arXiv 2312.01429, section 4.1, read backwards"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """A task whose every answer depends on how much room is left has no such inputs."""
+        return why_not_rewritten(model, _remove)
+
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """The model itself: only its inputs are other ones; ``parameters["rewritten"]`` is the share of them."""
+        del generator, parameters, progress
+        share = share_rewritten(model, evidence, _remove)
+        return Transformed(model.clone(), parameters={"most_pairs": MOST_PAIRS, "rewritten": share})
+
+    def rewrite(self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator) -> Rewritten:
+        """Every sequence without one of its balanced strings, where one may go."""
+        return rewrite(model, evidence, _remove, generator)
+
+
+def _remove(row: Row, generator: np.random.Generator) -> Proposal | None:
+    """Take out the tokens after ``before`` up to ``close``, where the stack after both is the same.
+
+    A pair closes at a token after which the stack is one lower; it opened at the last unmatched opener before.
+    """
+    closes = np.flatnonzero(np.diff(row.depth) < 0) + 1
+    opens = row.opener[closes - 1]
+    spans = closes + 1 - opens
+    # something must follow the pair to be judged, and enough must stay
+    fits = (spans <= 2 * MOST_PAIRS) & (closes < len(row.tokens) - 1) & (len(row.tokens) - spans >= row.shortest)
+    if not fits.any():
+        return None
+    chosen = int(generator.choice(np.flatnonzero(fits)))
+    stays = np.ones(len(row.tokens), dtype=bool)
+    stays[opens[chosen] : closes[chosen] + 1] = False
+    return Proposal(row.tokens[stays], np.flatnonzero(stays))

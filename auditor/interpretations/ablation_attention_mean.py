@@ -1,0 +1,45 @@
+"""Mean ablation of a whole attention layer: replace what it writes by its mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from auditor.ablation.substitutes import mean
+from auditor.ablation.sweep import Ablation, sweep
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
+from auditor.contracts import InterpretationMethod
+from auditor.expectations import whole_scores
+from auditor.records import Component, Expected, Interpretation
+
+
+class AttentionMeanAblation(InterpretationMethod):
+    """KL(untouched ‖ ablated) when the output of an attention layer is set to its mean, mean over the covered outputs.
+
+    The output is what the layer writes to the residual stream; its mean is over all positions of the evidence.
+    """
+
+    version = 1
+    family = "ablation"
+    summary = "how much the output distribution moves when a whole attention layer writes its mean"
+    unit = "nats per token"
+    higher_means = "the layer matters more"
+    source = "Wang et al. 2022, arXiv 2211.00593, section 2.1"
+    claims = ("value", "rank")
+    distance = "relative_change"
+    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+
+    def interpret(
+        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+    ) -> Interpretation:
+        """Scores [sequence, part]."""
+        del generator
+        parts = tuple(Component(layer, part="attention") for layer in range(model.architecture.layers))
+        (effects,) = sweep(
+            model, evidence, [Ablation(parts, Site.ATTENTION_OUT, mean(model, evidence, Site.ATTENTION_OUT))]
+        )
+        return Interpretation(self.name, ("sequence", "part"), parts, effects)

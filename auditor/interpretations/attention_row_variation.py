@@ -1,0 +1,44 @@
+"""How far a head's attention is from looking everywhere alike, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from auditor.behaviour.attention import Rows, row_scores, with_choice
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import InterpretationMethod
+from auditor.expectations import head_scores
+from auditor.records import Expected, Interpretation
+
+
+class RowVariation(InterpretationMethod):
+    """Total variation ½ Σ|A − U| of each row against uniform attention U, mean over the queries that have a choice.
+
+    Bounded by 1 at every length.
+    """
+
+    version = 1
+    family = "attention"
+    summary = "total variation of the head's attention rows from uniform attention"
+    unit = "total variation"
+    higher_means = "the head chooses more"
+    source = "Wen et al. 2023, arXiv 2312.01429, section 4 (attention variation), per row"
+    claims = ("value", "rank")
+    distance = "relative_change"
+    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
+
+    def interpret(
+        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+    ) -> Interpretation:
+        """Scores [sequence, head]."""
+        del generator
+        return row_scores(self.name, model, evidence, _total_variation, with_choice(evidence))
+
+
+def _total_variation(rows: Rows) -> Tensor:
+    return 0.5 * (rows.pattern - rows.uniform).abs().sum(-1)

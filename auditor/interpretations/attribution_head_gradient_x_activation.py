@@ -1,0 +1,43 @@
+"""Gradient × activation of each head's output, by Captum's LayerGradientXActivation at the z site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import torch
+from captum.attr import LayerGradientXActivation
+from torch import Tensor
+
+from auditor.attribution.method import Attributor, HeadAttribution
+from auditor.attribution.score import Explained
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.expectations import head_scores
+from auditor.records import Expected
+
+
+class HeadGradientXActivation(HeadAttribution):
+    """Σ over positions and d_v of z · ∂score/∂z: the first-order effect of setting a head's z to zero.
+
+    The zero of z is a matter of convention (a value bias moves it), so this is as free as zero ablation.
+    """
+
+    version = 1
+    smallest_plan = "standard"
+    summary = "product of the head's output z with the score's gradient in it"
+    higher_means = "the head's output points where the score rises"
+    source = "Michel et al. 2019, arXiv 1905.10650, equation 2; Captum LayerGradientXActivation"
+    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_value_bias_shift=Expected.FREE)
+
+    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+        """Captum's products at the z of all layers in one pass, summed over positions and features."""
+        del seen, generator
+        sites = [attention.z_site for attention in model.attentions]
+
+        def attribute(batch: Explained) -> Tensor:
+            found: list[Tensor] = LayerGradientXActivation(batch.of_rows, sites).attribute(batch.row)
+            return torch.cat([layer.detach().sum(dim=(1, 3)) for layer in found], dim=1)
+
+        return attribute

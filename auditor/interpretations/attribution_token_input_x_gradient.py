@@ -1,0 +1,39 @@
+"""Input × gradient of the token vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from captum.attr import InputXGradient
+from torch import Tensor
+
+from auditor.attribution.method import Attributor, TokenAttribution
+from auditor.attribution.score import Explained
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.expectations import whole_scores
+from auditor.records import Expected
+
+
+class TokenInputXGradient(TokenAttribution):
+    """x · ∂score/∂x per position: the first-order effect of setting a token's vector to zero."""
+
+    version = 1
+    summary = "product of each token vector with the score's gradient in it"
+    higher_means = "the token's vector points where the score rises"
+    source = "Shrikumar et al. 2016, arXiv 1605.01713; Denil et al. 2014, arXiv 1412.6815; Captum InputXGradient"
+    expected: ClassVar[Mapping[str, Expected]] = whole_scores(exact_embedding_trade=Expected.CHANGES)
+
+    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+        """Captum's products, summed over features."""
+        del model, seen, generator
+
+        def attribute(batch: Explained) -> Tensor:
+            found: Tensor = InputXGradient(batch.of_vectors).attribute(
+                batch.vectors.requires_grad_(), additional_forward_args=(batch.row,)
+            )
+            return found.detach().sum(-1) * batch.real
+
+        return attribute

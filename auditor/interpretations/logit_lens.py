@@ -1,0 +1,57 @@
+"""Logit lens: what the model would predict if it stopped after each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from auditor.behaviour.closing import log_p_right_closing
+from auditor.behaviour.effects import mean_where
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.streams import lens_logits, stream_components, streams_and_writes
+from auditor.contracts import InterpretationMethod
+from auditor.expectations import whole_scores
+from auditor.records import Expected, Interpretation
+
+
+class LogitLens(InterpretationMethod):
+    """log p(right closing bracket) read from the stream after each layer through the last norm and the unembedding.
+
+    Mean over the positions with an open bracket. The last layer's is the model's own.
+    """
+
+    version = 1
+    family = "direct logits"
+    summary = "log p(right closing bracket) as read from the residual stream after each layer"
+    unit = "nats"
+    higher_means = "the layer's stream already holds the answer where the unembedding reads it"
+    source = "nostalgebraist 2020, interpreting GPT: the logit lens; Belrose et al. 2023, arXiv 2303.08112, section 2"
+    claims = ("value", "rank")
+    distance = "relative_change"
+    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Needs next-token outputs."""
+        return "a classifier gives no probability of a closing bracket" if model.architecture.is_classifier else None
+
+    @torch.no_grad()
+    def interpret(
+        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+    ) -> Interpretation:
+        """Scores [sequence, part]. Sequences whose inputs never leave a bracket open are left out."""
+        del generator
+        components = stream_components(model)
+        is_open = evidence.real & (evidence.depth > 0)
+        seen = evidence.rows(is_open.any(1))
+        values = np.empty((len(seen), len(components)))
+        for rows, part in seen.batches():
+            found, where = streams_and_writes(model, part.tokens), part.real & (part.depth > 0)
+            for column, component in enumerate(components):
+                is_last = column == len(components) - 1
+                logits = model.read(found[component]) if is_last else lens_logits(model, found[component])
+                values[rows.numpy(), column] = mean_where(log_p_right_closing(logits, part), where).numpy()
+        return Interpretation(self.name, ("sequence", "part"), components, values)

@@ -1,0 +1,48 @@
+"""Path patching, head → later heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import InterpretationMethod
+from auditor.expectations import head_scores
+from auditor.patching.pairs import no_pairs
+from auditor.patching.paths import no_later_head, path_effects, to_later_heads
+from auditor.records import Expected, Interpretation
+
+
+class HeadToHeadsPatching(InterpretationMethod):
+    """Margin of the clean type that is lost when a head's corrupt z reaches queries, keys and values of later layers.
+
+    Each later head sees the corrupt head directly, every other head and MLP clean; what reads those heads is computed
+    anew. 0 for the heads of the last layer.
+    """
+
+    version = 1
+    family = "patching"
+    summary = "margin lost when the head's corrupt output reaches later heads directly"
+    unit = "logits"
+    higher_means = "the path carries more of the bracket's type"
+    source = (
+        "Wang et al. 2022, arXiv 2211.00593, section 3.1 (path patching); Goldowsky-Dill et al. 2023, arXiv 2304.05969"
+    )
+    claims = ("value", "rank")
+    distance = "relative_change"
+    expected: ClassVar[Mapping[str, Expected]] = head_scores()
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Needs decisions between bracket types and a way from head to head."""
+        return no_pairs(model) or no_later_head(model)
+
+    def interpret(
+        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+    ) -> Interpretation:
+        """Scores [sequence, head]."""
+        del generator
+        effects = path_effects(model, evidence, to_later_heads)
+        return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

@@ -1,0 +1,47 @@
+"""Path patching, head → later MLPs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import InterpretationMethod
+from auditor.expectations import head_scores
+from auditor.patching.pairs import no_pairs
+from auditor.patching.paths import no_later_mlp, path_effects, to_later_mlps
+from auditor.records import Expected, Interpretation
+
+
+class HeadToMlpsPatching(InterpretationMethod):
+    """Margin of the clean type that is lost when a head's corrupt z reaches the MLPs of its own and all later layers.
+
+    Each MLP sees the corrupt head directly, every other head and MLP clean; what reads the MLPs is computed anew.
+    """
+
+    version = 1
+    family = "patching"
+    summary = "margin lost when the head's corrupt output reaches later MLPs directly"
+    unit = "logits"
+    higher_means = "the path carries more of the bracket's type"
+    source = (
+        "Wang et al. 2022, arXiv 2211.00593, section 3.1 (path patching); Goldowsky-Dill et al. 2023, arXiv 2304.05969"
+    )
+    claims = ("value", "rank")
+    distance = "relative_change"
+    expected: ClassVar[Mapping[str, Expected]] = head_scores()
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Needs decisions between bracket types and an MLP."""
+        return no_pairs(model) or no_later_mlp(model)
+
+    def interpret(
+        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+    ) -> Interpretation:
+        """Scores [sequence, head]."""
+        del generator
+        effects = path_effects(model, evidence, to_later_mlps)
+        return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

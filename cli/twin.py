@@ -1,0 +1,119 @@
+"""``twin``: one function-preserving variant of a checkpoint, with its certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.checkpoints import read_checkpoint
+from cli.invocation import invocation
+from cli.options import AsJson, Checkpoint, Config, FormatName, PlanName, Seed
+from cli.output import Output
+from cli.progress import tracking
+from cli.witness import require_empty
+
+if TYPE_CHECKING:
+    from auditor.plans import Plan
+    from auditor.records import Certificate, Variant
+
+
+BOUNDED = {
+    "closing_accuracy": "closing_accuracy_upper95",
+    "longer_closing_accuracy": "longer: closing_accuracy_upper95",
+}
+"""The number of a certificate that a margin bounds, where it has another name."""
+
+
+def twin(
+    context: typer.Context,
+    checkpoint: Checkpoint,
+    *,
+    equivalence: Annotated[str, typer.Option(help="A name from `equivalences`.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder to write; new or empty.", show_default=False)],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Which variant, such as target=L0H1.", show_default=False),
+    ] = None,
+    plan: PlanName = "quick",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps of a trained twin.", show_default="the plan's")
+    ] = None,
+    config: Config = None,
+    format_name: FormatName = "auto",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Make one function-preserving variant and write it with its certificate; exit 1 if it is not certified."""
+    from auditor.errors import PlanError
+    from auditor.twin import export_twin, make_twin
+
+    chosen, output = _chosen(settings or ()), invocation(context).output
+    require_empty(out)
+    sizes = _sizes(plan, steps)
+    loaded = read_checkpoint(checkpoint, config=config, format_name=format_name)
+    with tracking(output) as track:
+        move = partial(track.move, equivalence)
+        built = make_twin(loaded.model, equivalence, sizes, seed, chosen=chosen, progress=move)
+    if built.model is None:
+        raise PlanError(f"{equivalence} makes no twin of {loaded.name}: {built.variant.reason}")
+    export_twin(out, original=loaded.model, built=built, plan=sizes, name=loaded.name)
+    tell(output, built.variant, out, as_json=as_json)
+    if built.variant.state != "certified":
+        output.error(f"{built.variant.key} is not certified: {built.variant.reason}; its files are in {out}")
+        raise typer.Exit(1)
+
+
+def _chosen(settings: Sequence[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in settings]
+    for name, sign, value in pairs:
+        if not (name and sign and value):
+            raise typer.BadParameter(f"--set {name}{sign}{value}: give NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+def _sizes(plan: str, steps: int | None) -> Plan:
+    from auditor.plans import read_plan
+
+    found = read_plan(plan)
+    return found if steps is None else replace(found, twin_steps=steps)
+
+
+def tell(output: Output, variant: Variant, out: Path, *, as_json: bool) -> None:
+    """The certificate as a table, or the variant as JSON, and how to check it."""
+    if as_json:
+        output.document({"directory": str(out), "variant": variant.to_json()})
+        return
+    from auditor.report.wording import setting, words
+
+    facts = [("variant", variant.key), ("kind", str(variant.kind)), ("state", words(variant.state))]
+    facts += [(words(name), setting(value)) for name, value in variant.parameters.items()]
+    if variant.seconds is not None:
+        facts.append(("seconds", setting(variant.seconds)))
+    output.table(("twin", ""), facts)
+    if variant.certificate is not None:
+        output.text("")
+        output.table(("certificate", "found>", "at most>"), list(certificate_rows(variant.certificate)))
+    output.note(f"check it from its files with `dyck-audit verify {out}`")
+
+
+def certificate_rows(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
+    """Each number that was measured, beside its margin where it has one."""
+    from auditor.report.view import measured
+    from auditor.report.wording import number, share, words
+
+    facts: Mapping[str, Any] = certificate.to_json()
+    margins = {BOUNDED.get(name, name): margin for name, margin in certificate.margins.items()}
+    for name, value in facts.items():
+        if isinstance(value, Mapping) and name != "margins":
+            for inner, entry in value.items():
+                place = f"{name}: {inner}"
+                yield words(place), measured(inner, entry), number(margins.get(place))
+        elif name == "closing_accuracy" and value is not None:
+            yield words(name), " and ".join(share(one) for one in value), number(None)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield words(name), measured(name, value), number(margins.get(name))

@@ -1,0 +1,44 @@
+"""Converted models compute what their own library computes, on random architectures, in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from auditor.contracts import adapters
+from tests.foreign import MAKERS
+from tests.foreign.source import token_batches
+
+ARCHITECTURES = 50
+FEW = 3
+EXACT = 1e-9
+"""Sums of a few dozen products in float64, in another order; 1e-13 is usual."""
+
+VARIES = 1e-2
+"""Logits that vary less would agree by chance."""
+
+
+def _largest_difference(name: str, seed: int) -> float:
+    source = MAKERS[name](seed)
+    model = adapters()[name].convert(source.weights())
+    tokens, real = token_batches(np.random.default_rng(seed))
+    with torch.no_grad():
+        ours, theirs = model(tokens), source.logits(tokens)
+    if not model.architecture.is_classifier:  # behind the end of a string nothing is promised
+        ours, theirs = ours[real], theirs[real]
+    assert ours.shape == theirs.shape
+    assert ours.dtype is torch.float64
+    assert float(theirs.std()) > VARIES
+    return float((ours - theirs).abs().max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MAKERS)
+def test_random_architectures_give_the_same_logits(name: str) -> None:
+    assert {seed: found for seed in range(ARCHITECTURES) if (found := _largest_difference(name, seed)) > EXACT} == {}
+
+
+@pytest.mark.parametrize("name", ["nanogpt", "torch_encoder"])
+def test_a_few_architectures_of_what_needs_no_library(name: str) -> None:
+    assert all(_largest_difference(name, seed) <= EXACT for seed in range(FEW))

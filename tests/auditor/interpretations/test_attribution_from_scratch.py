@@ -1,0 +1,288 @@
+"""Captum's numbers on random models against the same quantities written out: no Captum, no shared games."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from auditor.attribution.method import STEPS
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.interventions import run_with_cache
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
+from auditor.contracts import equivalences, methods
+from auditor.interpretations import attribution_token_shapley_sampling, faithfulness_infidelity
+from auditor.interpretations.attribution_token_occlusion import WINDOW
+from auditor.seeds import numpy_generator
+from tests.handmade import TASK, evidence_for, evidence_from, random_model
+from tests.laws.architectures import FAMILIES
+
+SAME = 1e-9
+FLOAT32_WEIGHTS = 1e-6
+"""Captum rounds the weights of its quadratures to float32."""
+
+SHORT = ["([])", "[()]", "()[]", "[[]]"]
+"""Five input tokens: few enough for all subsets and all orders."""
+
+PLACES = frozenset(range(5))
+
+Value = Callable[[frozenset[int]], Tensor]
+
+
+def _interpret(name: str, model: CanonicalTransformer, evidence: Evidence) -> np.ndarray:
+    return methods()[name].interpret(model, evidence, numpy_generator(0, "scratch")).values
+
+
+def _score(logits: Tensor, evidence: Evidence) -> Tensor:
+    log_p = logits.log_softmax(-1)
+    scores = []
+    for row in range(len(evidence)):
+        positions = [j for j in range(evidence.tokens.shape[1]) if evidence.real[row, j] and evidence.depth[row, j] > 0]
+        closing = [evidence.task.language.vocabulary.closing[int(evidence.top[row, j])] for j in positions]
+        scores.append(log_p[row, positions, closing].mean())
+    return torch.stack(scores)
+
+
+def _blank(tokens: Tensor) -> Tensor:
+    return torch.where(tokens >= 4, 1, tokens)
+
+
+def _from_vectors(model: CanonicalTransformer, vectors: Tensor, evidence: Evidence, **edit: object) -> Tensor:
+    def tap(site: Site, layer: int, value: Tensor) -> Tensor:
+        return edit["value"] if site is edit.get("site") and layer == edit["layer"] else value
+
+    x = model.add_positions(vectors)
+    return _score(model.run_from(x, model.blocked(evidence.tokens), 0, tap), evidence)
+
+
+def _path_gradient(model: CanonicalTransformer, evidence: Evidence, start: Tensor, end: Tensor) -> Tensor:
+    nodes, weights = np.polynomial.legendre.leggauss(STEPS)
+    total = torch.zeros_like(end)
+    for node, weight in zip(nodes, weights, strict=True):
+        point = (start + (1 + node) / 2 * (end - start)).detach().requires_grad_()
+        total += weight / 2 * torch.autograd.grad(_from_vectors(model, point, evidence).sum(), point)[0]
+    return total
+
+
+@pytest.mark.parametrize("family", ["plain", "one head, no norm, learned positions"])
+def test_gradients_in_the_token_vectors(family: str) -> None:
+    model = random_model(FAMILIES[family])
+    evidence = evidence_for(model, 5)
+    end = model.W_E[evidence.tokens].detach()
+    mask = model.W_E[_blank(evidence.tokens)].detach()
+    gradient = _path_gradient(model, evidence, end, end)
+    zero = torch.where(evidence.real[:, :, None], 0.0, end)
+    expected = {
+        "attribution_token_saliency": (gradient.norm(dim=-1), SAME),
+        "attribution_token_input_x_gradient": ((end * gradient).sum(-1), SAME),
+        "attribution_token_integrated_gradients": (
+            ((end - mask) * _path_gradient(model, evidence, mask, end)).sum(-1),
+            FLOAT32_WEIGHTS,
+        ),
+        "attribution_token_integrated_gradients_zero": (
+            (end * _path_gradient(model, evidence, zero, end)).sum(-1),
+            FLOAT32_WEIGHTS,
+        ),
+    }
+    for name, (values, tolerance) in expected.items():
+        found = _interpret(name, model, evidence)[:, 0]
+        np.testing.assert_allclose(found, values * evidence.real, rtol=0, atol=tolerance, err_msg=name)
+        assert np.abs(found).max() > 1e-3
+
+
+def _token_game(model: CanonicalTransformer, evidence: Evidence) -> Value:
+    def value(present: frozenset[int]) -> Tensor:
+        tokens = evidence.tokens.clone()
+        for position in PLACES - present:
+            tokens[:, position] = _blank(tokens[:, position])
+        return _score(model(tokens), evidence)
+
+    return value
+
+
+@torch.no_grad()
+@pytest.mark.slow
+def test_removing_tokens_is_reading_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ablation, occlusion and exact Shapley values, by writing MASK over tokens of the input."""
+    monkeypatch.setattr(attribution_token_shapley_sampling, "DRAWS", math.factorial(len(PLACES)))
+    model, evidence = random_model(), evidence_from(TASK, SHORT)
+    value = _token_game(model, evidence)
+    windows = [{*range(first, first + WINDOW)} for first in range(1 - WINDOW, len(PLACES))]
+    for position in PLACES:
+        lone = value(PLACES) - value(PLACES - {position})
+        hidden = [value(PLACES) - value(PLACES - window) for window in windows if position in window]
+        columns = {
+            "attribution_token_feature_ablation": lone,
+            "attribution_token_occlusion": torch.stack(hidden).mean(0),
+            "attribution_token_shapley_sampling": _shapley(value, len(PLACES), position),
+        }
+        for name, expected in columns.items():
+            found = _interpret(name, model, evidence)[:, 0, position]
+            np.testing.assert_allclose(found, expected, rtol=0, atol=SAME, err_msg=name)
+
+
+@torch.no_grad()
+def test_removing_heads_is_writing_their_mean() -> None:
+    """Ablation and exact Shapley values over the four heads of a random model."""
+    model = random_model()
+    evidence = evidence_for(model, 5)
+    value = _head_game(model, evidence)
+    ablation, shapley = (
+        _interpret(f"attribution_head_{kind}", model, evidence) for kind in ("feature_ablation", "shapley")
+    )
+    for head in range(4):
+        lone = value(frozenset(range(4))) - value(frozenset(range(4)) - {head})
+        np.testing.assert_allclose(ablation[:, head], lone, rtol=0, atol=SAME)
+        np.testing.assert_allclose(shapley[:, head], _shapley(value, 4, head), rtol=0, atol=SAME)
+    rise = value(frozenset(range(4))) - value(frozenset())
+    np.testing.assert_allclose(shapley.sum(1), rise, rtol=0, atol=SAME)
+    assert rise.abs().max() > 1e-2
+
+
+def _head_game(model: CanonicalTransformer, evidence: Evidence) -> Value:
+    _, cache = run_with_cache(model, evidence.tokens, sites=(Site.Z,))
+    means = [cache[Site.Z, layer][evidence.real].mean(0) for layer in range(2)]
+
+    def value(present: frozenset[int]) -> Tensor:
+        def tap(site: Site, layer: int, z: Tensor) -> Tensor:
+            if site is not Site.Z:
+                return z
+            z = z.clone()
+            for head in range(2):
+                if 2 * layer + head not in present:
+                    z[:, :, head] = means[layer][head]
+            return z
+
+        return _score(model(evidence.tokens, tap), evidence)
+
+    return value
+
+
+def _shapley(value: Value, players: int, player: int) -> Tensor:
+    """Σ over subsets S without the player of |S|! (n − |S| − 1)! / n! · (v(S ∪ {player}) − v(S)) (Shapley 1953)."""
+    others = [other for other in range(players) if other != player]
+    total = torch.zeros(())
+    for size in range(players):
+        weight = math.factorial(size) * math.factorial(players - size - 1) / math.factorial(players)
+        for chosen in combinations(others, size):
+            present = frozenset(chosen)
+            total = total + weight * (value(present | {player}) - value(present))
+    return total
+
+
+def test_many_heads_are_sampled_alike_under_any_numbering() -> None:
+    """Eight heads have 40,320 orders; the 24 drawn are the same ones after a permutation of the heads."""
+    family = FAMILIES["plain"]
+    block = family.blocks[0].__class__(heads=4, query_width=3, value_width=2, neurons=6)
+    model = random_model(family.__class__(**{**_fields(family), "blocks": (block, block)}))
+    evidence = evidence_for(model, 4)
+    made = equivalences()["exact_head_permutation"].transform(
+        model, evidence, numpy_generator(0, "permute"), parameters={}
+    )
+    old_of_new = [old for (old,) in made.relabelling.moves["head"]]
+    assert old_of_new != list(range(8))
+    ours, theirs = (_interpret("attribution_head_shapley", m, evidence) for m in (model, made.model))
+    np.testing.assert_allclose(theirs, ours[:, old_of_new], rtol=0, atol=SAME)
+
+
+def _fields(family: object) -> dict[str, object]:
+    return {name: getattr(family, name) for name in family.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+def test_gradient_x_activation_is_the_slope_of_scaling_the_head() -> None:
+    """d/ds of the score with s·z in the place of z, at s = 1, by central differences."""
+    model = random_model()
+    evidence = evidence_for(model, 5)
+    found = _interpret("attribution_head_gradient_x_activation", model, evidence)
+    for index, head in enumerate(model.architecture.heads):
+
+        @torch.no_grad()
+        def scaled(scale: float, layer: int = head.layer, head: int = head.head or 0) -> Tensor:
+            def tap(site: Site, at: int, z: Tensor) -> Tensor:
+                if site is not Site.Z or at != layer:
+                    return z
+                z = z.clone()
+                z[:, :, head] *= scale
+                return z
+
+            return _score(model(evidence.tokens, tap), evidence)
+
+        slope = (scaled(1 + 1e-5) - scaled(1 - 1e-5)) / 2e-5
+        np.testing.assert_allclose(found[:, index], slope, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["conductance", "internal_influence"])
+def test_neurons_along_the_path_of_the_input(name: str) -> None:
+    """∂score/∂a in each neuron by putting the activations in as leaves, at Captum's points of the path."""
+    model = random_model()
+    evidence = evidence_for(model, 5)
+    end, start = (model.W_E[tokens].detach() for tokens in (evidence.tokens, _blank(evidence.tokens)))
+    points, weights = np.polynomial.legendre.leggauss(STEPS + (name == "conductance"))
+    columns = []
+    for layer in range(2):
+        slopes, activations = [], []
+        for point in points:
+            vectors = start + (1 + point) / 2 * (end - start)
+            x = model.add_positions(vectors)
+            seen: dict[int, Tensor] = {}
+
+            def keep(site: Site, at: int, value: Tensor, seen: dict[int, Tensor] = seen) -> Tensor:
+                if site is Site.NEURON:
+                    seen[at] = value
+                return value
+
+            model.run_from(x, model.blocked(evidence.tokens), 0, keep)
+            leaf = seen[layer].detach().requires_grad_()
+            score = _from_vectors(model, vectors, evidence, site=Site.NEURON, layer=layer, value=leaf).sum()
+            slopes.append(torch.autograd.grad(score, leaf)[0])
+            activations.append(leaf.detach())
+        if name == "conductance":
+            terms = [slope * (b - a) for slope, a, b in zip(slopes, activations, activations[1:], strict=False)]
+        else:
+            terms = [weight / 2 * slope for weight, slope in zip(weights, slopes, strict=True)]
+        columns.append(sum(terms).sum(1))
+    found = _interpret(f"attribution_neuron_{name}", model, evidence)
+    np.testing.assert_allclose(found, torch.cat(columns, dim=1), rtol=0, atol=FLOAT32_WEIGHTS)
+    assert np.abs(found).max() > 1e-3
+
+
+SETS = np.array([[(n >> bit) & 1 for bit in range(5)] for n in range(32)], dtype=np.float64)
+"""All subsets of five tokens; of four heads, each twice."""
+
+
+def _subsets(order: np.ndarray, *_: object) -> Tensor:
+    """The same sets for any numbering; of neurons, which are many, none."""
+    return torch.from_numpy(np.pad(SETS[:, : len(order)], ((0, 0), (0, max(0, len(order) - 5)))))
+
+
+def test_infidelity_over_all_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """min over β of mean over sets (β Σ φ − fall)², which is mean fall² − (mean fall·Σφ)² / mean (Σφ)²."""
+    monkeypatch.setattr(faithfulness_infidelity, "DRAWS", len(SETS))
+    monkeypatch.setattr(faithfulness_infidelity, "_removals", _subsets)
+    model, evidence = random_model(), evidence_from(TASK, SHORT)
+    found = methods()["faithfulness_infidelity"].interpret(model, evidence, numpy_generator(0, "scratch"))
+    by_name = {part.label: found.values[:, index] for index, part in enumerate(found.components)}
+    games = {5: _token_game(model, evidence), 4: _head_game(model, evidence)}
+    for name in (
+        "attribution_token_saliency",
+        "attribution_token_feature_ablation",
+        "attribution_head_shapley",
+        "attribution_head_integrated_gradients",
+    ):
+        given = _interpret(name, model, evidence).reshape(len(evidence), -1)
+        players = given.shape[1]
+        whole, fall, told = games[players](frozenset(range(players))), [], []
+        for chosen in SETS[:, :players]:
+            gone = frozenset(np.flatnonzero(chosen).tolist())
+            fall.append((whole - games[players](frozenset(range(players)) - gone)).detach().numpy())
+            told.append(given @ chosen)
+        falls, tolds = np.array(fall), np.array(told)
+        expected = (falls**2).mean(0) - (falls * tolds).mean(0) ** 2 / (tolds**2).mean(0)
+        np.testing.assert_allclose(by_name[name], expected, rtol=0, atol=SAME, err_msg=name)
+        assert expected.max() > 1e-4

@@ -1,0 +1,121 @@
+"""Direct logit attribution and the logit lens: closed forms, and contributions that add up to the logits."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+
+from auditor.behaviour.closing import closing_contrast
+from auditor.behaviour.direct_logits import heads_write, mlp_writes, neurons_write
+from auditor.canonical.architecture import Architecture
+from auditor.canonical.direct_paths import direct_paths
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
+from auditor.canonical.streams import lens_logits, stream_components, streams_and_writes
+from auditor.contracts import methods
+from auditor.records import Interpretation
+from auditor.seeds import numpy_generator
+from tests.handmade import (
+    CONSTANT,
+    SLOPE,
+    TASK,
+    counting_model,
+    evidence_for,
+    evidence_from,
+    naive_stacks,
+    random_model,
+    sentence,
+)
+from tests.laws.architectures import FAMILIES, LAW, architectures
+
+EXACT = 1e-12
+SUM = 1e-9
+TEXTS = ["()", "([])[]", "[[]]"]
+
+
+def _interpret(name: str, model: CanonicalTransformer) -> Interpretation:
+    return methods()[name].interpret(model, evidence_from(TASK, TEXTS), numpy_generator(0, "direct"))
+
+
+def test_heads_of_the_counting_model() -> None:
+    """Head 0 writes ln 3 to the logit of ``a)``, head 1 2/(j + 1) to that of ``b)``: right under a, wrong under b."""
+    found = _interpret("direct_logit_head", counting_model()).values
+    for row, text in enumerate(TEXTS):
+        stacks = naive_stacks(sentence(text))
+        tops = [(j, 1 if stack[-1][0] == 0 else -1) for j, stack in enumerate(stacks) if stack]
+        expected = [np.mean([sign * CONSTANT for _, sign in tops]), np.mean([-s * SLOPE / (j + 1) for j, s in tops])]
+        np.testing.assert_allclose(found[row], expected, rtol=0, atol=EXACT)
+
+
+def test_lens_of_the_counting_model() -> None:
+    """Brackets have no vector, so their embedding says nothing: −ln 8. After the layer the logits are the model's."""
+    found = _interpret("logit_lens", counting_model())
+    assert [component.label for component in found.components] == ["embedding", "L0.residual"]
+    for row, text in enumerate(TEXTS):
+        log_p = []
+        for j, stack in enumerate(naive_stacks(sentence(text))):
+            if stack:
+                logits = (CONSTANT, SLOPE / (j + 1))
+                log_p.append(logits[stack[-1][0]] - math.log(6 + math.exp(logits[0]) + math.exp(logits[1])))
+        np.testing.assert_allclose(found.values[row], [-math.log(8), np.mean(log_p)], rtol=0, atol=EXACT)
+
+
+@LAW
+@given(architecture=architectures())
+def test_what_is_written_adds_up_to_the_logits(architecture: Architecture) -> None:
+    """With the biases of norms and unembedding at zero, heads, biases, MLPs and embedding are all there is."""
+    if architecture.is_classifier:
+        return
+    model = random_model(architecture)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if ("norm" in name and name.endswith("bias")) or name == "b_U":
+                parameter.zero_()
+        evidence = evidence_for(model, 3)
+        direction = closing_contrast(model)[evidence.top.clamp_min(0)]
+        paths = direct_paths(model, evidence.tokens, direction)
+        total = (model.embed(evidence.tokens) * paths.embedding).sum(-1)
+        for layer, attention in enumerate(model.attentions):
+            total += heads_write(model, paths, layer).sum(-1)
+            if attention.b_O is not None:
+                total += paths.attention[layer] @ attention.b_O
+            if model.mlps:
+                total += mlp_writes(model, paths, layer)[..., 0]
+                neurons = neurons_write(model, paths, layer).sum(-1) + paths.mlp[layer] @ model.mlps[layer].b_out
+                torch.testing.assert_close(neurons, mlp_writes(model, paths, layer)[..., 0], rtol=0, atol=SUM)
+        logits = model(evidence.tokens)
+    closing = logits[..., list(model.task.language.vocabulary.closing)]
+    right = closing.gather(2, evidence.top.clamp_min(0)[..., None])[..., 0]
+    wrong = closing.sum(-1) - right
+    torch.testing.assert_close(total, right - wrong, rtol=0, atol=SUM * max(1.0, float(logits.abs().max())))
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if not FAMILIES[name].is_classifier])
+def test_streams_are_those_of_the_forward_pass(family: str) -> None:
+    model = random_model(FAMILIES[family])
+    tokens = evidence_for(model, 3).tokens
+    seen = {}
+
+    def tap(site: Site, layer: int, value: torch.Tensor) -> torch.Tensor:
+        seen[site, layer] = value
+        return value
+
+    with torch.no_grad():
+        logits, found = model(tokens, tap), streams_and_writes(model, tokens)
+        components = stream_components(model)
+        for layer, component in enumerate(components[:-1]):
+            torch.testing.assert_close(found[component], seen[Site.RESIDUAL, layer])
+        torch.testing.assert_close(model.read(found[components[-1]]), logits)
+        if model.architecture.has_norm("final"):
+            torch.testing.assert_close(lens_logits(model, found[components[-1]]), logits)
+
+
+def test_what_cannot_be_attributed_says_why() -> None:
+    classifier = random_model(FAMILIES["bidirectional classifier, RMS norm"])
+    for name in ("direct_logit_head", "direct_logit_mlp", "direct_logit_neuron", "logit_lens"):
+        assert "classifier" in (methods()[name].not_applicable(classifier) or "")
+    assert "MLP" in (methods()["direct_logit_neuron"].not_applicable(counting_model()) or "")
