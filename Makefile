@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+TOOLS  := $(VENV)/.installed-with-tools
 
 # One thread per process: two workers on two cores then do not fight, and numbers do not depend on the machine.
 export OMP_NUM_THREADS ?= 1
@@ -10,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: demo test fast check bench setup clean
 
-demo: setup  ## audit a bundled model with no server, print the findings, write demo-report.html
+demo: $(STAMP)  ## audit a bundled model with no server, print the findings, write demo-report.html
 	$(BIN)/dyck-audit demo --out demo-report.html
 
 test: setup  ## every test, real Redis and PostgreSQL included
@@ -29,11 +30,15 @@ check: setup  ## ruff, mypy --strict, import-linter
 bench: setup  ## speed, as ratios to naive code in the same process
 	$(BIN)/python -m tests.benchmarks
 
-setup: $(STAMP)
+setup: $(TOOLS)  ## everything, the tools and libraries of the tests included
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("dyck-audit needs Python 3.11 or newer, found " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(TOOLS): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	touch $@
 

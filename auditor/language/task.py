@@ -102,7 +102,7 @@ class Task:
         return distribution(self.language, found, opens=must_open, ends=np.zeros_like(must_open))
 
     def to_json(self) -> dict[str, Any]:
-        """JSON form of every field; ``reads_end`` only where it is true, so that older descriptions stay as they are."""
+        """JSON form; ``reads_end`` only where it is true, so that older descriptions stay as they are."""
         return {
             "brackets": self.language.types,
             "depth": self.language.depth,
