@@ -35,7 +35,7 @@ def lessons(
     high = int(LONGER * task.max_length)
     if limit is not None:
         high = min(high, limit - 2)  # START and END
-    lengths = (max(task.max_length, high // 2), high) if high > task.max_length else None
+    lengths = (max(task.max_length, int(max(0.5, shortest) * high)), high) if high > task.max_length else None
     known = (max(task.min_length, int(shortest * task.max_length)), task.max_length)
     drawn = task.draw(SEQUENCES, generator, lengths=known)
     short = make_pool(teacher, task, drawn, first_layer=first_layer, batch=BATCH)

@@ -33,6 +33,12 @@ REFUSED = {
     "deep.json": b'{"a":' * 100_000,
     "digits.json": b'{"a":' + b"9" * 5_000 + b"}",
     "list.json": b"[1]",
+    "double.toml": b"[lm]\nlayers = 1\nlayers = 2\n",
+    "date.toml": b"a = 2020-01-01\n",
+    "not_a_number.toml": b"a = nan\n",
+    "deep.toml": b"a = " + b"[" * 49_000 + b"]" * 49_000,
+    "long.toml": b"a = 1\n" * 50_000,
+    "broken.toml": b"a = [1,\n",
     "notes.txt": b"a: 1",
     "empty.yaml": b"",
 }
@@ -89,3 +95,22 @@ def test_a_description_without_facts_says_what_it_is(text: str, found: str, tmp_
     path.write_text(text, encoding="utf-8")
     with pytest.raises(CheckpointError, match=found):
         read_configuration(path)
+
+
+def test_the_three_languages_say_the_same(tmp_path: Path) -> None:
+    texts = {
+        "m.toml": "[model]\nheads = 2\nnorm_epsilon = 1e-5\n",
+        "m.json": '{"model": {"heads": 2, "norm_epsilon": 1e-5}}',
+        "m.yaml": "model:\n  heads: 2\n  norm_epsilon: 1.0e-5\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        assert read_configuration(tmp_path / name) == {"model": {"heads": 2, "norm_epsilon": 1e-5}}
+
+
+def test_a_folder_is_described_by_its_whole_name(tmp_path: Path) -> None:
+    (tmp_path / "run-1.5").mkdir()
+    (tmp_path / "run-1.toml").write_text("")
+    assert configuration_beside(tmp_path / "run-1.5") is None
+    (tmp_path / "run-1.5.toml").write_text("")
+    assert configuration_beside(tmp_path / "run-1.5") == tmp_path / "run-1.5.toml"

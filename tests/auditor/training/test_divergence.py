@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from auditor.behaviour.evidence import evidence_of
 from auditor.language.sampling import Sample
 from auditor.seeds import numpy_generator
-from auditor.training.divergence import _reach, _shortfall, total_variation
-from tests.handmade import TASK, counting_model, evidence_for, random_model
+from auditor.training.divergence import _reach, _shortfall, _starts_opposed, total_variation
+from tests.handmade import PLAIN, TASK, counting_model, evidence_for, random_model
 
 LENGTH = 6
 """Tokens of every string below, START and END among them."""
@@ -55,3 +57,9 @@ def test_every_string_reaches_the_first_positions() -> None:
     assert reach[0] == 1.0
     assert bool((reach.diff() <= 0).all())
     assert 0 < float(reach[-1]) < 1
+
+
+def test_a_lone_head_starts_where_it_is_and_others_opposed_by_turns() -> None:
+    two, one = random_model(PLAIN), random_model(replace(PLAIN, blocks=(replace(PLAIN.blocks[0], heads=1),) * 2))
+    assert [_starts_opposed(two, (1,), number) for number in range(3)] == [True, False, True]
+    assert [_starts_opposed(one, (0, 1), number) for number in range(3)] == [False, True, False]
