@@ -16,7 +16,7 @@ from torch import Tensor
 from auditor.behaviour.evidence import Evidence, draw_evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.errors import LanguageError
-from auditor.language.grammar import Dyck, legal_tokens
+from auditor.language.grammar import Dyck, legal_tokens, states
 from auditor.language.task import Task
 from auditor.records import Json
 
@@ -157,8 +157,7 @@ def full_behaviour(
     """In distribution, longer and deeper, as the report prints it; null with a reason where it cannot be."""
     task = model.task
     if model.architecture.is_classifier:
-        why = "a classifier has no next-token distribution to score"
-        return {"in_distribution": None, "longer": None, "deeper": None, "reason": why, "scored": "nothing"}
+        return _classifier_behaviour(model, sequences, longer_sequences, generator)
     report: dict[str, Json] = {
         "in_distribution": evaluate(model, draw_evidence(task, sequences, generator)).to_json(),
         "longer": None,
@@ -179,6 +178,43 @@ def full_behaviour(
         deeper = draw_evidence(deeper_task(task), longer_sequences * 4, generator)
         report["deeper"] = {**evaluate(model, deeper).to_json(), "depth": deeper.task.language.depth}
     return {**report, "reason": "; ".join(reasons)}
+
+
+def _classifier_behaviour(
+    model: CanonicalTransformer, sequences: int, longer_sequences: int, generator: np.random.Generator
+) -> Mapping[str, Json]:
+    """How well the classes tell words of the language from spoilt ones."""
+    why = "deeper: a classifier is asked about strings of its own language"
+    report: dict[str, Json] = {"longer": None, "deeper": None, "scored": "one decision a string"}
+    report["in_distribution"] = _classified(model, draw_evidence(model.task, sequences, generator))
+    lengths = longer_lengths(model, (2 * model.task.max_length, 3 * model.task.max_length))
+    if lengths is None:
+        why = f"longer: the model has {model.architecture.max_positions} positions; {why}"
+    else:
+        evidence = draw_evidence(model.task, longer_sequences, generator, lengths=lengths)
+        report["longer"] = {**_classified(model, evidence), "lengths": list(lengths)}
+    return {**report, "reason": why}
+
+
+@torch.no_grad()
+def _classified(model: CanonicalTransformer, evidence: Evidence) -> dict[str, Json]:
+    """Accuracy of the class that goes with words most often; a file does not say which class means what."""
+    chosen = torch.empty(len(evidence), dtype=torch.int64)
+    for rows, part in evidence.batches():
+        chosen[rows] = model(part.tokens, fast=True).argmax(-1)
+    words = torch.from_numpy(_are_words(evidence))
+    right = [float(((chosen == cls) == words).double().mean()) for cls in range(model.architecture.outputs)]
+    best = int(np.argmax(right))
+    return {"accuracy": right[best], "word_class": best, "sequences": len(evidence)}
+
+
+def _are_words(evidence: Evidence) -> np.ndarray:
+    """[sequence] whether the string is a word of the language."""
+    found = states(evidence.task.language, evidence.tokens.numpy())
+    last = evidence.real.sum(1).numpy() - 1
+    rows = np.arange(len(evidence))
+    words: np.ndarray = found.legal[rows, last] & (found.depth[rows, last] == 0)
+    return words
 
 
 def decision_positions(evidence: Evidence) -> Tensor:

@@ -56,12 +56,17 @@ def labelled_strings(
         max_length=max_length,
         open_probability=open_probability,
     )
-    tokens, mask = whole_strings(language, given)
-    classes = np.arange(count) % 2
-    for row in np.flatnonzero(classes == OTHER):
-        brackets = np.flatnonzero(token_roles(language.vocabulary).change[tokens[row]] * mask[row])
+    tokens, mask = whole_strings(language, every_second_spoilt(language, given, generator))
+    return LabelledStrings(tokens, mask, np.arange(count) % 2)
+
+
+def every_second_spoilt(language: Dyck, given: Sample, generator: np.random.Generator) -> Sample:
+    """The first, third … sequence of complete strings with one edit that takes it out of the language."""
+    tokens, lengths = given.tokens.copy(), given.lengths
+    for row in range(0, len(given), 2):
+        brackets = np.flatnonzero(token_roles(language.vocabulary).change[tokens[row, : lengths[row]]])
         tokens[row] = _spoilt(language, tokens[row], brackets, generator)
-    return LabelledStrings(tokens, mask, classes)
+    return Sample(tokens, lengths)
 
 
 def whole_strings(language: Dyck, given: Sample) -> tuple[Ids, NDArray[np.bool_]]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from auditor import zoo
 from auditor.behaviour.evaluation import Behaviour, evaluate, full_behaviour, longer_lengths
 from auditor.behaviour.evidence import Evidence, draw_evidence, evidence_of
 from auditor.canonical.interventions import run_with_cache
@@ -77,14 +78,21 @@ def test_the_divergence_from_the_generator_and_the_illegal_mass_by_enumeration()
     assert found.illegal_mass == pytest.approx(np.mean(illegal), abs=EXACT)
 
 
-def test_a_classifier_is_not_scored_as_a_language_model() -> None:
+def test_a_classifier_is_scored_by_its_classes_and_not_as_a_language_model() -> None:
     name = "bidirectional classifier, RMS norm"
     model = random_model(FAMILIES[name], task_for(FAMILIES[name]))
     with pytest.raises(LanguageError, match="classifier"):
         evaluate(model, _drawn(model))
     report = full_behaviour(model, sequences=5, longer_sequences=5, generator=numpy_generator(0, "x"))
-    assert report["in_distribution"] is None
-    assert report["reason"]
+    assert 0.5 <= report["in_distribution"]["accuracy"] <= 1.0  # half are words, and the better naming counts
+    assert (report["longer"], report["deeper"]) == (None, None) or report["reason"]
+
+
+def test_the_bundled_classifier_tells_words_from_spoilt_ones() -> None:
+    model = load(zoo.path("dyck2x4-3layer-classifier")).model
+    report = full_behaviour(model, sequences=300, longer_sequences=5, generator=numpy_generator(0, "x"))
+    assert report["in_distribution"]["accuracy"] > 0.97
+    assert report["in_distribution"]["word_class"] == 1
 
 
 def test_numbers_that_do_not_exist_are_null_with_a_reason() -> None:
