@@ -122,9 +122,18 @@ def head_ablation_effects(
     model: CanonicalTransformer, evidence: Evidence, replacements: Mapping[Component, Tensor]
 ) -> NDArray[np.float64]:
     """Mean KL(untouched ‖ edited), [sequence, head], when ``replacements[head]`` [value_width] is the head's z."""
-    architecture = model.architecture
-    values = [torch.zeros(b.heads, b.value_width, dtype=model.dtype) for b in architecture.blocks]
+    return sweep(model, evidence, [_replaced(model, replacements)])[0]
+
+
+def replacement_effects(
+    model: CanonicalTransformer, evidence: Evidence, head: Component, values: Sequence[Tensor]
+) -> NDArray[np.float64]:
+    """Mean KL(untouched ‖ edited), [sequence, value], when each of ``values`` [value_width] in turn is the head's z."""
+    return np.concatenate(sweep(model, evidence, [_replaced(model, {head: value}) for value in values]), axis=1)
+
+
+def _replaced(model: CanonicalTransformer, replacements: Mapping[Component, Tensor]) -> Ablation:
+    values = [torch.zeros(b.heads, b.value_width, dtype=model.dtype) for b in model.architecture.blocks]
     for head, value in replacements.items():
         values[head.layer][head.head or 0] = value
-    ablation = Ablation(tuple(replacements), Site.Z, lambda _rows, _length: values)
-    return sweep(model, evidence, [ablation])[0]
+    return Ablation(tuple(replacements), Site.Z, lambda _rows, _length: values)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.ablation.sweep import head_ablation_effects
+from auditor.ablation.sweep import head_ablation_effects, replacement_effects
 from auditor.behaviour.effects import mean_head_outputs
 from auditor.behaviour.evidence import Evidence
 from auditor.canonical.architecture import Architecture
@@ -94,14 +94,10 @@ def _search(model: CanonicalTransformer, evidence: Evidence, target: Component, 
         for scale in SCALES
         for direction in _directions(model, target)
     ]
-    best, best_effect = candidates[0], -1.0
-    for index, shift in enumerate(candidates):
-        # zeroing the shifted z is replacing the old z by −c
-        effect = float(head_ablation_effects(model, evidence, {target: -shift}).mean())
-        if effect > best_effect:
-            best, best_effect = shift, effect
-        progress((index + 1) / len(candidates), f"searching the shift that puts {target.label} on top")
-    shifts = {**centred, target: best}
+    progress(0.0, f"searching the shift that puts {target.label} on top")
+    # zeroing the shifted z is replacing the old z by −c
+    found = replacement_effects(model, evidence, target, [-shift for shift in candidates]).mean(axis=0)
+    shifts = {**centred, target: candidates[int(np.argmax(found))]}
     effects = head_ablation_effects(model, evidence, {head: -shift for head, shift in shifts.items()}).mean(axis=0)
     named = {head.label: float(effect) for head, effect in zip(shifts, effects, strict=True)}
     others = [effect for label, effect in named.items() if label != target.label]

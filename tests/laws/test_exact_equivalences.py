@@ -145,7 +145,7 @@ def _heads(cache: Cache, layers: int) -> np.ndarray:
 
 def _neurons(cache: Cache, layers: int) -> np.ndarray:
     flat = torch.cat([cache[Site.NEURON, layer].flatten(0, 1) for layer in range(layers)], dim=1).T
-    return torch.nn.functional.normalize(flat, dim=1, eps=1e-6).numpy()  # dead neurons stay at rounding
+    return torch.nn.functional.normalize(flat, dim=1, eps=1e-3).numpy()  # dead neurons stay at rounding
 
 
 def _same_under(relabelling: Relabelling, axis: str, ours: np.ndarray, theirs: np.ndarray) -> None:
