@@ -160,14 +160,14 @@ def by_severity(finding: Finding) -> tuple[int, float, str]:
     return SEVERITY[finding.verdict], -(finding.effect or 0.0), finding.id
 
 
-def by_weight(finding: Finding) -> tuple[int, int, int, float, str]:
-    """Sort key for what is told first: verdict, exact before behavioural, published kinds of claims, effect."""
+def by_weight(finding: Finding) -> tuple[int, int, bool, float, str]:
+    """Sort key for what is told first: verdict, published kinds of claims, exact before behavioural, effect."""
     kind = finding.claim.kind
     told = CLAIM_ORDER.index(kind) if kind in CLAIM_ORDER else len(CLAIM_ORDER)
     return (
         SEVERITY[finding.verdict],
-        finding.kind is not Kind.EXACT,
         told,
+        finding.kind is not Kind.EXACT,
         -(finding.effect or 0.0),
         finding.id,
     )
