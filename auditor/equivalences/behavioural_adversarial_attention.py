@@ -10,7 +10,7 @@ from auditor.behaviour.evidence import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.training.divergence import attend_elsewhere
+from auditor.training.divergence import LAST_LAYER, ONLY_LAYER, attend_elsewhere
 from auditor.training.lessons import why_not_taught
 
 
@@ -44,5 +44,12 @@ class AdversarialAttention(Equivalence):
         """The trained twin in float32; ``parameters["steps"]`` and ``["restarts"]`` set the effort."""
         del evidence
         layer = model.architecture.layers - 1
-        twin, found = attend_elsewhere(model, (layer,), parameters=parameters, generator=generator, progress=progress)
+        twin, found = attend_elsewhere(
+            model,
+            (layer,),
+            pull=LAST_LAYER if layer else ONLY_LAYER,
+            parameters=parameters,
+            generator=generator,
+            progress=progress,
+        )
         return Transformed(twin, parameters={"layer": layer, **found})

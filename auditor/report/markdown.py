@@ -102,11 +102,12 @@ def _certificates(variants: Sequence[Variant]) -> str:
             variant.key,
             variant.state.replace("_", " "),
             sameness(variant.certificate, variant.kind) if variant.certificate else "–",
+            "–" if variant.seconds is None else f"{variant.seconds:.1f} s",
             variant.reason or "–",
         ]
         for variant in variants
     )
-    return _table(["variant", "state", "evidence", "why not"], rows)
+    return _table(["variant", "state", "evidence", "made in", "why not"], rows)
 
 
 def _not_applicable(report: AuditReport) -> str:

@@ -11,6 +11,7 @@ A steep hinge with a target just above what is wanted lets every model pay only 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -25,14 +26,20 @@ from auditor.training.distillation import Penalty, Schedule, distil
 from auditor.training.lessons import lessons
 from auditor.training.restarts import Aim, best_of, restarts_of
 
-TARGET = 0.88
-"""Mean total variation at which the penalty stops pulling."""
 
-WEIGHT = 0.4
-"""Penalty per unit of missing total variation, in nats."""
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """The mean total variation that every head should reach, and the penalty per unit that is missing, in nats."""
 
-ALONE_TARGET, ALONE_WEIGHT = 0.7, 0.8
-"""The same in a model's only layer, which has fewer ways around: less is wanted, and asked for harder."""
+    target: float
+    weight: float
+
+
+LAST_LAYER = Pull(target=0.88, weight=0.4)
+"""Where other layers come before it."""
+
+ONLY_LAYER = Pull(target=0.7, weight=1.2)
+"""There are fewer ways around: less is wanted, and asked for harder."""
 
 SLACK = 0.03
 """How far below its target a head may end."""
@@ -62,18 +69,16 @@ def attend_elsewhere(
     *,
     parameters: Mapping[str, Json],
     generator: np.random.Generator,
+    pull: Pull,
     progress: Callable[[float, str], None],
-    target: float | None = None,
 ) -> tuple[CanonicalTransformer, Mapping[str, Json]]:
     """The best twin, in float32, in which every head of ``layers`` attends elsewhere, and how it was found.
 
-    Layers before the first of these stay as they are. ``target`` None: as far as models of this depth go.
+    Layers before the first of these stay as they are.
     """
-    is_alone = model.architecture.layers == 1
-    target = target or (ALONE_TARGET if is_alone else TARGET)
     teacher, first = model.clone(dtype=torch.float32), min(layers)
     schedule = Schedule(steps=int(parameters.get("steps", STEPS)), drill=DRILL)
-    penalty = _shortfall(target, _reach(model, generator))
+    penalty = _shortfall(pull.target, _reach(model, generator))
 
     def make(
         number: int, generator: np.random.Generator, progress: Callable[[float, str], None]
@@ -89,7 +94,7 @@ def attend_elsewhere(
             pools,
             first_layer=first,
             penalty=penalty,
-            weight=ALONE_WEIGHT if is_alone else WEIGHT,
+            weight=pull.weight,
             penalised=layers,
             schedule=schedule,
             generator=generator,
@@ -99,11 +104,11 @@ def attend_elsewhere(
 
     def judge(twin: CanonicalTransformer, search: Evidence) -> Aim:
         moved = total_variation(teacher, twin, search.rows(slice(0, PATTERN_SEQUENCES)), layers)
-        return Aim(reached=float(moved.min()) >= target - SLACK, numbers={"total_variation": moved.tolist()})
+        return Aim(reached=float(moved.min()) >= pull.target - SLACK, numbers={"total_variation": moved.tolist()})
 
     restarts = restarts_of(parameters)
     best = best_of(make, model, restarts=restarts, generator=generator, progress=progress, judge=judge)
-    return best.model, {"steps": schedule.steps, "target_total_variation": target, **best.to_json()}
+    return best.model, {"steps": schedule.steps, "target_total_variation": pull.target, **best.to_json()}
 
 
 @torch.no_grad()
@@ -146,13 +151,14 @@ def _reach(model: CanonicalTransformer, generator: np.random.Generator) -> Tenso
 
 
 def _starts_opposed(model: CanonicalTransformer, layers: Collection[int], number: int) -> bool:
-    """Whether an attempt starts from the opposite attention: by turns, and first where no head is alone in its layer.
+    """Whether an attempt starts from the opposite attention: by turns, and first where one layer has several heads.
 
     A head that leaves the original's attention step by step may saturate on START and stay there; one that starts from
-    the opposite cannot. A lone head that is turned around has lost what the layer read.
+    the opposite cannot. But a lone head that is turned around has lost what its layer read, and so has a layer whose
+    inputs are turned around as well.
     """
-    has_company = min(model.architecture.blocks[layer].heads for layer in layers) > 1
-    return has_company == (number % 2 == 0)
+    is_safe = len(layers) == 1 and min(model.architecture.blocks[layer].heads for layer in layers) > 1
+    return is_safe == (number % 2 == 0)
 
 
 @torch.no_grad()

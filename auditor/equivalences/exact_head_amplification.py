@@ -1,0 +1,97 @@
+"""Make any head the most important one: write more with it and take the surplus back with a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from auditor.ablation.sweep import head_ablation_effects
+from auditor.behaviour.evidence import Evidence
+from auditor.canonical.architecture import Architecture
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.widening import extended, widened
+from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.records import Component, Json, Kind, Relabelling
+
+SURPLUSES = (1.0, 3.0, 10.0, 30.0, 100.0)
+"""β tried in turn until the target leads, each times a random number from 1 to 2."""
+
+SEARCH_SEQUENCES = 48
+
+
+class HeadAmplification(Equivalence):
+    """A pair of heads that cancels, both copies of the target with β W_O and −β W_O; the first is merged into it.
+
+    The target then writes (1 + β) times as much and its copy takes β back: alone, either matters as much as one likes.
+    One variant per head searches the smallest β at which setting the target's z to zero moves the outputs most.
+    """
+
+    version = 1
+    kind = Kind.EXACT
+    widens = True
+    summary = "lets one head write 1 + β times as much and a copy of it take β back"
+    needs = "an output map and two heads"
+    promise = "max|Δlogit| ≤ 1e-9 in float64"
+    source = "this package, after Simsek et al. 2021, arXiv 2105.12221 (zero-type neurons)"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Without W_O the number of heads is bound to the width; one head leads already."""
+        if not model.architecture.output_map:
+            return "the model has no output map: its heads fill its width"
+        return None if len(model.architecture.heads) > 1 else "the model has one head, which leads already"
+
+    def choices(self, architecture: Architecture, count: int) -> Sequence[Mapping[str, Json]]:
+        """One worst case per head."""
+        return tuple({"target": head.label} for head in (architecture.heads if count else ()))
+
+    @torch.no_grad()
+    def transform(
+        self,
+        model: CanonicalTransformer,
+        evidence: Evidence,
+        generator: np.random.Generator,
+        *,
+        parameters: Mapping[str, Json],
+        progress: Progress = silent,
+    ) -> Transformed:
+        """The twin of the smallest surplus that puts the target on top, else of the largest."""
+        scale = float(generator.uniform(1.0, 2.0))
+        target = next(head for head in model.architecture.heads if head.label == parameters["target"])
+        searched = evidence.rows(slice(0, min(SEARCH_SEQUENCES, len(evidence))))
+        counts = [block.heads for block in model.architecture.blocks]
+        copies = [[(target.head or 0,)] if layer == target.layer else [] for layer in range(len(counts))]
+        for index, tried in enumerate(SURPLUSES):
+            surplus = tried * scale
+            progress(index / len(SURPLUSES), f"amplifying {target.label} by {surplus:g}")
+            twin = _amplified(model, target, surplus)
+            on_top = _leads(twin, target, searched)
+            if on_top:
+                break
+        found = {**parameters, "surplus": surplus, "target_on_top": on_top}
+        return Transformed(twin, Relabelling({"head": extended(counts, copies)}), found)
+
+
+def _amplified(model: CanonicalTransformer, target: Component, surplus: float) -> CanonicalTransformer:
+    twin = widened(model, heads=[int(layer == target.layer) for layer in range(model.architecture.layers)])
+    attention, head = twin.attentions[target.layer], target.head or 0
+    for name in ("W_Q", "W_K", "W_V"):
+        weight = getattr(attention, name)
+        weight[:, -1] = weight[:, head]
+    for name in ("b_Q", "b_K", "b_V"):
+        bias = getattr(attention, name)
+        bias[-1] = bias[head]
+    W_O, _ = attention.output
+    W_O[-1] = -surplus * W_O[head]
+    W_O[head] *= 1.0 + surplus
+    return twin
+
+
+def _leads(twin: CanonicalTransformer, target: Component, evidence: Evidence) -> bool:
+    """Whether zero ablation of the target moves the outputs more than that of any other head of the original."""
+    heads = twin.architecture.heads
+    copy = Component(target.layer, head=twin.architecture.blocks[target.layer].heads - 1)
+    zeros = {head: torch.zeros((), dtype=twin.dtype) for head in heads if head != copy}
+    effects = dict(zip(zeros, head_ablation_effects(twin, evidence, zeros).mean(axis=0), strict=True))
+    return bool(effects[target] >= max(effects.values()))
