@@ -4,5 +4,8 @@
     writes          means over features, the embedding trade       attention  key and value biases, Q·K and V·O, heads
     neurons         scale and order of an MLP's neurons            balance    W = left · right by singular values
 
+Weights that tie exactly (equal singular values, equal neurons: models written by hand) have no unique order, so their
+form is one of several; fingerprints, which are taken of the function, do not mind.
+
 Left open: rotations of the residual stream, a number added to all logits (it would change them), and widening.
 """
