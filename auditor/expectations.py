@@ -33,6 +33,13 @@ _FIXED_LIST = (
 """Moves that rename no component."""
 
 
+_AMPLIFIED = {
+    "exact_head_amplification": "exact_head_splitting",
+    "exact_neuron_amplification": "exact_neuron_splitting",
+}
+"""Moves that also copy a component, with other shares: what splitting dilutes they enlarge, what it keeps they keep."""
+
+
 def head_scores(**differs: Expected) -> Mapping[str, Expected]:
     """Scores per head that only relabelling and splitting heads touch, except where ``differs`` says otherwise."""
     return _profile(
@@ -89,4 +96,8 @@ def _profile(renaming: Mapping[str, Expected], differs: Mapping[str, Expected]) 
     profile = {**dict.fromkeys(_FIXED_LIST, Expected.INVARIANT), **renaming}
     if any(differs.get(name, Expected.INVARIANT) is not Expected.INVARIANT for name in _FIXED_LIST):
         profile["exact_random_composition"] = Expected.OPEN
-    return {**profile, **differs}
+    profile |= differs
+    for amplified, split in _AMPLIFIED.items():
+        diluted = profile[split] is Expected.DILUTED
+        profile[amplified] = differs.get(amplified, Expected.CHANGES if diluted else profile[split])
+    return profile
