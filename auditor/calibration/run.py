@@ -133,7 +133,7 @@ def calibrate(
 
 
 def _expected_cases(trials: int) -> int:
-    return 450 + 25 * trials
+    return 430 + 52 * trials
 
 
 def _cases(
