@@ -22,6 +22,11 @@ class Settings:
     database_url: str
     broker_url: str | None  # None: local worker processes on an embedded broker
 
+    @property
+    def own_database(self) -> bool:
+        """Whether the database is the file in the home, which nobody else was told of."""
+        return self.database_url == _own_url(self.home)
+
     def environment(self) -> dict[str, str]:
         """The variables that give a child process the same settings."""
         values = {HOME_VARIABLE: str(self.home), DATABASE_VARIABLE: self.database_url}
@@ -44,12 +49,16 @@ def read_settings(
     values = os.environ if environment is None else environment
     folder = home or Path(values.get(HOME_VARIABLE) or platformdirs.user_data_dir("dyck-audit"))
     folder = folder.expanduser().absolute()
-    url = database_url or values.get(DATABASE_VARIABLE) or f"sqlite:///{folder / 'dyck-audit.sqlite3'}"
+    url = database_url or values.get(DATABASE_VARIABLE) or _own_url(folder)
     return Settings(
         home=folder,
         database_url=_with_driver(url),
         broker_url=broker_url or values.get(BROKER_VARIABLE) or None,
     )
+
+
+def _own_url(home: Path) -> str:
+    return f"sqlite:///{home / 'dyck-audit.sqlite3'}"
 
 
 def _with_driver(url: str) -> str:

@@ -35,9 +35,12 @@ class Invocation:
 
     @contextmanager
     def database(self) -> Iterator[Database]:
-        """The open database; a new one gets its tables first."""
+        """The open database; a new one gets its tables first, and an older one in the home those it lacks."""
+        from auditor.store.revisions import bring_up
         from auditor.store.session import open_database
 
+        if self.settings.own_database and (older := bring_up(self.settings.database_url)):
+            self.output.note(f"the database in {self.settings.home} was at revision {older} and is now up to date")
         database = open_database(self.settings.database_url)
         try:
             yield database

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """How a variant is equal to the original (THEORY: exact by algebra, behavioural on a distribution, input)."""
+    """How a variant is equal to the original: by algebra, on a distribution, or by being asked the same another way."""
 
     EXACT = "exact"
     BEHAVIOURAL = "behavioural"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Connection, inspect, text
 
 from auditor.errors import RevisionError, StoreError
-from auditor.store.engine import make_engine, parse_url, plain_errors
+from auditor.store.engine import make_engine, parse_url, plain_errors, sqlite_file
 from auditor.store.schema import metadata
 
 if TYPE_CHECKING:
@@ -34,6 +34,21 @@ def head() -> str:
 
 def _known() -> frozenset[str]:
     return frozenset(path.stem for path in (SCRIPTS / "versions").glob("[0-9]*.py"))
+
+
+def bring_up(url: str) -> str | None:
+    """Upgrade a SQLite file that an earlier version of this package made; the revision it was at, None if untouched.
+
+    What is missing, empty, newer or somebody else's is left for whoever opens it to refuse.
+    """
+    file = sqlite_file(parse_url(url))
+    if file is None or not file.is_file():
+        return None
+    found = current(url)
+    if found is None or found not in _known() or found >= head():
+        return None
+    upgrade(url)
+    return found
 
 
 def read_revision(connection: Connection) -> str | None:

@@ -112,3 +112,14 @@ def test_doctor_shows_the_problem_of_a_database(run: Run) -> None:
     found = run("doctor", "--database-url", "mysql://x", "--json")
     assert found.code == 1
     assert not next(check for check in found.document["checks"] if check["what"] == "database")["ok"]
+
+
+def test_a_database_of_an_earlier_version_in_the_home_is_brought_up(run: Run, ids: Ids, home: Path) -> None:
+    """Nobody else uses that file; what it holds is still there. One that was named is left to its owner."""
+    assert run("db", "downgrade", "20261122_first_tables").code == 0
+    found = run("history", "--json")
+    assert "was at revision 20261122_first_tables" in found.stderr
+    assert ids.done in {audit["id"] for audit in found.document["audits"]}
+    run("db", "downgrade", "20261122_first_tables")
+    named = run("history", "--database-url", f"sqlite:///{home}/./dyck-audit.sqlite3")
+    assert "type `dyck-audit db upgrade`" in named.refusal
