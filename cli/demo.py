@@ -10,14 +10,13 @@ import typer
 
 from cli.checkpoints import read_checkpoint
 from cli.following import follow, unfinished
-from cli.invocation import invocation
+from cli.invocation import Invocation, invocation
 from cli.options import Seed
 from cli.output import Output
 from cli.queueing import queue
 
 if TYPE_CHECKING:
     from auditor.records import AuditReport
-    from auditor.settings import Settings
 
 MODEL = "dyck2x4-2layer-2head"
 
@@ -32,11 +31,11 @@ def demo(
     The audit is kept like any other, so that every command printed at the end works.
     """
     door = invocation(context)
-    report = run(replace(door.settings, broker_url=None), seed, door.output)
+    report = run(door, seed)
     tell(door.output, report, out)
 
 
-def run(settings: Settings, seed: int, output: Output) -> AuditReport:
+def run(door: Invocation, seed: int) -> AuditReport:
     """Read, queue, compute, and load the report.
 
     Raises:
@@ -45,20 +44,17 @@ def run(settings: Settings, seed: int, output: Output) -> AuditReport:
     from auditor.errors import AuditorError
     from auditor.plans import read_plan
     from auditor.store.reports import load_report
-    from auditor.store.session import open_database
 
+    settings, output = replace(door.settings, broker_url=None), door.output
     output.note(f"auditing the bundled model {MODEL}, plan quick, in {settings.home}")
     loaded = read_checkpoint(f"zoo:{MODEL}")
-    database = open_database(settings.database_url)
-    try:
+    with door.database() as database:
         audit_id = queue(database, settings, loaded, read_plan("quick"), seed=seed).audit.id
         seen = follow(database, settings, [audit_id], output)
         for problem in unfinished(seen):
             raise AuditorError(problem)
         with database.transaction(read_only=True) as session:
             return load_report(session, audit_id)
-    finally:
-        database.dispose()
 
 
 def tell(output: Output, report: AuditReport, out: Path) -> None:
