@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 
 from auditor import zoo
 from auditor.behaviour.evidence import Evidence, draw_evidence
@@ -51,6 +51,18 @@ def _made(plugin: Equivalence, model: CanonicalTransformer, evidence: Evidence, 
 @LAW
 @given(architecture=architectures())
 def test_every_exact_equivalence_keeps_its_promises(name: str, architecture: Architecture) -> None:
+    _keeps_its_promises(name, architecture)
+
+
+@pytest.mark.slow
+@settings(LAW, max_examples=200)
+@given(architecture=architectures())
+def test_all_keep_their_promises_on_two_hundred_architectures(architecture: Architecture) -> None:
+    for name in EXACT:
+        _keeps_its_promises(name, architecture)
+
+
+def _keeps_its_promises(name: str, architecture: Architecture) -> None:
     plugin, model = equivalences()[name], random_model(architecture, task_for(architecture))
     why_not = plugin.not_applicable(model)
     if why_not is not None:
