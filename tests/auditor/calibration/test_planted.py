@@ -71,6 +71,7 @@ def test_turning_the_queries_of_a_pair_moves_only_its_attention_and_more_with_ea
     assert all(m[:-2] == pytest.approx(0.0, abs=1e-9) for m in moved)
 
 
+@pytest.mark.slow
 def test_one_seed_gives_the_same_cases() -> None:
     named = {name: methods()[name] for name in ("ablation_head_mean", "attention_stack_top")}
     settings = Settings(draws=1_999, alpha=0.05, seed=3)

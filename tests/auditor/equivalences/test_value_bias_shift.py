@@ -93,6 +93,7 @@ SEVERAL_HEADS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEVERAL_HEADS)
 def test_every_head_of_a_trained_model_can_be_the_most_important(name: str) -> None:
     model = load(zoo.path(name)).model.double()

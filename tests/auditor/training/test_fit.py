@@ -176,6 +176,7 @@ CLASSIFIER = replace(
 )
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_which_strings_are_words() -> None:
     """Half the strings are words; guessing gives one half."""
     task = replace(TASK, objective="classifier")
