@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.widening import extended, random_like, widened
+from auditor.canonical.widening import extended, random_like, share_with_last, widened
 from auditor.contracts import Transformed
 from auditor.records import Component, Relabelling
 
@@ -95,17 +95,8 @@ def _with_decoys(model: CanonicalTransformer, generator: np.random.Generator) ->
 @torch.no_grad()
 def _split(model: CanonicalTransformer, head: Component, share: float) -> CanonicalTransformer:
     more = [int(layer == head.layer) for layer in range(model.architecture.layers)]
-    twin, index = widened(model, heads=more), head.head or 0
-    attention = twin.attentions[head.layer]
-    for name in ("W_Q", "W_K", "W_V"):
-        weight = getattr(attention, name)
-        weight[:, -1] = weight[:, index]
-    for name in ("b_Q", "b_K", "b_V"):
-        bias = getattr(attention, name)
-        bias[-1] = bias[index]
-    W_O, _ = attention.output
-    W_O[-1] = (1.0 - share) * W_O[index]
-    W_O[index] = share * W_O[index]
+    twin = widened(model, heads=more)
+    share_with_last(twin.attentions[head.layer], head.head or 0, kept=share, given=1.0 - share)
     return twin
 
 

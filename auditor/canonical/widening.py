@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.model import Attention, CanonicalTransformer
 
 FLOOR = 0.1
 """Size of a new weight where the old ones are all zero."""
@@ -35,6 +35,23 @@ def widened(
     for name, old in model.state_dict().items():
         tables[name][tuple(slice(0, length) for length in old.shape)] = old
     return twin
+
+
+@torch.no_grad()
+def share_with_last(attention: Attention, head: int, *, kept: float, given: float) -> None:
+    """Let the last head, so far zero, attend as ``head`` does: the old one keeps a share of its W_O, the copy gets one.
+
+    With ``kept`` + ``given`` = 1 the function stays.
+    """
+    for name in ("W_Q", "W_K", "W_V"):
+        weight = getattr(attention, name)
+        weight[:, -1] = weight[:, head]
+    for name in ("b_Q", "b_K", "b_V"):
+        bias = getattr(attention, name)
+        bias[-1] = bias[head]
+    W_O, _ = attention.output
+    W_O[-1] = given * W_O[head]
+    W_O[head] = kept * W_O[head]
 
 
 def extended(

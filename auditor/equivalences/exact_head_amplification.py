@@ -11,7 +11,7 @@ from auditor.ablation.sweep import head_ablation_effects
 from auditor.behaviour.evidence import Evidence
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.widening import extended, widened
+from auditor.canonical.widening import extended, share_with_last, widened
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Component, Json, Kind, Relabelling
 
@@ -75,16 +75,7 @@ class HeadAmplification(Equivalence):
 
 def _amplified(model: CanonicalTransformer, target: Component, surplus: float) -> CanonicalTransformer:
     twin = widened(model, heads=[int(layer == target.layer) for layer in range(model.architecture.layers)])
-    attention, head = twin.attentions[target.layer], target.head or 0
-    for name in ("W_Q", "W_K", "W_V"):
-        weight = getattr(attention, name)
-        weight[:, -1] = weight[:, head]
-    for name in ("b_Q", "b_K", "b_V"):
-        bias = getattr(attention, name)
-        bias[-1] = bias[head]
-    W_O, _ = attention.output
-    W_O[-1] = -surplus * W_O[head]
-    W_O[head] *= 1.0 + surplus
+    share_with_last(twin.attentions[target.layer], target.head or 0, kept=1.0 + surplus, given=-surplus)
     return twin
 
 

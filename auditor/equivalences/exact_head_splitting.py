@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from auditor.behaviour.evidence import Evidence
-from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.canonical.widening import extended, widened
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.widening import extended, share_with_last, widened
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind, Relabelling
 
@@ -52,19 +52,6 @@ class HeadSplitting(Equivalence):
         split, shares = [int(generator.integers(count)) for count in counts], []
         for attention, head in zip(twin.attentions, split, strict=True):
             shares.append(float(generator.uniform(*SHARES)))
-            _split(attention, head, shares[-1])
+            share_with_last(attention, head, kept=shares[-1], given=1.0 - shares[-1])
         moves = extended(counts, [[(head,)] for head in split])
         return Transformed(twin, Relabelling({"head": moves}), {"split": split, "shares": shares})
-
-
-def _split(attention: Attention, head: int, share: float) -> None:
-    """Make the last head, so far zero, a part of ``head``."""
-    for name in ("W_Q", "W_K", "W_V"):
-        weight = getattr(attention, name)
-        weight[:, -1] = weight[:, head]
-    for name in ("b_Q", "b_K", "b_V"):
-        bias = getattr(attention, name)
-        bias[-1] = bias[head]
-    W_O, _ = attention.output
-    W_O[-1] = (1.0 - share) * W_O[head]
-    W_O[head] = share * W_O[head]
