@@ -40,7 +40,7 @@ def load(
     Raises:
         CheckpointError: the file is unsafe, damaged, of no known format, or contradicts its description.
     """
-    from auditor.intake.detection import load as load_file
+    from auditor.checkpoints.intake.detection import load as load_file
 
     return load_file(Path(path), config=None if config is None else Path(config), format=format).model
 

@@ -1,7 +1,7 @@
 """What a plug-in promises. One file in ``adapters``, ``interpretations`` or ``equivalences`` is one plug-in.
 
 Neither side knows the other: a method returns scores with named axes, an equivalence returns a model and a
-relabelling, and ``auditor.stability.alignment`` is where they meet.
+relabelling, and ``auditor.verdicts.alignment`` is where they meet.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from auditor.behaviour.evidence import Evidence, Rewritten
+from auditor.behaviour.input_batch import Evidence, Rewritten
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Compared, Expected, Interpretation, Json, Kind, MethodCard, Relabelling
@@ -169,4 +169,4 @@ def equivalences() -> dict[str, Equivalence]:
 
 def adapters() -> dict[str, ArchitectureAdapter]:
     """All checkpoint formats by name."""
-    return discover("auditor.adapters", ArchitectureAdapter)
+    return discover("auditor.checkpoints.formats", ArchitectureAdapter)

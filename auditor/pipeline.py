@@ -13,12 +13,12 @@ import torch
 
 from auditor.behaviour.certificate import LONGER_SEQUENCES, certify_behavioural, certify_exact
 from auditor.behaviour.evaluation import certificate_lengths, draw_deeper, full_behaviour
-from auditor.behaviour.evidence import Evidence, Rewritten, draw_evidence
+from auditor.behaviour.input_batch import Evidence, Rewritten, draw_evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, equivalences, methods, silent
 from auditor.errors import PlanError
 from auditor.language.task import Task
-from auditor.plans import (
+from auditor.plans.plan import (
     Plan,
     VariantRequest,
     check_plan,
@@ -41,9 +41,9 @@ from auditor.records import (
 )
 from auditor.report.summary import summarise
 from auditor.seeds import numpy_generator
-from auditor.stability.illustration import illustrate
-from auditor.stability.scores import score_table
-from auditor.stability.verdict import Settings, findings_of
+from auditor.verdicts.illustration import illustrate
+from auditor.verdicts.scores import score_table
+from auditor.verdicts.verdict import Settings, findings_of
 
 EXACT_SEQUENCES = 256
 """Enough for a difference that algebra forbids: it would show in every sequence."""

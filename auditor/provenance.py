@@ -12,7 +12,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.serialisation import weights_bytes
 from auditor.contracts import equivalences, methods
 from auditor.fingerprint.function import function_fingerprint
-from auditor.plans import Plan
+from auditor.plans.plan import Plan
 from auditor.records import AuditState, Json
 
 PACKAGES = ("torch", "captum", "numpy", "scipy")

@@ -62,7 +62,7 @@ def batch(
     as_json: AsJson = False,
 ) -> None:
     """Submit every checkpoint of a manifest or folder. What was submitted before is not submitted again."""
-    from auditor.plans import read_plan
+    from auditor.plans.plan import read_plan
 
     door = invocation(context)
     entries, settings = read_manifest(manifest), door.settings
@@ -91,7 +91,7 @@ def submit_all(
 
 def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, seed: int) -> Outcome:
     from auditor.errors import AuditorError
-    from auditor.plans import read_plan
+    from auditor.plans.plan import read_plan
 
     if entry.problem:
         return Outcome(entry.where, entry.checkpoint, Status.FAILED, result=entry.problem)

@@ -30,9 +30,9 @@ def calibrate(
     Exit 1 when the rates miss their goals or a method is wrong too often: do not trust its verdicts then.
     """
     from auditor.calibration.run import calibrate as run
-    from auditor.plans import PLANS
+    from auditor.plans.plan import PLANS
     from auditor.provenance import calibrated_for
-    from auditor.stability.verdict import Settings
+    from auditor.verdicts.verdict import Settings
     from auditor.store.calibrations import save_calibration
 
     door, plan = invocation(context), PLANS["quick"]

@@ -71,7 +71,7 @@ def equivalences(context: typer.Context, as_json: AsJson = False) -> None:
 def _show_oracle(context: typer.Context, found: Mapping[str, InterpretationMethod], *, as_json: bool) -> None:
     from auditor import contracts
     from auditor.records import Kind
-    from auditor.report.oracle import predictions, render_oracle
+    from auditor.report.theory_table import predictions, render_oracle
 
     symmetries = tuple(name for name, one in contracts.equivalences().items() if one.kind is Kind.EXACT)
     expected = {name: one.expected for name, one in found.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from auditor.intake.detection import Loaded
+    from auditor.checkpoints.intake.detection import Loaded
 
 PREFIX = "zoo:"
 
@@ -30,8 +30,8 @@ def compare(loaded: Loaded, reference: Path | None) -> dict[str, Any] | None:
         return None
     from dataclasses import asdict
 
-    from auditor.intake.parity import check_parity
-    from auditor.intake.reference import read_reference
+    from auditor.checkpoints.intake.parity import check_parity
+    from auditor.checkpoints.intake.reference import read_reference
 
     return asdict(check_parity(loaded.model, read_reference(reference)))
 
@@ -45,7 +45,7 @@ def read_checkpoint(text: str, *, config: Path | None = None, format_name: str =
     """
     from auditor import zoo
     from auditor.errors import CheckpointError
-    from auditor.intake.detection import load
+    from auditor.checkpoints.intake.detection import load
 
     name = bundled_name(text)
     if name is not None:

@@ -42,7 +42,7 @@ def run(door: Invocation, seed: int) -> AuditReport:
         AuditorError: a cell failed; the message says why.
     """
     from auditor.errors import AuditorError
-    from auditor.plans import read_plan
+    from auditor.plans.plan import read_plan
     from auditor.store.reports import load_report
 
     settings, output = replace(door.settings, broker_url=None), door.output

@@ -9,14 +9,14 @@ from cli.following import processes
 from cli.progress import tracking
 
 if TYPE_CHECKING:
-    from auditor.intake.detection import Loaded
-    from auditor.plans import Plan
+    from auditor.checkpoints.intake.detection import Loaded
+    from auditor.plans.plan import Plan
     from cli.output import Output
 
 
 def explain(output: Output, loaded: Loaded, plan: Plan, *, seed: int, as_json: bool) -> None:
     """Look ahead for one checkpoint; stores nothing."""
-    from auditor.planner import forecast
+    from auditor.plans.forecast import forecast
 
     with tracking(output) as track:
         found = forecast(loaded.model, plan, seed=seed, progress=partial(track.move, f"looking ahead: {loaded.name}"))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from auditor.gate.claims_file import ClaimsFile, Entry
     from auditor.gate.judging import Checked
     from auditor.pipeline import Results
-    from auditor.plans import Plan
+    from auditor.plans.plan import Plan
     from auditor.report.difference import FindingPair
 
 UNSTABLE, INCONCLUSIVE = 3, 4
@@ -113,7 +113,7 @@ def audited(
     """
     from auditor.errors import StoreError
     from auditor.gate.judging import plan_for
-    from auditor.plans import read_plan
+    from auditor.plans.plan import read_plan
 
     settings, loaded = door.settings, read_checkpoint(target, config=config, format_name=format_name)
     entries = entries_about(told, loaded.name, target)
@@ -174,7 +174,7 @@ def entries_about(told: ClaimsFile, *names: str) -> tuple[Entry, ...]:
 
 
 def _loaded(door: Invocation, audit_id: str, entries: tuple[Entry, ...]) -> _Gated:
-    from auditor.plans import Plan
+    from auditor.plans.plan import Plan
     from auditor.store.audits import get_audit
     from workers.conclusion import load_results
 

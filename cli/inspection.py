@@ -12,12 +12,12 @@ from cli.options import AsJson, Checkpoint, Config, FormatName, Reference, Seed
 from cli.output import Output
 
 if TYPE_CHECKING:
-    from auditor.intake.detection import Loaded
+    from auditor.checkpoints.intake.detection import Loaded
 
 
 def _show_schema(asked: bool) -> None:
     if asked:
-        from auditor.foreign.schema import json_schema
+        from auditor.checkpoints.description.schema import json_schema
 
         Output().document(json_schema())
         raise typer.Exit
@@ -58,7 +58,7 @@ def inspect(
         found["parity"] = parity
     if behaviour:
         from auditor.pipeline import evaluate
-        from auditor.plans import read_plan
+        from auditor.plans.plan import read_plan
 
         found["behaviour"] = dict(evaluate(loaded.model, read_plan("quick"), seed))
     if as_json:

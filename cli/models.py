@@ -98,7 +98,7 @@ def export(
 ) -> None:
     """Write a stored model as a native file, which any command reads again."""
     from auditor.canonical.architecture import Architecture
-    from auditor.canonical.native_file import save_native
+    from auditor.checkpoints.native_file import save_native
     from auditor.canonical.serialisation import model_from_bytes
     from auditor.language.task import Task
     from auditor.store.models import get_model
@@ -112,7 +112,7 @@ def export(
     architecture, task = Architecture.from_json(found.architecture), Task.from_json(found.task)
     written = model_from_bytes(weights, architecture, task)
     if canonical:
-        from auditor.gauge_fixing.canonical_form import canonicalise, largest_logit_difference
+        from auditor.symmetries.gauge_fixing.canonical_form import canonicalise, largest_logit_difference
 
         source, written = written, canonicalise(written)
         door.output.note(f"max|Δlogit| = {largest_logit_difference(source, written):.1e} to the stored model")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from auditor.intake.detection import Loaded
-    from auditor.plans import Plan
+    from auditor.checkpoints.intake.detection import Loaded
+    from auditor.plans.plan import Plan
     from auditor.settings import Settings
     from auditor.store.session import Database
     from workers.submission import Submission

@@ -43,7 +43,7 @@ def submit(
     for option, given in (("--name", name), ("--reference", reference)):
         if len(checkpoints) > 1 and given is not None:
             raise typer.BadParameter(f"{option} is for one checkpoint")
-    from auditor.plans import read_plan
+    from auditor.plans.plan import read_plan
 
     door = invocation(context)
     chosen, settings = read_plan(plan), door.settings

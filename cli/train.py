@@ -114,7 +114,7 @@ def train_all(
     as_json: bool,
 ) -> None:
     """Train one model per seed and write each as soon as it is done."""
-    from auditor.canonical.native_file import save_native
+    from auditor.checkpoints.native_file import save_native
     from auditor.training.fit import fit
 
     metric = "accuracy" if task.objective == "classifier" else "closing_accuracy"

@@ -18,7 +18,7 @@ from cli.progress import tracking
 from cli.witness import require_empty
 
 if TYPE_CHECKING:
-    from auditor.plans import Plan
+    from auditor.plans.plan import Plan
     from auditor.records import Certificate, Variant
 
 
@@ -50,7 +50,7 @@ def twin(
 ) -> None:
     """Make one function-preserving variant and write it with its certificate; exit 1 if it is not certified."""
     from auditor.errors import PlanError
-    from auditor.twin import export_twin, make_twin
+    from auditor.exports.twin import export_twin, make_twin
 
     chosen, output = _chosen(settings or ()), invocation(context).output
     require_empty(out)
@@ -77,7 +77,7 @@ def _chosen(settings: Sequence[str]) -> dict[str, str]:
 
 
 def _sizes(plan: str, steps: int | None) -> Plan:
-    from auditor.plans import read_plan
+    from auditor.plans.plan import read_plan
 
     found = read_plan(plan)
     return found if steps is None else replace(found, twin_steps=steps)

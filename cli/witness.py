@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from auditor.canonical.model import CanonicalTransformer
     from auditor.contracts import Progress
     from auditor.records import AuditReport, Finding
-    from auditor.sealed_folder import Check
+    from auditor.exports.sealed_folder import Check
     from auditor.store.session import Database
 
 
@@ -29,7 +29,7 @@ def witness(
     out: Annotated[Path, typer.Option(help="The folder to write; new or empty.", show_default=False)],
 ) -> None:
     """Export the twin behind a finding with its certificate, to be checked from the files alone."""
-    from auditor.witness import export_witness
+    from auditor.exports.witness import export_witness
 
     door = invocation(context)
     require_empty(out)
@@ -67,8 +67,8 @@ def verify(
 
 def _verified(directory: Path, progress: Progress) -> tuple[dict[str, Any], tuple[Check, ...]]:
     """What a folder is about, and its checks: a twin with its certificate, or the witness of a finding."""
-    from auditor.twin import is_twin_folder, verify_twin
-    from auditor.witness import verify_witness
+    from auditor.exports.twin import is_twin_folder, verify_twin
+    from auditor.exports.witness import verify_witness
 
     if is_twin_folder(directory):
         twin = verify_twin(directory, progress=progress)

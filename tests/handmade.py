@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 
-from auditor.behaviour.evidence import Evidence, draw_evidence, evidence_of
+from auditor.behaviour.input_batch import Evidence, draw_evidence, evidence_of
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.language.grammar import Dyck

@@ -16,7 +16,7 @@ from auditor import pipeline
 from auditor.canonical.serialisation import weights_bytes
 from auditor.contracts import Progress
 from auditor.errors import AuditorError, StoreError
-from auditor.plans import Plan
+from auditor.plans.plan import Plan
 from auditor.records import AGAIN, ORIGINAL, CellState, Stage, VariantState
 from auditor.store import (
     ClaimedCell,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from auditor.errors import StoreError
 from auditor.pipeline import Results, statistics_of
-from auditor.plans import Plan
+from auditor.plans.plan import Plan
 from auditor.provenance import audit_header, calibrated_for
 from auditor.records import Json
 from auditor.store import (

@@ -25,7 +25,7 @@ from workers.scheduling import dispatch
 
 if TYPE_CHECKING:
     from auditor.canonical.model import CanonicalTransformer
-    from auditor.plans import Plan
+    from auditor.plans.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def submit_audit(
             message says what to type.
     """
     from auditor.canonical.architecture import Architecture
-    from auditor.plans import planned_cells
+    from auditor.plans.plan import planned_cells
     from auditor.provenance import versions
 
     if broker_url is not None:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from auditor.behaviour.effects import kl_per_position
 from auditor.behaviour.evaluation import CLOSING_THRESHOLD, decision_positions
-from auditor.behaviour.evidence import Evidence, Rewritten
+from auditor.behaviour.input_batch import Evidence, Rewritten
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate, Compared
 from auditor.tensors import EXACT_LOGITS

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.behaviour.input_batch import Evidence, draw_evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.errors import LanguageError
 from auditor.language.grammar import Dyck, legal_tokens, states

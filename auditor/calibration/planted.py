@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.widening import extended, random_like, share_with_last, widened
+from auditor.symmetries.widening import extended, random_like, share_with_last, widened
 from auditor.contracts import Transformed
 from auditor.records import Component, Relabelling
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
 from auditor.records import Expected, Interpretation

@@ -15,10 +15,10 @@ from auditor.calibration.theorem import theorem_cases
 from auditor.calibration.trials import Plot, plot_of, trial
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Progress, methods, silent
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.records import Component, Json
 from auditor.seeds import numpy_generator
-from auditor.stability.verdict import Settings
+from auditor.verdicts.verdict import Settings
 
 GOALS: Mapping[str, tuple[float, float]] = {
     "false_unstable": (0.05, 0.08),

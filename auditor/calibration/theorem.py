@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.behaviour.input_batch import Evidence, draw_evidence
 from auditor.calibration.rates import Case
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Progress, equivalences
-from auditor.plans import PLANS, planned_equivalences
+from auditor.plans.plan import PLANS, planned_equivalences
 from auditor.records import ORIGINAL, Expected, Finding, Kind, Variant, VariantState
 from auditor.seeds import numpy_generator
-from auditor.stability.verdict import Settings, findings_of
+from auditor.verdicts.verdict import Settings, findings_of
 
 SEQUENCES = 24
 """An exact symmetry shows in every sequence."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.behaviour.input_batch import Evidence, draw_evidence
 from auditor.calibration.planted import Ladder
 from auditor.calibration.rates import Case
 from auditor.calibration.truth import Population, Truth
@@ -18,8 +18,8 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
 from auditor.records import ORIGINAL, Finding, Interpretation, Kind, Variant, VariantState
 from auditor.seeds import numpy_generator
-from auditor.stability.alignment import align
-from auditor.stability.verdict import Settings, findings_of
+from auditor.verdicts.alignment import align
+from auditor.verdicts.verdict import Settings, findings_of
 
 RUNGS_PER_TRIAL = 4
 AGAIN = "the same model on other sequences"

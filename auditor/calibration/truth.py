@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.records import Claim, Interpretation, MethodCard
-from auditor.stability.distances import SMALLEST_EFFECT
-from auditor.stability.pairing import Pairing
+from auditor.verdicts.distances import SMALLEST_EFFECT
+from auditor.verdicts.pairing import Pairing
 
 AT_THRESHOLD = 0.02
 """Closer to the threshold than this, no verdict is wrong, and none is asked for."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.training.divergence import LAST_LAYER, ONLY_LAYER, attend_elsewhere
-from auditor.training.lessons import why_not_taught
+from auditor.twins.divergence import LAST_LAYER, ONLY_LAYER, attend_elsewhere
+from auditor.twins.distillation_data import why_not_taught
 
 
 class AdversarialAttention(Equivalence):

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.training.divergence import Pull, attend_elsewhere
-from auditor.training.lessons import why_not_taught
+from auditor.twins.divergence import Pull, attend_elsewhere
+from auditor.twins.distillation_data import why_not_taught
 
 PULL = Pull(target=0.6, weight=0.1)
 """The first layer cannot go far: next to START a query has few keys to go to, and all that follows reads from it."""

@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from auditor.ablation.substitutes import mean
-from auditor.ablation.sweep import head_effects
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.ablation.substitutes import mean
+from auditor.measures.ablation.sweep import head_effects
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.training.distillation import Schedule, optimise, weights_from
-from auditor.training.importance import MARGIN, Promotion
-from auditor.training.lessons import lessons, why_not_taught
-from auditor.training.restarts import Aim, best_of, restarts_of
+from auditor.twins.distillation import Schedule, optimise, weights_from
+from auditor.twins.importance import MARGIN, Promotion
+from auditor.twins.distillation_data import lessons, why_not_taught
+from auditor.twins.restarts import Aim, best_of, restarts_of
 
 STEPS = 1_500
 """Optimiser steps unless the plan says otherwise."""

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.evidence import Evidence
-from auditor.behaviour.matching import match
+from auditor.behaviour.input_batch import Evidence
+from auditor.twins.matching import match
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.errors import ConfigurationError
 from auditor.records import Json, Kind
 from auditor.training.fit import DEFAULT, Schedule, check_trainable, train
-from auditor.training.fresh_start import fresh_start, new_seed
+from auditor.twins.fresh_start import fresh_start, new_seed
 
 
 class FreshSeed(Equivalence):

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.evidence import Evidence
-from auditor.behaviour.matching import match
+from auditor.behaviour.input_batch import Evidence
+from auditor.twins.matching import match
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.training.distillation import Schedule
-from auditor.training.fresh_start import fresh_start
-from auditor.training.lessons import lessons, teach, why_not_taught
-from auditor.training.restarts import best_of, restarts_of
+from auditor.twins.distillation import Schedule
+from auditor.twins.fresh_start import fresh_start
+from auditor.twins.distillation_data import lessons, teach, why_not_taught
+from auditor.twins.restarts import best_of, restarts_of
 
 STEPS = 3_000
 """Optimiser steps unless the plan says otherwise."""

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import Attention, CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.training.fixed_attention import STEPS, with_fixed_attention
-from auditor.training.lessons import why_not_taught
+from auditor.twins.fixed_attention import STEPS, with_fixed_attention
+from auditor.twins.distillation_data import why_not_taught
 
 SCALE = 1.0
 """Size of the random weights of the first attempt, in those of an untrained model: N(0, 1/width)."""

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from auditor.behaviour.certificate import LONGER_SEQUENCES, certify_behavioural
 from auditor.behaviour.evaluation import certificate_lengths
-from auditor.behaviour.evidence import Evidence, Rewritten, draw_evidence
+from auditor.behaviour.input_batch import Evidence, Rewritten, draw_evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.training.distillation import Schedule, distil
-from auditor.training.lessons import lessons, why_not_taught
-from auditor.training.restarts import Aim, Attempt
+from auditor.twins.distillation import Schedule, distil
+from auditor.twins.distillation_data import lessons, why_not_taught
+from auditor.twins.restarts import Aim, Attempt
 
 PRUNED = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U")
 """Matrices that are pruned, each to the same sparsity; tables, biases and norms stay."""

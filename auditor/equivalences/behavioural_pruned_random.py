@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.canonical.random_pruning import Kept, parallel_sums, two_layer_linear
+from auditor.symmetries.random_pruning import Kept, parallel_sums, two_layer_linear
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.training.restarts import best_of
+from auditor.twins.restarts import best_of
 
 SAMPLES = (12, 16, 20)
 """Random numbers for each weight, tried in turn until the search sequences pass with room to spare."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import Attention, CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.training.fixed_attention import STEPS, with_fixed_attention
-from auditor.training.lessons import why_not_taught
+from auditor.twins.fixed_attention import STEPS, with_fixed_attention
+from auditor.twins.distillation_data import why_not_taught
 
 
 class UniformAttention(Equivalence):

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.architecture import Architecture
-from auditor.canonical.mean_blind_writers import Writer, mean_blind_writers
+from auditor.symmetries.mean_blind_writers import Writer, mean_blind_writers
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind

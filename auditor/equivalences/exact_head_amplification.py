@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from auditor.ablation.sweep import head_ablation_effects
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.ablation.sweep import head_ablation_effects
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.widening import extended, share_with_last, widened
+from auditor.symmetries.widening import extended, share_with_last, widened
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Component, Json, Kind, Relabelling
 

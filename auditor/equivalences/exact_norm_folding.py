@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.norm_readers import fold_norms, norm_readings
+from auditor.symmetries.norm_readers import fold_norms, norm_readings
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.norm_readers import LinearMap, NormReading, norm_readings
+from auditor.symmetries.norm_readers import LinearMap, NormReading, norm_readings
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.evidence import Evidence
-from auditor.canonical.gauges import random_invertible
+from auditor.behaviour.input_batch import Evidence
+from auditor.symmetries.gauges import random_invertible
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind

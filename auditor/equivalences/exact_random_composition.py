@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, equivalences, silent
 from auditor.records import Compared, Json, Kind, Relabelling

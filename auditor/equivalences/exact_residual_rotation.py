@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from auditor.behaviour.evidence import Evidence
-from auditor.canonical.gauges import orthogonal_complement, random_rotation
+from auditor.behaviour.input_batch import Evidence
+from auditor.symmetries.gauges import orthogonal_complement, random_rotation
 from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.canonical.norm_readers import NormReading, fold_norms, norm_readings
+from auditor.symmetries.norm_readers import NormReading, fold_norms, norm_readings
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
 

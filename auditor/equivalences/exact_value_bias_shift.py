@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.ablation.sweep import head_ablation_effects, replacement_effects
+from auditor.measures.ablation.sweep import head_ablation_effects, replacement_effects
 from auditor.behaviour.effects import mean_head_outputs
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.evidence import Evidence, Rewritten
-from auditor.behaviour.rewriting import Proposal, Row, rewrite, share_rewritten, why_not_rewritten
+from auditor.behaviour.input_batch import Evidence, Rewritten
+from auditor.twins.rewriting import Proposal, Row, rewrite, share_rewritten, why_not_rewritten
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind

@@ -13,12 +13,12 @@ from enum import StrEnum
 from auditor.contracts import equivalences, methods
 from auditor.gate.claims_file import Entry, Role
 from auditor.pipeline import Results, statistics_of
-from auditor.plans import Plan, planned_equivalences
+from auditor.plans.plan import Plan, planned_equivalences
 from auditor.records import ORIGINAL, Finding, Json, Kind, VariantState, Verdict
-from auditor.stability.distances import SMALLEST_EFFECT, relative_change
-from auditor.stability.pairing import Pairing
-from auditor.stability.quantities import YES_OR_NO, is_false
-from auditor.stability.verdict import findings_of
+from auditor.verdicts.distances import SMALLEST_EFFECT, relative_change
+from auditor.verdicts.pairing import Pairing
+from auditor.verdicts.quantities import YES_OR_NO, is_false
+from auditor.verdicts.verdict import findings_of
 
 
 class Outcome(StrEnum):

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.ablation.substitutes import mean
-from auditor.ablation.sweep import head_effects
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.ablation.substitutes import mean
+from auditor.measures.ablation.sweep import head_effects
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod
-from auditor.expectations import head_scores
+from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
 

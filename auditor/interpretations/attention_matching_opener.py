@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from auditor.behaviour.attention import Rows, matching_opener, row_scores
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.attention import Rows, matching_opener, row_scores
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
-from auditor.expectations import head_scores
+from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.attention import Rows, row_scores, with_choice
-from auditor.behaviour.evidence import Evidence
-from auditor.behaviour.taxonomy import kind_of_head
+from auditor.measures.attention import Rows, row_scores, with_choice
+from auditor.behaviour.input_batch import Evidence
+from auditor.measures.taxonomy import kind_of_head
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
-from auditor.expectations import head_scores
+from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
 

@@ -10,13 +10,13 @@ import torch
 from captum.attr import LayerFeatureAblation
 from torch import Tensor
 
-from auditor.attribution.method import PERTURBATIONS, Attributor, HeadAttribution
-from auditor.attribution.presence import mean_activations
-from auditor.attribution.score import Explained
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.attribution.method import PERTURBATIONS, Attributor, HeadAttribution
+from auditor.measures.attribution.presence import mean_activations
+from auditor.measures.attribution.score import Explained
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.expectations import head_scores
+from auditor.measures.expectations import head_scores
 from auditor.records import Expected
 
 

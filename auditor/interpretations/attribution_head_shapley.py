@@ -10,15 +10,15 @@ import torch
 from captum.attr import ShapleyValueSampling
 from torch import Tensor
 
-from auditor.attribution.double_sums import DoubleSums
-from auditor.attribution.method import PERTURBATIONS, Attributor, HeadAttribution
-from auditor.attribution.orders import is_exhaustive, joining_orders
-from auditor.attribution.presence import component_game, mean_activations, numbering
-from auditor.attribution.score import Explained
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.attribution.double_sums import DoubleSums
+from auditor.measures.attribution.method import PERTURBATIONS, Attributor, HeadAttribution
+from auditor.measures.attribution.orders import is_exhaustive, joining_orders
+from auditor.measures.attribution.presence import component_game, mean_activations, numbering
+from auditor.measures.attribution.score import Explained
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.expectations import head_scores
+from auditor.measures.expectations import head_scores
 from auditor.records import Expected
 
 DRAWS = 24

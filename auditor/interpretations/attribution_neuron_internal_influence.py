@@ -10,11 +10,11 @@ import torch
 from captum.attr import InternalInfluence
 from torch import Tensor
 
-from auditor.attribution.method import STEPS, Attributor, NeuronAttribution
-from auditor.attribution.score import Explained
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.attribution.method import STEPS, Attributor, NeuronAttribution
+from auditor.measures.attribution.score import Explained
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
-from auditor.expectations import neuron_scores
+from auditor.measures.expectations import neuron_scores
 from auditor.records import Expected
 
 

@@ -10,13 +10,13 @@ import torch
 from captum.attr import Occlusion
 from torch import Tensor
 
-from auditor.attribution.double_sums import DoubleSums
-from auditor.attribution.method import PERTURBATIONS, Attributor, TokenAttribution
-from auditor.attribution.presence import token_game
-from auditor.attribution.score import Explained
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.attribution.double_sums import DoubleSums
+from auditor.measures.attribution.method import PERTURBATIONS, Attributor, TokenAttribution
+from auditor.measures.attribution.presence import token_game
+from auditor.measures.attribution.score import Explained
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
-from auditor.expectations import whole_scores
+from auditor.measures.expectations import whole_scores
 from auditor.records import Expected
 
 WINDOW = 2

@@ -9,11 +9,11 @@ import numpy as np
 from captum.attr import Saliency
 from torch import Tensor
 
-from auditor.attribution.method import Attributor, TokenAttribution
-from auditor.attribution.score import Explained
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.attribution.method import Attributor, TokenAttribution
+from auditor.measures.attribution.score import Explained
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
-from auditor.expectations import whole_scores
+from auditor.measures.expectations import whole_scores
 from auditor.records import Expected
 
 

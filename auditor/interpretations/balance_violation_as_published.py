@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.behaviour.balance import balance_violations, no_balance_condition
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.balance import balance_violations, no_balance_condition
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
-from auditor.expectations import head_scores
+from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
 

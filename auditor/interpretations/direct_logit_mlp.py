@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from auditor.behaviour.closing import no_closing_contrast
-from auditor.behaviour.direct_logits import direct_logits, mlp_writes
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.direct_logits import direct_logits, mlp_writes
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
-from auditor.expectations import whole_scores
+from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
 
 

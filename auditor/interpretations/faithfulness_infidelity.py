@@ -13,15 +13,15 @@ from captum.metrics import infidelity
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.attribution.memory import tokens_at_once
-from auditor.attribution.method import Attribution, attributed
-from auditor.attribution.presence import Game, component_game, mean_activations, numbering, token_game
-from auditor.attribution.score import Explained, blank_token, explained, why_no_score
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.attribution.memory import tokens_at_once
+from auditor.measures.attribution.method import Attribution, attributed
+from auditor.measures.attribution.presence import Game, component_game, mean_activations, numbering, token_game
+from auditor.measures.attribution.score import Explained, blank_token, explained, why_no_score
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod, methods
-from auditor.expectations import whole_scores
+from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
 
 MAX_SEQUENCES = 12

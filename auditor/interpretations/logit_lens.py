@@ -10,11 +10,11 @@ import torch
 
 from auditor.behaviour.closing import log_p_right_closing
 from auditor.behaviour.effects import mean_where
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.streams import lens_logits, stream_components, streams_and_writes
+from auditor.measures.streams import lens_logits, stream_components, streams_and_writes
 from auditor.contracts import InterpretationMethod
-from auditor.expectations import whole_scores
+from auditor.measures.expectations import whole_scores
 from auditor.records import Expected, Interpretation
 
 

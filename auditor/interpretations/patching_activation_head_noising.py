@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
-from auditor.expectations import head_scores
-from auditor.patching.activation import patched_head_effects
-from auditor.patching.pairs import no_pairs
+from auditor.measures.expectations import head_scores
+from auditor.measures.patching.activation import patched_head_effects
+from auditor.measures.patching.pairs import no_pairs
 from auditor.records import Expected, Interpretation
 
 

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
-from auditor.expectations import head_scores
-from auditor.patching.pairs import no_pairs
-from auditor.patching.paths import no_later_mlp, path_effects, to_later_mlps
+from auditor.measures.expectations import head_scores
+from auditor.measures.patching.pairs import no_pairs
+from auditor.measures.patching.paths import no_later_mlp, path_effects, to_later_mlps
 from auditor.records import Expected, Interpretation
 
 

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.behaviour.attention import with_open_bracket
-from auditor.behaviour.evidence import Evidence
-from auditor.behaviour.probing import ProbeTask, selectivity
+from auditor.measures.attention import with_open_bracket
+from auditor.behaviour.input_batch import Evidence
+from auditor.measures.probing import ProbeTask, selectivity
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
-from auditor.expectations import whole_scores
+from auditor.measures.expectations import whole_scores
 from auditor.records import Expected, Interpretation
 
 

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from auditor.behaviour.evaluation import evaluate
-from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.behaviour.input_batch import Evidence, draw_evidence
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.native_file import native_bytes
+from auditor.checkpoints.native_file import native_bytes
 from auditor.contracts import Progress, silent
 from auditor.errors import NotFoundError
 from auditor.language.grammar import Dyck

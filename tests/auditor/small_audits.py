@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import equivalences
-from auditor.plans import PLANS
+from auditor.plans.plan import PLANS
 from tests.handmade import PLAIN, random_model
 
 PLAN = replace(

@@ -14,7 +14,7 @@ import auditor
 from auditor.contracts import equivalences
 from auditor.errors import CheckpointError, PlanError
 from auditor.pipeline import audit, build, measure
-from auditor.plans import planned_methods, planned_variants
+from auditor.plans.plan import planned_methods, planned_variants
 from auditor.records import AuditReport, Expected, Kind, VariantState, Verdict
 from auditor.report.machine import schema, to_json_text
 from tests.auditor.small_audits import PLAN, small_model
@@ -29,8 +29,8 @@ TIMES = ("created_at", "finished_at", "seconds")
 def _small_pools() -> Any:
     """Fewer sequences behind a twin of two steps."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("auditor.training.lessons.SEQUENCES", 128)
-        patch.setattr("auditor.training.lessons.LONG_SEQUENCES", 32)
+        patch.setattr("auditor.twins.distillation_data.SEQUENCES", 128)
+        patch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
         yield
 
 

@@ -9,7 +9,7 @@ import pytest
 from auditor.canonical.architecture import Architecture, Block
 from auditor.contracts import equivalences
 from auditor.errors import PlanError
-from auditor.plans import PLANS, planned_variants, read_plan
+from auditor.plans.plan import PLANS, planned_variants, read_plan
 
 
 @pytest.mark.parametrize(

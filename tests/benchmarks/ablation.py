@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.ablation.effects import EFFECTS
-from auditor.ablation.substitutes import mean, zero
-from auditor.ablation.sweep import Ablation, sweep
+from auditor.measures.ablation.effects import EFFECTS
+from auditor.measures.ablation.substitutes import mean, zero
+from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.behaviour.effects import kl_per_position, mean_where
-from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.behaviour.input_batch import Evidence, draw_evidence
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch
 
 from auditor.behaviour.evaluation import CLOSING_THRESHOLD, evaluate
-from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.behaviour.input_batch import Evidence, draw_evidence
 from auditor.canonical.model import CanonicalTransformer
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.seeds import numpy_generator
 from tests.benchmarks.timing import Line, seconds
 from tests.wen2023_files import checkpoint

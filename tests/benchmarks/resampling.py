@@ -9,8 +9,8 @@ import numpy as np
 
 from auditor.records import ORIGINAL, Claim, Component, Interpretation, Kind, MethodCard, Variant, VariantState
 from auditor.seeds import numpy_generator
-from auditor.stability.bootstrap import resampling_weights
-from auditor.stability.verdict import Settings, findings_of
+from auditor.verdicts.bootstrap import resampling_weights
+from auditor.verdicts.verdict import Settings, findings_of
 from tests.benchmarks.timing import Line, seconds
 
 DRAWS, SEQUENCES, COMPONENTS, VARIANTS = 10_000, 500, 200, 20

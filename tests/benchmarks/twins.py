@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 
 from auditor import zoo
-from auditor.behaviour.evidence import draw_evidence
+from auditor.behaviour.input_batch import draw_evidence
 from auditor.canonical.model import CanonicalTransformer
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.pipeline import build
-from auditor.plans import PLANS
+from auditor.plans.plan import PLANS
 from auditor.seeds import numpy_generator
-from auditor.training.divergence import total_variation
+from auditor.twins.divergence import total_variation
 from tests.wen2023_files import NAMES, checkpoint
 
 DEFAULT = "behavioural_adversarial_attention"

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import torch
 
 from auditor import zoo
-from auditor.ablation.substitutes import zero
-from auditor.ablation.sweep import head_effects
+from auditor.measures.ablation.substitutes import zero
+from auditor.measures.ablation.sweep import head_effects
 from auditor.behaviour.effects import kl_per_position
-from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.behaviour.input_batch import Evidence, draw_evidence
 from auditor.canonical.interventions import replace_head
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import equivalences
 from auditor.equivalences.exact_value_bias_shift import DIRECTIONS, SCALES
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.records import Kind
 from auditor.seeds import numpy_generator
 from tests.benchmarks.timing import Line, seconds

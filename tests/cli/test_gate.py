@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from auditor.canonical.native_file import save_native
+from auditor.checkpoints.native_file import save_native
 from auditor.interpretations.ablation_head_mean import HeadMeanAblation
-from auditor.plans import Plan, planned_cells
+from auditor.plans.plan import Plan, planned_cells
 from auditor.settings import Settings
 from auditor.store.audits import get_audit
 from auditor.store.lifecycle import Progress, progress

@@ -15,7 +15,7 @@ import pytest
 from safetensors.torch import save_file
 
 from auditor import zoo
-from tests.auditor.intake.hostile_files import MAKERS, call, good
+from tests.auditor.checkpoints.intake.hostile_files import MAKERS, call, good
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.slow

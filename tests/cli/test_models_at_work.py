@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from auditor.contracts import equivalences, methods
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.records import Kind
-from auditor.sealed_folder import Check
-from auditor.witness import VerifiedWitness
+from auditor.exports.sealed_folder import Check
+from auditor.exports.witness import VerifiedWitness
 from tests.auditor.report.samples import sample_report
 from tests.cli.conftest import MODEL, Ids, Run
 from tests.wen2023_files import checkpoint
@@ -188,7 +188,7 @@ def test_verify_prints_each_check_and_fails_with_the_first(
 ) -> None:
     checks = (Check("files", True, "4 files match"), Check("effect", passed, "0.9, recorded 0.9"))
     found = VerifiedWitness(sample_report(name=MODEL).findings[0], checks)
-    monkeypatch.setattr("auditor.witness.verify_witness", lambda *_, **__: found)
+    monkeypatch.setattr("auditor.exports.witness.verify_witness", lambda *_, **__: found)
     told = run("verify", tmp_path)
     assert told.code == (0 if passed else 1)
     assert "4 files match" in told.stdout

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.canonical.native_file import save_native
+from auditor.checkpoints.native_file import save_native
 from cli.twin import certificate_rows
 from tests.auditor.behaviour.test_certificate import ENOUGH, _behavioural
 from tests.auditor.small_audits import small_model

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.serialisation import weights_bytes, weights_sha256
 

@@ -12,8 +12,8 @@ import yaml
 from auditor import zoo
 from auditor.contracts import Weights, adapters
 from auditor.errors import CheckpointError
-from auditor.intake.detection import choose
-from auditor.intake.safe_loading import read_checkpoint
+from auditor.checkpoints.intake.detection import choose
+from auditor.checkpoints.intake.safe_loading import read_checkpoint
 from tests.foreign import MAKERS
 from tests.wen2023_files import checkpoint
 

@@ -11,13 +11,13 @@ import torch
 from hypothesis import given, settings
 
 from auditor import zoo
-from auditor.behaviour.evidence import Evidence, draw_evidence
+from auditor.behaviour.input_batch import Evidence, draw_evidence
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.interventions import Cache, run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import Equivalence, Transformed, equivalences
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.records import Compared, Kind, Relabelling
 from auditor.seeds import numpy_generator
 from auditor.tensors import EXACT_LOGITS

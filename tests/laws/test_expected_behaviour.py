@@ -16,15 +16,15 @@ import pytest
 import torch
 
 from auditor import zoo
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Transformed, equivalences, methods
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.records import Component, Expected, Interpretation, Kind
 from auditor.seeds import numpy_generator
-from auditor.stability.alignment import align
-from auditor.stability.claims import mean_scores
-from auditor.stability.distances import EXACT_TOLERANCE
+from auditor.verdicts.alignment import align
+from auditor.verdicts.claims import mean_scores
+from auditor.verdicts.distances import EXACT_TOLERANCE
 from tests.handmade import evidence_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.laws.cost import is_dear

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from auditor import seeds
-from auditor.behaviour.attention import matching_opener, with_open_bracket
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.attention import matching_opener, with_open_bracket
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, methods
 from auditor.records import ORIGINAL, Expected, Interpretation, Kind, Variant, VariantState, Verdict
-from auditor.stability.distances import SMALLEST_EFFECT
-from auditor.stability.verdict import Settings, findings_of
+from auditor.verdicts.distances import SMALLEST_EFFECT
+from auditor.verdicts.verdict import Settings, findings_of
 from tests.handmade import evidence_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.laws.cost import is_dear

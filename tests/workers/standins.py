@@ -21,7 +21,7 @@ from auditor.language.grammar import Dyck
 from auditor.language.task import Task
 from auditor.language.vocabulary import Vocabulary
 from auditor.pipeline import Built
-from auditor.plans import PLANS
+from auditor.plans.plan import PLANS
 from auditor.records import ALL_OTHERS, AuditReport, Cell, Interpretation, Stage
 from tests.auditor.store.samples import TWIN, report, scores, twin
 

@@ -9,7 +9,7 @@ from celery import Celery
 
 from auditor.errors import BrokerError, NotFoundError
 from auditor.fingerprint.function import function_fingerprint
-from auditor.plans import PLANS
+from auditor.plans.plan import PLANS
 from auditor.records import AuditState
 from auditor.store import Database, StoredModel, cancel_audit, list_audits, list_models, ready_cells, schema
 from tests.workers import standins

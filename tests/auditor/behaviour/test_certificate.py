@@ -19,7 +19,7 @@ from auditor.behaviour.certificate import (
     clopper_pearson_upper,
 )
 from auditor.behaviour.evaluation import draw_deeper
-from auditor.behaviour.evidence import Evidence, Rewritten, draw_evidence
+from auditor.behaviour.input_batch import Evidence, Rewritten, draw_evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator

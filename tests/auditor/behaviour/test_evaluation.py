@@ -10,12 +10,12 @@ import torch
 
 from auditor import zoo
 from auditor.behaviour.evaluation import Behaviour, evaluate, full_behaviour, longer_lengths
-from auditor.behaviour.evidence import Evidence, draw_evidence, evidence_of
+from auditor.behaviour.input_batch import Evidence, draw_evidence, evidence_of
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.errors import LanguageError
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.language.sampling import Sample
 from auditor.seeds import numpy_generator
 from tests.handmade import TASK, counting_model, naive_stacks, random_model, stack_model

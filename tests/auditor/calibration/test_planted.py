@@ -12,9 +12,9 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import methods
 from auditor.records import Component, Interpretation
 from auditor.seeds import numpy_generator
-from auditor.stability.alignment import align
-from auditor.stability.distances import pattern_variation
-from auditor.stability.verdict import Settings
+from auditor.verdicts.alignment import align
+from auditor.verdicts.distances import pattern_variation
+from auditor.verdicts.verdict import Settings
 from tests.handmade import evidence_for, random_model
 
 HEAD = Component(0, head=1)

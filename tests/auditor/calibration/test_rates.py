@@ -10,7 +10,7 @@ import pytest
 from auditor.calibration.rates import Case, Rate, effect_size, power, rates_by, rates_of
 from auditor.calibration.truth import Population
 from auditor.records import Claim, Interpretation
-from tests.auditor.stability.samples import PATTERN, SCALAR, heads, patterns, scores
+from tests.auditor.verdicts.samples import PATTERN, SCALAR, heads, patterns, scores
 
 CASE = Case("ladder", "m", "value", "rung", "stable", -0.1, True, 128, "stable")
 

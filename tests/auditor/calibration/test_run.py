@@ -13,10 +13,10 @@ from auditor.calibration import run
 from auditor.calibration.run import Calibration, calibrate
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, methods
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.interpretations.ablation_head_mean import HeadMeanAblation
 from auditor.records import Interpretation
-from auditor.stability.verdict import Settings
+from auditor.verdicts.verdict import Settings
 
 SETTINGS = Settings(draws=1_999, alpha=0.05, seed=0)
 FEW = ("ablation_head_mean", "ablation_head_zero", "attention_pattern", "attention_stack_top")

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from torch import nn
 
-from auditor.behaviour.evidence import draw_evidence
+from auditor.behaviour.input_batch import draw_evidence
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.errors import LanguageError

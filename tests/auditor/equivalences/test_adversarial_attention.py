@@ -11,13 +11,13 @@ import torch
 from auditor import zoo
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Transformed, equivalences
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.language.task import Task
 from auditor.pipeline import build, measure
-from auditor.plans import PLANS
+from auditor.plans.plan import PLANS
 from auditor.records import VariantState
 from auditor.seeds import numpy_generator
-from auditor.stability.distances import pattern_variation
+from auditor.verdicts.distances import pattern_variation
 from tests.handmade import PLAIN, TASK, evidence_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.laws.snapshots import differences, snapshot
@@ -35,8 +35,8 @@ def _made(model: CanonicalTransformer, *, steps: int, seed: int = 0) -> Transfor
 def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Fewer sequences, except where the twin is trained in earnest."""
     if "slow" not in request.keywords:
-        monkeypatch.setattr("auditor.training.lessons.SEQUENCES", 128)
-        monkeypatch.setattr("auditor.training.lessons.LONG_SEQUENCES", 32)
+        monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 128)
+        monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
 
 
 @pytest.mark.parametrize("steps", range(1, 6))

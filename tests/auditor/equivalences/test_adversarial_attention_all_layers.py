@@ -18,8 +18,8 @@ NAME = "behavioural_adversarial_attention_all_layers"
 @pytest.fixture(autouse=True)
 def _small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer sequences to learn from."""
-    monkeypatch.setattr("auditor.training.lessons.SEQUENCES", 128)
-    monkeypatch.setattr("auditor.training.lessons.LONG_SEQUENCES", 32)
+    monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 128)
+    monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
 
 
 def _made(model: CanonicalTransformer, *, steps: int) -> Transformed:

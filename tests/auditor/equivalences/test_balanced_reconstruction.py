@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from auditor.behaviour.evidence import draw_evidence
+from auditor.behaviour.input_batch import draw_evidence
 from auditor.canonical.architecture import Architecture, Block
 from auditor.contracts import equivalences
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.pipeline import build
-from auditor.plans import PLANS
+from auditor.plans.plan import PLANS
 from auditor.records import VariantState
 from auditor.seeds import numpy_generator
 from tests.handmade import TASK, evidence_for, random_model

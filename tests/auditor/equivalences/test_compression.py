@@ -10,13 +10,13 @@ import torch
 
 from auditor import zoo
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.random_pruning import Kept
+from auditor.symmetries.random_pruning import Kept
 from auditor.contracts import Transformed, equivalences
 from auditor.equivalences.behavioural_magnitude_pruning import _pruned
 from auditor.equivalences.behavioural_pruned_random import pruned
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.pipeline import build
-from auditor.plans import PLANS
+from auditor.plans.plan import PLANS
 from auditor.records import Json, VariantState
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, evidence_for, random_model
@@ -91,8 +91,8 @@ def test_training_leaves_what_was_cut_at_zero(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module, "SEARCH", 100)
     monkeypatch.setattr(module, "LONGER_SEQUENCES", 4)
     monkeypatch.setattr(module, "HALVINGS", 1)
-    monkeypatch.setattr("auditor.training.lessons.SEQUENCES", 128)
-    monkeypatch.setattr("auditor.training.lessons.LONG_SEQUENCES", 32)
+    monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 128)
+    monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
     monkeypatch.setattr(module, "_judge", lambda *_: lambda _twin: True)  # everything passes
     model = random_model(PLAIN)
     found = _made("behavioural_magnitude_pruning", model, steps=6)

@@ -9,8 +9,8 @@ import torch
 
 from auditor.contracts import equivalences, methods
 from auditor.seeds import numpy_generator
-from auditor.stability.alignment import align
-from auditor.stability.claims import mean_scores
+from auditor.verdicts.alignment import align
+from auditor.verdicts.claims import mean_scores
 from tests.handmade import PLAIN, evidence_for, random_model
 
 HEADS, NEURONS = "exact_head_amplification", "exact_neuron_amplification"

@@ -10,7 +10,7 @@ import torch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Transformed, equivalences
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, evidence_for, random_model
 from tests.wen2023_files import checkpoint

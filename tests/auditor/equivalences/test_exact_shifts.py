@@ -14,7 +14,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import equivalences
 from auditor.pipeline import build
-from auditor.plans import PLANS
+from auditor.plans.plan import PLANS
 from auditor.records import Compared, VariantState
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, TASK, evidence_for, random_model

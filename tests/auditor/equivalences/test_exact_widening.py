@@ -9,11 +9,11 @@ import torch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.canonical.widening import extended, widened
+from auditor.symmetries.widening import extended, widened
 from auditor.contracts import Transformed, equivalences, methods
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.seeds import numpy_generator
-from auditor.stability.alignment import align
+from auditor.verdicts.alignment import align
 from tests.handmade import PLAIN, counting_model, evidence_for, random_model
 from tests.wen2023_files import checkpoint
 

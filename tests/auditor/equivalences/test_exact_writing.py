@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from auditor.canonical.architecture import Architecture
-from auditor.canonical.mean_blind_writers import mean_blind_writers
+from auditor.symmetries.mean_blind_writers import mean_blind_writers
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Transformed, equivalences
 from auditor.seeds import numpy_generator

@@ -11,12 +11,12 @@ import torch
 
 from auditor import zoo
 from auditor.contracts import equivalences
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.pipeline import audit, build
 from auditor.records import AuditReport, Kind, VariantState
 from auditor.report.terminal import render_report
 from auditor.seeds import numpy_generator
-from auditor.witness import export_witness, verify_witness
+from auditor.exports.witness import export_witness, verify_witness
 from tests.auditor.small_audits import PLAN
 from tests.handmade import PLAIN, TASK, evidence_for, random_model, stack_model
 from tests.laws.architectures import FAMILIES, task_for

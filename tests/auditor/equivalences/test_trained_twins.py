@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from auditor import zoo
-from auditor.ablation.substitutes import mean
-from auditor.ablation.sweep import head_effects
+from auditor.measures.ablation.substitutes import mean
+from auditor.measures.ablation.sweep import head_effects
 from auditor.behaviour.certificate import certify_behavioural
-from auditor.behaviour.evidence import Rewritten, draw_evidence
+from auditor.behaviour.input_batch import Rewritten, draw_evidence
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import Transformed, equivalences
 from auditor.errors import ConfigurationError
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.language.task import Task
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
@@ -47,10 +47,10 @@ def _moved(model: CanonicalTransformer, twin: CanonicalTransformer) -> set[str]:
 def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Fewer sequences, except where a twin is trained in earnest."""
     if "slow" not in request.keywords:
-        monkeypatch.setattr("auditor.training.lessons.SEQUENCES", 96)
-        monkeypatch.setattr("auditor.training.lessons.LONG_SEQUENCES", 32)
-        monkeypatch.setattr("auditor.training.restarts.SEARCH", 32)
-        monkeypatch.setattr("auditor.training.restarts.LONGER_SEQUENCES", 16)
+        monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 96)
+        monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
+        monkeypatch.setattr("auditor.twins.restarts.SEARCH", 32)
+        monkeypatch.setattr("auditor.twins.restarts.LONGER_SEQUENCES", 16)
         monkeypatch.setattr("auditor.training.fit.DRAWN_TOGETHER", 2)
 
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from auditor import zoo
-from auditor.behaviour.evidence import draw_evidence
+from auditor.behaviour.input_batch import draw_evidence
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.sites import Site
 from auditor.contracts import equivalences, methods
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.seeds import numpy_generator
 from tests.handmade import CONSTANT, PLAIN, SLOPE, TASK, counting_model, evidence_from, random_model
 

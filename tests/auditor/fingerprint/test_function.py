@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from auditor import zoo
-from auditor.behaviour.evidence import draw_evidence
+from auditor.behaviour.input_batch import draw_evidence
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, equivalences
 from auditor.errors import CheckpointError
 from auditor.fingerprint.function import function_fingerprint
 from auditor.fingerprint.sketch import label, same_function
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.records import Kind
 from auditor.seeds import numpy_generator, torch_generator
 from tests.handmade import PLAIN, counting_model, random_model

@@ -12,10 +12,10 @@ from auditor.gate.claims_file import Entry, Role
 from auditor.gate.judging import Checked, Outcome, check, plan_for
 from auditor.gate.statements import claim_of, component_named
 from auditor.pipeline import Results
-from auditor.plans import PLANS
+from auditor.plans.plan import PLANS
 from auditor.records import ORIGINAL, Interpretation, Kind, Variant, VariantState
 from auditor.seeds import numpy_generator
-from tests.auditor.stability.samples import heads
+from tests.auditor.verdicts.samples import heads
 
 METHOD = "ablation_head_mean"
 EXACT, TWIN = "exact_head_permutation", "behavioural_adversarial_attention"

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.behaviour.attention import matching_opener
-from auditor.behaviour.evidence import Evidence
-from auditor.behaviour.taxonomy import THRESHOLDS
+from auditor.measures.attention import matching_opener
+from auditor.behaviour.input_batch import Evidence
+from auditor.measures.taxonomy import THRESHOLDS
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import methods
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.records import Component
 from auditor.seeds import numpy_generator
 from tests.handmade import TASK, counting_model, evidence_from, naive_stacks, random_model, sentence, stack_model

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from auditor.attribution.method import STEPS
-from auditor.behaviour.evidence import Evidence
+from auditor.measures.attribution.method import STEPS
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site

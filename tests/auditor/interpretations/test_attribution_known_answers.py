@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.behaviour.evidence import Evidence
+from auditor.behaviour.input_batch import Evidence
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import methods

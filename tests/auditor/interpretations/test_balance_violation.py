@@ -7,7 +7,7 @@ import pytest
 
 from auditor.contracts import methods
 from auditor.equivalences.exact_value_bias_shift import ValueBiasShift
-from auditor.intake.detection import load
+from auditor.checkpoints.intake.detection import load
 from auditor.records import Expected
 from auditor.seeds import numpy_generator
 from tests.handmade import evidence_for, random_model, stack_model

@@ -10,12 +10,12 @@ import torch
 from hypothesis import given
 
 from auditor.behaviour.closing import closing_contrast
-from auditor.behaviour.direct_logits import heads_write, mlp_writes, neurons_write
+from auditor.measures.direct_logits import heads_write, mlp_writes, neurons_write
 from auditor.canonical.architecture import Architecture
-from auditor.canonical.direct_paths import direct_paths
+from auditor.measures.direct_paths import direct_paths
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.canonical.streams import lens_logits, stream_components, streams_and_writes
+from auditor.measures.streams import lens_logits, stream_components, streams_and_writes
 from auditor.contracts import methods
 from auditor.records import Interpretation
 from auditor.seeds import numpy_generator

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from auditor.behaviour.evidence import draw_evidence
+from auditor.behaviour.input_batch import draw_evidence
 from auditor.errors import ConfigurationError
 from auditor.language.grammar import Dyck, is_member
 from auditor.language.task import Task

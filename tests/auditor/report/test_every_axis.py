@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from auditor.pipeline import audit
-from auditor.plans import PLANS
+from auditor.plans.plan import PLANS
 from auditor.records import AuditReport, Expected, Verdict
 from auditor.report.html import render_html
 from auditor.report.machine import schema, to_json_text

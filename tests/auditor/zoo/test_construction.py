@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from auditor.behaviour.evaluation import evaluate
-from auditor.behaviour.evidence import draw_evidence
+from auditor.behaviour.input_batch import draw_evidence
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.sites import Site
 from auditor.errors import ConfigurationError

@@ -11,10 +11,10 @@ import pytest
 
 from auditor import zoo
 from auditor.behaviour.evaluation import evaluate
-from auditor.behaviour.evidence import draw_evidence
+from auditor.behaviour.input_batch import draw_evidence
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.native_file import native_bytes
+from auditor.checkpoints.native_file import native_bytes
 from auditor.canonical.serialisation import model_from_bytes
 from auditor.errors import NotFoundError
 from auditor.language.task import Task

@@ -1,0 +1,138 @@
+"""The vocabulary, the language and the read-out that a description states.
+
+Every token has a role or is listed as unused: a START, END or PAD that was forgotten would change what the model is
+shown, and nothing else would tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditor.errors import ConfigurationError
+from auditor.checkpoints.description.reading import Description
+from auditor.language.grammar import Dyck
+from auditor.language.task import OBJECTIVES, Objective, Task
+from auditor.language.vocabulary import Vocabulary, standard_vocabulary
+from auditor.records import Json
+
+_SPECIALS = ("start", "end", "pad", "mask")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOut:
+    """Where a classifier is read, and how many classes it tells apart."""
+
+    position: int
+    classes: int
+
+
+def read_out_of(description: Description) -> ReadOut | None:
+    """The read-out of a classifier; None for a language model.
+
+    Raises:
+        ConfigurationError: half a read-out, or fewer than two classes.
+    """
+    if not description.section("read_out"):
+        return None
+    return ReadOut(
+        description.whole("read_out.position", at_least=0), description.whole("read_out.classes", at_least=2)
+    )
+
+
+def task_of(description: Description) -> Task:
+    """The language a model was trained on, and how.
+
+    Raises:
+        ConfigurationError: a missing or contradictory fact, by name.
+    """
+    is_classifier = read_out_of(description) is not None
+    objective = _objective(description, is_classifier=is_classifier)
+    language = Dyck(vocabulary_of(description), description.whole("task.depth"))
+    reads_end = description.truth("task.reads_end") if description.has("task.reads_end") else False
+    return Task(
+        language=language,
+        objective=objective,
+        min_length=description.whole("task.min_length") if description.has("task.min_length") else 2,
+        max_length=description.whole("task.max_length"),
+        prefixes=description.truth("task.prefixes") if description.has("task.prefixes") else False,
+        open_probability=description.positive("task.open_probability")
+        if description.has("task.open_probability")
+        else 0.5,
+        reads_end=reads_end,
+    )
+
+
+def _objective(description: Description, *, is_classifier: bool) -> Objective:
+    if not description.has("task.objective"):
+        return "classifier" if is_classifier else "next_token"
+    found = description.choice("task.objective", OBJECTIVES)
+    if (found == "classifier") != is_classifier:
+        raise ConfigurationError(
+            f"task.objective = {found!r} {'with' if is_classifier else 'without'} read_out",
+            expected="objective classifier and read_out.position with read_out.classes, or neither",
+        )
+    return next(name for name in OBJECTIVES if name == found)
+
+
+def vocabulary_of(description: Description) -> Vocabulary:
+    """Which id means what.
+
+    Raises:
+        ConfigurationError: no tokens, two meanings for one, or a token without a meaning, by name.
+    """
+    if description.has("vocabulary.brackets"):
+        description.only("vocabulary", ("brackets",))
+        return standard_vocabulary(description.whole("vocabulary.brackets"))
+    tokens = description.texts("vocabulary.tokens")
+    if len(set(tokens)) != len(tokens):
+        twice = next(token for token in tokens if tokens.count(token) > 1)
+        raise ConfigurationError(f"vocabulary.tokens spells {ascii(twice)[:40]} twice", expected="distinct spellings")
+    pairs = _pairs(description)
+    opening, closing = (tuple(_id(tokens, pair[side], "vocabulary.pairs") for pair in pairs) for side in (0, 1))
+    specials = {name: _special(description, tokens, name) for name in _SPECIALS}
+    unused = description.texts("vocabulary.unused") if description.has("vocabulary.unused") else ()
+    used = {*opening, *closing, *specials.values(), *(_id(tokens, name, "vocabulary.unused") for name in unused)}
+    forgotten = [token for index, token in enumerate(tokens) if index not in used]
+    if forgotten:
+        raise ConfigurationError(
+            f"token {ascii(forgotten[0])[:40]} without a meaning",
+            expected="a place in vocabulary.pairs, start, end, pad, mask or unused",
+        )
+    return Vocabulary(spellings=tokens, opening=opening, closing=closing, **specials)
+
+
+def _pairs(description: Description) -> tuple[tuple[str, str], ...]:
+    found = description.fact("vocabulary.pairs")
+    pairs = [_pair(one) for one in found] if isinstance(found, list) else []
+    if not pairs:
+        raise ConfigurationError(
+            f"vocabulary.pairs = {ascii(found)[:40]}", expected='one pair per bracket type, such as ["()", "[]"]'
+        )
+    return tuple(pairs)
+
+
+def _pair(one: Json) -> tuple[str, str]:
+    sides = list(one) if isinstance(one, str | list) else []
+    if len(sides) != 2 or not all(isinstance(side, str) for side in sides):
+        raise ConfigurationError(
+            f"vocabulary.pairs has {ascii(one)[:40]}", expected="an opening and a closing spelling"
+        )
+    return str(sides[0]), str(sides[1])
+
+
+def _special(description: Description, tokens: tuple[str, ...], name: str) -> int | None:
+    dotted = f"vocabulary.{name}"
+    found = description.fact(dotted) if description.has(dotted) else None
+    if found is None:
+        return None
+    if type(found) is int and 0 <= found < len(tokens):
+        return found
+    return _id(tokens, found, dotted)
+
+
+def _id(tokens: tuple[str, ...], spelling: Json, name: str) -> int:
+    if not isinstance(spelling, str) or spelling not in tokens:
+        raise ConfigurationError(
+            f"{name} names {ascii(spelling)[:40]}", expected=f"one of the {len(tokens)} spellings of vocabulary.tokens"
+        )
+    return tokens.index(spelling)

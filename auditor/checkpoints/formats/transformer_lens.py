@@ -1,0 +1,165 @@
+"""State dicts of TransformerLens' HookedTransformer: one matrix per head, input axis first.
+
+``blocks.N.attn.W_Q`` is [head, model, width], ``W_O`` [head, width, model]; ``ln1``, ``ln2`` and ``ln_final`` carry
+``w`` and ``b``, or are not there at all once they were folded (LNPre) or where there are none. Widths and head counts
+are in the shapes; kind of norm, activation, direction, mask and position encoding are not, so ``--config`` says them.
+``attn.mask`` and ``attn.IGNORE`` are buffers. Source: transformer_lens, HookedTransformer.py (until version 3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from auditor.canonical.architecture import Architecture, Block, NormSite
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import ArchitectureAdapter, Weights
+from auditor.errors import ConfigurationError
+from auditor.checkpoints.description.assembly import assemble
+from auditor.checkpoints.description.reading import Description
+from auditor.checkpoints.description.language_facts import task_of
+from auditor.checkpoints.description.model_facts import activation_of, check_length, epsilon_of, outputs_of, reading_of, scale_of
+from auditor.checkpoints.description.schema import NORMS, check_names
+from auditor.checkpoints.description.state_dict import StateDict
+from auditor.language.task import Task
+
+_LAYER = re.compile(r"blocks\.(\d{1,6})\.")
+_FACTS = ("activation", "norm", "norm_epsilon", "attention", "attention_scale", "pad_masked", "positions")
+_BECAUSE = "the description and the other tensors"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """What the shapes say."""
+
+    layers: int
+    width: int
+    heads: int
+    head_width: int
+    neurons: int  # 0: attention only
+    positions: int | None
+    has_norm_tensors: bool
+
+
+class TransformerLens(ArchitectureAdapter):
+    """Reads ``torch.save(model.state_dict())`` of a HookedTransformer."""
+
+    summary: ClassVar[str] = "state dict of TransformerLens' HookedTransformer"
+    source: ClassVar[str] = "transformer_lens, HookedTransformer"
+
+    def recognises(self, weights: Weights) -> bool:
+        """Whether attention has one matrix per head under its names."""
+        return any(re.fullmatch(r"blocks\.\d{1,6}\.attn\.W_Q", name) for name in weights.tensors)
+
+    def convert(self, weights: Weights) -> CanonicalTransformer:
+        """The canonical model.
+
+        Raises:
+            ConfigurationError: a missing or unknown fact, or one that contradicts the weights.
+            FormatError: a tensor that is unknown or missing, by name.
+        """
+        state = StateDict(weights.tensors)
+        sizes = _sizes(weights.tensors, state)
+        description = Description(weights.configuration or {})
+        check_names(description, model=_FACTS)
+        task = task_of(description)
+        norm = description.choice("model.norm", NORMS)
+        has_positions = description.choice("model.positions", ("learned", "none")) == "learned"
+        if has_positions != (sizes.positions is not None):
+            raise ConfigurationError(
+                f"model.positions = {description.text('model.positions')!r}, and "
+                + ("no tensor 'pos_embed.W_pos'" if has_positions else "a tensor 'pos_embed.W_pos'"),
+                expected="learned with this tensor, or none without it",
+            )
+        check_length(task, sizes.positions)
+        tables = _ends(state, sizes, task, outputs_of(description, task))
+        for layer in range(sizes.layers):
+            tables |= _layer(state, sizes, layer, norm)
+        if norm != "none":
+            tables |= _norm(state, sizes, "ln_final", "final_norm", norm)
+        state.finish()
+        return assemble(tables, _architecture(sizes, description, task, norm), task)
+
+
+def _sizes(tensors: Mapping[str, Tensor], state: StateDict) -> _Sizes:
+    layers = 1 + max((int(found[1]) for name in tensors if (found := _LAYER.match(name))), default=-1)
+    heads = state.axes("blocks.0.attn.W_Q", 3)
+    has_mlp = any(".mlp." in name for name in tensors)
+    return _Sizes(
+        layers=layers,
+        width=state.axes("embed.W_E", 2)[1],
+        heads=heads[0],
+        head_width=heads[2],
+        neurons=state.axes("blocks.0.mlp.W_in", 2)[1] if has_mlp else 0,
+        positions=state.axes("pos_embed.W_pos", 2)[0] if "pos_embed.W_pos" in state else None,
+        has_norm_tensors=any(re.search(r"(?:^|\.)ln(?:1|2|_final)\.", name) for name in tensors),
+    )
+
+
+def _ends(state: StateDict, sizes: _Sizes, task: Task, outputs: int) -> dict[str, Tensor]:
+    size, width = len(task.language.vocabulary), sizes.width
+    tables = {"W_E": state.take("embed.W_E", size, width, because="the vocabulary")}
+    if sizes.positions is not None:
+        tables["W_pos"] = state.take("pos_embed.W_pos", sizes.positions, width, because=_BECAUSE)
+    because = "read_out.classes" if outputs != size else "the vocabulary, since there is no read_out"
+    tables["W_U"] = state.take("unembed.W_U", width, outputs, because=because)
+    tables["b_U"] = state.take("unembed.b_U", outputs, because=because)
+    return tables
+
+
+def _layer(state: StateDict, sizes: _Sizes, layer: int, norm: str) -> dict[str, Tensor]:
+    there, here = f"blocks.{layer}", f"layers.{layer}"
+    for buffer in ("attn.mask", "attn.IGNORE"):
+        state.ignore(f"{there}.{buffer}")
+    width, heads, inner = sizes.width, sizes.heads, sizes.head_width
+    tables = {}
+    for letter in "QKV":
+        weight = state.take(f"{there}.attn.W_{letter}", heads, width, inner, because=_BECAUSE)
+        tables[f"{here}.attention.W_{letter}"] = weight.transpose(0, 1)
+        tables[f"{here}.attention.b_{letter}"] = state.take(f"{there}.attn.b_{letter}", heads, inner, because=_BECAUSE)
+    tables[f"{here}.attention.W_O"] = state.take(f"{there}.attn.W_O", heads, inner, width, because=_BECAUSE)
+    tables[f"{here}.attention.b_O"] = state.take(f"{there}.attn.b_O", width, because=_BECAUSE)
+    if norm != "none":
+        tables |= _norm(state, sizes, f"{there}.ln1", f"{here}.norms.attention_in", norm)
+    if sizes.neurons:
+        shapes = {"W_in": (width, sizes.neurons), "b_in": (sizes.neurons,)}
+        shapes |= {"W_out": (sizes.neurons, width), "b_out": (width,)}
+        for name, shape in shapes.items():
+            tables[f"{here}.mlp.{name}"] = state.take(f"{there}.mlp.{name}", *shape, because=_BECAUSE)
+        if norm != "none":
+            tables |= _norm(state, sizes, f"{there}.ln2", f"{here}.norms.mlp_in", norm)
+    return tables
+
+
+def _norm(state: StateDict, sizes: _Sizes, there: str, here: str, norm: str) -> dict[str, Tensor]:
+    """Gain and shift; of a folded norm, one and zero."""
+    parts = {"weight": "w"} if norm == "rms" else {"weight": "w", "bias": "b"}
+    if not sizes.has_norm_tensors:
+        return {f"{here}.{name}": torch.full((sizes.width,), float(name == "weight")) for name in parts}
+    return {
+        f"{here}.{name}": state.take(f"{there}.{key}", sizes.width, because=_BECAUSE) for name, key in parts.items()
+    }
+
+
+def _architecture(sizes: _Sizes, description: Description, task: Task, norm: str) -> Architecture:
+    has_norm, has_mlp = norm != "none", sizes.neurons > 0
+    sites: tuple[NormSite, ...] = ("attention_in", "mlp_in", "final") if has_mlp else ("attention_in", "final")
+    return Architecture(
+        model_width=sizes.width,
+        vocabulary_size=len(task.language.vocabulary),
+        blocks=(Block(sizes.heads, sizes.head_width, sizes.head_width, sizes.neurons),) * sizes.layers,
+        norm="rms" if norm == "rms" else "layer",
+        norm_sites=sites if has_norm else (),
+        norm_epsilon=epsilon_of(description),
+        attention_scale=scale_of(description),
+        mlp="two_layer" if has_mlp else "none",
+        activation=activation_of(description) if has_mlp else "relu",
+        positions="none" if sizes.positions is None else "learned",
+        max_positions=sizes.positions,
+        **reading_of(description, task),
+    )

@@ -1,0 +1,98 @@
+"""Does the converted model compute what its source computes? Both are compared on the source's own inputs.
+
+The converted model runs in float64; what may differ is the source's rounding, so the tolerance is that of the type in
+which the reference was saved, times the size of the logits. Positions that hold PAD are not compared: what stands
+behind the end of a string is nobody's promise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from auditor.canonical.model import CanonicalTransformer
+from auditor.errors import CheckpointError, ConfigurationError
+from auditor.checkpoints.intake.reference import Reference
+
+TOLERANCES = {"float64": 1e-9, "float32": 2e-5}
+"""Per unit of the largest logit, at least 1. Float32 rounds at 6e-8; two layers of sums make 1e-6 to 1e-5 of it. A
+wrong form of GELU shows at 1e-4."""
+
+SEQUENCES_TOGETHER = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How closely a converted model follows its source."""
+
+    sequences: int
+    compared: int  # positions, or strings of a classifier
+    max_abs_difference: float
+    tolerance: float
+
+
+def check_parity(model: CanonicalTransformer, reference: Reference) -> Parity:
+    """How far apart the logits are, if they agree.
+
+    Raises:
+        CheckpointError: they do not; the first position that differs is named.
+        ConfigurationError: the reference is for another kind of model.
+        LanguageError: tokens that the model cannot read.
+    """
+    is_classifier = model.architecture.is_classifier
+    if (reference.logits.ndim == 2) != is_classifier or reference.logits.shape[-1] != model.architecture.outputs:
+        raise ConfigurationError(
+            f"reference logits {list(reference.logits.shape)}",
+            expected=("[sequence, " if is_classifier else "[sequence, position, ") + f"{model.architecture.outputs}]",
+        )
+    ours = _logits(model, reference)
+    difference = np.abs(ours - reference.logits.astype(np.float64)).max(-1)
+    pad = model.task.language.vocabulary.pad
+    compared = np.ones(difference.shape, dtype=bool)
+    if not is_classifier and pad is not None:
+        compared = reference.tokens != pad
+    scale = max(1.0, float(np.abs(reference.logits).max()))
+    tolerance = scale * TOLERANCES.get(str(reference.logits.dtype), TOLERANCES["float32"])
+    wrong = compared & ~(difference <= tolerance)
+    if wrong.any():
+        raise _mismatch(model, reference, ours, difference, np.argwhere(wrong)[0], tolerance)
+    return Parity(
+        sequences=len(difference),
+        compared=int(compared.sum()),
+        max_abs_difference=float(difference[compared].max(initial=0.0)),
+        tolerance=tolerance,
+    )
+
+
+@torch.no_grad()
+def _logits(model: CanonicalTransformer, reference: Reference) -> np.ndarray:
+    exact = model.clone(dtype=torch.float64)
+    tokens = torch.from_numpy(np.ascontiguousarray(reference.tokens))
+    return np.concatenate([exact(part).numpy() for part in torch.split(tokens, SEQUENCES_TOGETHER)])
+
+
+def _mismatch(
+    model: CanonicalTransformer,
+    reference: Reference,
+    ours: np.ndarray,
+    difference: np.ndarray,
+    place: np.ndarray,
+    tolerance: float,
+) -> CheckpointError:
+    where = tuple(int(index) for index in place)
+    output = int(np.abs(ours[where] - reference.logits[where]).argmax())
+    name = f"class {output}"
+    words = f"sequence {where[0]}"
+    if not model.architecture.is_classifier:
+        spellings = model.task.language.vocabulary.spellings
+        name = f"token {spellings[output]!a}"
+        words += f", position {where[1]} (after {spellings[int(reference.tokens[where])]!a})"
+    return CheckpointError(
+        f"the converted model differs from its reference first at {words}: the logit of {name} is "
+        f"{ours[(*where, output)]:.6g}, the reference has {float(reference.logits[(*where, output)]):.6g} "
+        f"(largest difference anywhere {difference.max():.3g})",
+        expected=f"at most {tolerance:.2g}",
+        action="correct what --config says (activation, heads, norm, order of tokens), or the reference",
+    )

@@ -1,0 +1,98 @@
+"""Run a model on from an edited write: later layers only, and in the last one only where outputs are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from auditor.behaviour.input_batch import Evidence
+from auditor.canonical.interventions import Cache, run_with_cache
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
+
+SITES = (Site.RESIDUAL, Site.Z, Site.ATTENTION_OUT, Site.NEURON, Site.MLP_OUT)
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """One untouched pass over sequences run together, and what it takes to go on from any write of it.
+
+    ``outputs`` [output] are the read positions in the flattened [batch · position]; ``untouched`` their logits.
+    A *place* is a flattened position that is still needed: all of them before the last layer's attention, the
+    outputs after it.
+    """
+
+    model: CanonicalTransformer
+    cache: Cache
+    blocked: Tensor
+    outputs: Tensor
+    untouched: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(batch, position)."""
+        batch, position = self.cache[Site.RESIDUAL, 0].shape[:2]
+        return batch, position
+
+    def at(self, site: Site, layer: int) -> Tensor:
+        """The untouched activation at the places that matter after this layer's attention, [place, …]."""
+        return self.needed(layer, self.cache[site, layer])
+
+    def needed(self, layer: int, values: Tensor) -> Tensor:
+        """[batch, position, …] → [place, …]: every position, or the outputs in the last layer."""
+        flat = values.flatten(0, 1)
+        return self._read(flat) if layer == self.model.architecture.layers - 1 else flat
+
+    def after_attention(self, layer: int, write: Tensor) -> Tensor:
+        """Logits [edit, output, vocabulary] when the attention of ``layer`` writes ``write`` [edit, place, model]."""
+        block = self.model.block(layer)
+        x = block.add_attention(self.at(Site.RESIDUAL, layer), write)
+        return self._later_layers(layer, block.mlp_half(x))
+
+    def after_mlp(self, layer: int, write: Tensor) -> Tensor:
+        """Logits [edit, output, vocabulary] when the MLP of ``layer`` writes ``write`` [edit, place, model]."""
+        block = self.model.block(layer)
+        x = block.add_attention(self.at(Site.RESIDUAL, layer), self.at(Site.ATTENTION_OUT, layer))
+        _, past = block.mlp_input(x)
+        return self._later_layers(layer, block.add_mlp(past, write))
+
+    def _later_layers(self, layer: int, x: Tensor) -> Tensor:
+        """From the stream after ``layer``, [edit, place, model]."""
+        model, edits, (batch, length) = self.model, len(x), self.shape
+        last = model.architecture.layers - 1
+        is_shared = self.blocked.dim() == 2 or len(self.blocked) == 1
+        blocked = self.blocked if is_shared else self.blocked.repeat(edits, 1, 1, 1)
+        for index in range(layer + 1, last + 1):
+            block = model.block(index)
+            stream = x.reshape(edits * batch, length, -1)
+            read = model.architecture.read_out if index == last else None
+            a = block.attention.fast(block.normed("attention_in", stream), blocked, read=read)
+            if index == last:
+                a = a.reshape(edits, -1, a.shape[-1])
+                x, a = self._read(x, dim=1), a if read is not None else self._read(a, dim=1)
+            else:
+                a = a.view_as(x)
+            x = block.mlp_half(block.add_attention(x, a))
+        return model.unembed(x)
+
+    def _read(self, flat: Tensor, dim: int = 0) -> Tensor:
+        return flat if len(self.outputs) == flat.shape[dim] else flat.index_select(dim, self.outputs)
+
+
+def continuation(model: CanonicalTransformer, part: Evidence, where: Tensor) -> Continuation:
+    """The untouched pass over ``part``; outputs are read at ``where`` [batch, position]."""
+    logits, cache = run_with_cache(model, part.tokens, sites=SITES)
+    outputs = where.flatten().nonzero().flatten()
+    flat = logits if model.architecture.is_classifier else logits.flatten(0, 1)
+    untouched = flat if len(outputs) == len(flat) else flat[outputs]
+    return Continuation(model, cache, _blocked(model, part.tokens), outputs, untouched)
+
+
+def _blocked(model: CanonicalTransformer, tokens: Tensor) -> Tensor:
+    """Where queries may not look; one mask for all sequences where that will do: the future also hides padding."""
+    if model.architecture.causal:
+        return torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool, device=tokens.device).triu(1)
+    blocked = model.blocked(tokens)
+    return blocked if bool((blocked != blocked[:1]).any()) else blocked[:1]

@@ -1,0 +1,92 @@
+"""What an edit does to the outputs: the registry of effects that every ablation and patching method reads off.
+
+An effect compares untouched and edited logits output by output; ``sweep`` averages it over the outputs of a sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from auditor.behaviour.effects import kl_per_position
+from auditor.behaviour.evaluation import CLOSING_THRESHOLD, decision_positions
+from auditor.behaviour.input_batch import Evidence
+from auditor.canonical.model import CanonicalTransformer
+
+EffectName = Literal["kl", "logit_difference", "closing_accuracy"]
+
+Measure = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""(untouched [output, vocabulary], edited [edit, output, vocabulary], type on top of the stack [output], closing token
+ids [type]) → [edit, output]."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One way to say how far outputs moved. ``decisions``: only where the model decides which bracket closes."""
+
+    unit: str
+    higher_means: str
+    decisions: bool
+    measure: Measure
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Why this effect does not exist for this model, or None."""
+        if self.decisions and model.architecture.is_classifier:
+            return "a classifier decides on no closing bracket"
+        if self.decisions and model.task.language.types < 2:
+            return "with one bracket type there is no other closing bracket to prefer"
+        return None
+
+    def outputs(self, model: CanonicalTransformer, part: Evidence) -> Tensor:
+        """Which outputs count, True in [batch, position]; of a classifier the position that it reads."""
+        if model.architecture.read_out is not None:
+            read = torch.zeros_like(part.real)
+            read[:, model.architecture.read_out] = True
+            return read
+        return decision_positions(part) if self.decisions else part.covered
+
+
+def closing_margin(logits: Tensor, top: Tensor, closing: Tensor) -> Tensor:
+    """Logit of the closing bracket that matches, minus the mean of the others: [..., output, vocabulary] →
+    [..., output]."""
+    given = logits[..., closing]
+    right = given.gather(-1, top[:, None].expand(*given.shape[:-1], 1)).squeeze(-1)
+    return right - (given.sum(-1) - right) / (len(closing) - 1)
+
+
+def _kl(untouched: Tensor, edited: Tensor, top: Tensor, closing: Tensor) -> Tensor:
+    del top, closing
+    return kl_per_position(_log_probabilities(untouched), _log_probabilities(edited))
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    """``log_softmax``, several times as fast where the last axis is as short as a bracket vocabulary."""
+    return logits - logits.logsumexp(-1, keepdim=True)
+
+
+def _logit_difference(untouched: Tensor, edited: Tensor, top: Tensor, closing: Tensor) -> Tensor:
+    return closing_margin(untouched, top, closing) - closing_margin(edited, top, closing)
+
+
+def _closing_accuracy(untouched: Tensor, edited: Tensor, top: Tensor, closing: Tensor) -> Tensor:
+    return _is_right(untouched, top, closing).to(edited.dtype) - _is_right(edited, top, closing).to(edited.dtype)
+
+
+def _is_right(logits: Tensor, top: Tensor, closing: Tensor) -> Tensor:
+    share = logits[..., closing].softmax(-1)
+    return share.gather(-1, top[:, None].expand(*share.shape[:-1], 1)).squeeze(-1) > CLOSING_THRESHOLD
+
+
+EFFECTS: Mapping[EffectName, Effect] = {
+    "kl": Effect("nats per token", "the outputs move further", decisions=False, measure=_kl),
+    "logit_difference": Effect(
+        "logits", "the right closing bracket loses more of its lead", decisions=True, measure=_logit_difference
+    ),
+    "closing_accuracy": Effect(
+        "share of decisions", "more closing brackets are no longer right", decisions=True, measure=_closing_accuracy
+    ),
+}

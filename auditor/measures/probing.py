@@ -1,0 +1,130 @@
+"""Linear probes with a control task, scored on sequences that they were not fitted on.
+
+Every sequence is held out once: the distinct sequences fall into two folds by a hash of their tokens, and each fold is
+scored by the probe that was fitted on the other. So copies of a sequence never stand on both sides, and neither the
+order nor the number of a sequence in the evidence matters.
+
+The probe is ridge regression on one-hot labels, in closed form. The control task (Hewitt & Liang 2019, arXiv
+1909.03368, section 2) gives every input type, here a token at a position, a random label drawn from the real ones: a
+probe that does well on it memorises. The difference of the two accuracies is the selectivity.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from auditor.behaviour.input_batch import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.measures.streams import stream_components, streams_and_writes, write_components
+from auditor.records import Component, Interpretation
+
+FOLDS = 2
+
+RIDGE = 1e-3
+"""Penalty as a share of the mean variance of a feature: indifferent to the scale and the basis of the stream."""
+
+TIE = 9
+"""Digits of a prediction that count; labels that are equal up to rounding go to the smaller one."""
+
+
+@dataclass(frozen=True)
+class ProbeTask:
+    """What a probe is to read at each position. Both [sequence, position]."""
+
+    labels: Tensor
+    where: Tensor  # positions that are read
+
+
+@torch.no_grad()
+def selectivity(
+    method: str, model: CanonicalTransformer, evidence: Evidence, task: ProbeTask, generator: np.random.Generator
+) -> Interpretation:
+    """Held-out accuracy minus that of the control task, per stream and write, [sequence, part].
+
+    Sequences without a position to read are left out; one distinct sequence cannot be held out.
+    """
+    chosen = task.where.any(1)
+    seen, where, labels = evidence.rows(chosen), task.where[chosen], task.labels[chosen]
+    components = (*stream_components(model), *write_components(model))
+    folds = _folds(seen)
+    if len(set(folds.tolist())) < FOLDS:
+        reason = "fewer than two distinct sequences to read: none can be held out"
+        blank = np.full((max(1, len(seen)), len(components)), np.nan)
+        undefined = dict.fromkeys(range(len(components)), reason)
+        return Interpretation(method, ("sequence", "part"), components, blank, undefined)
+    width = seen.tokens.shape[1]
+    where, labels = where[:, :width], labels[:, :width]
+    rows = torch.arange(len(seen))[:, None].expand(-1, width)[where].numpy()
+    features = _features(model, seen, where)
+    targets = (labels[where].numpy(), _control_labels(seen, labels, where, generator))
+    values = np.empty((len(seen), len(components)))
+    for column, component in enumerate(components):
+        right, by_chance = (_held_out(features[component], target, folds[rows]) for target in targets)
+        gain = np.bincount(rows, weights=right.astype(float) - by_chance, minlength=len(seen))
+        values[:, column] = gain / where.sum(1).numpy()
+    return Interpretation(method, ("sequence", "part"), components, values)
+
+
+def _folds(evidence: Evidence) -> NDArray[np.int64]:
+    """The fold of each sequence: distinct sequences in the order of their hashes, alternately, [sequence]."""
+    texts = [row[real].tobytes() for row, real in zip(evidence.tokens.numpy(), evidence.real.numpy(), strict=True)]
+    order = sorted(set(texts), key=lambda text: (zlib.crc32(text), text))
+    place = {text: index % FOLDS for index, text in enumerate(order)}
+    return np.asarray([place[text] for text in texts], dtype=np.int64)
+
+
+def _features(model: CanonicalTransformer, evidence: Evidence, where: Tensor) -> dict[Component, NDArray[np.float64]]:
+    """What each component holds at the chosen positions, [chosen, model], row by row."""
+    width = evidence.tokens.shape[1]
+    place = torch.full((len(evidence), width), -1)
+    place[where] = torch.arange(int(where.sum()))
+    found: dict[Component, NDArray[np.float64]] = {}
+    for rows, part in evidence.batches():
+        short = part.tokens.shape[1]
+        here = where[rows][:, :short]
+        for component, value in streams_and_writes(model, part.tokens).items():
+            table = found.setdefault(component, np.empty((int(where.sum()), value.shape[2])))
+            table[place[rows][:, :short][here].numpy()] = value[here].double().numpy()
+    return found
+
+
+def _control_labels(
+    evidence: Evidence, labels: Tensor, where: Tensor, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """A random label for each (token, position), as frequent as the real ones, at the chosen positions."""
+    kinds, counts = np.unique(labels[where].numpy(), return_counts=True)
+    share = generator.random((evidence.tokens.shape[1], len(evidence.task.language.vocabulary)))
+    table = kinds[np.searchsorted(np.cumsum(counts)[:-1] / counts.sum(), share, side="right")]
+    positions = np.broadcast_to(np.arange(evidence.tokens.shape[1]), tuple(evidence.tokens.shape))
+    found: NDArray[np.int64] = table[positions, evidence.tokens.numpy()][where.numpy()]
+    return found
+
+
+def _held_out(features: NDArray[np.float64], labels: NDArray[np.int64], folds: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the probe of the other fold names each label, [chosen]."""
+    kinds, answers = np.unique(labels, return_inverse=True)
+    right = np.empty(len(labels), dtype=np.bool_)
+    for fold in range(FOLDS):
+        held_out = folds == fold
+        scores = _ridge_scores(features[~held_out], np.eye(len(kinds))[answers[~held_out]], features[held_out])
+        right[held_out] = np.round(scores, TIE).argmax(1) == answers[held_out]
+    return right
+
+
+def _ridge_scores(
+    features: NDArray[np.float64], targets: NDArray[np.float64], others: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Predictions for ``others``: intercept plus (XᵀX + λ 1)⁻¹ XᵀY on centred X and Y, [other, label]."""
+    centre, mean = features.mean(0), targets.mean(0)
+    x = features - centre
+    gram = x.T @ x
+    penalty = RIDGE * max(float(np.trace(gram)) / len(gram), np.finfo(np.float64).tiny ** 0.5)
+    weights = np.linalg.solve(gram + penalty * np.eye(len(gram)), x.T @ (targets - mean))
+    scores: NDArray[np.float64] = (others - centre) @ weights + mean
+    return scores

@@ -1,0 +1,67 @@
+"""The residual stream between the layers, what each half writes into it, and how the logits are read from it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from auditor.canonical.model import CanonicalTransformer
+from auditor.symmetries.norm_readers import norm_readings
+from auditor.canonical.sites import Site
+from auditor.records import Component
+from auditor.tensors import Logits, Residual, Tokens
+
+EMBEDDING = Component(0, part="embedding")
+
+
+def stream_components(model: CanonicalTransformer) -> tuple[Component, ...]:
+    """The embedding, then the stream as it leaves each layer ("residual")."""
+    return (EMBEDDING, *(Component(layer, part="residual") for layer in range(model.architecture.layers)))
+
+
+def write_components(model: CanonicalTransformer) -> tuple[Component, ...]:
+    """What is written into the stream: by the "attention" of each layer and by its "mlp" where it has neurons."""
+    has_neurons = [bool(block.neurons) for block in model.architecture.blocks]
+    return tuple(
+        Component(layer, part=part)
+        for layer, has_mlp in enumerate(has_neurons)
+        for part in (("attention", "mlp") if has_mlp else ("attention",))
+    )
+
+
+def streams_and_writes(model: CanonicalTransformer, tokens: Tokens) -> dict[Component, Residual]:
+    """Activations [batch, position, model] of all stream and write components in one pass."""
+    found: dict[Component, Residual] = {}
+
+    def tap(site: Site, layer: int, value: Tensor) -> Tensor:
+        if site in _PARTS:
+            found[Component(layer, part=_PARTS[site])] = value
+        return value
+
+    model.check_tokens(tokens)
+    x, blocked = model.embed(tokens), model.blocked(tokens)
+    found[EMBEDDING] = x
+    for layer in range(model.architecture.layers):
+        x = model.block(layer)(x, blocked, tap)
+        found[Component(layer, part="residual")] = x
+    return found
+
+
+_PARTS = {Site.ATTENTION_OUT: "attention", Site.MLP_OUT: "mlp"}
+
+
+def lens_logits(model: CanonicalTransformer, stream: Residual) -> Logits:
+    """Logits read from a stream that has not passed the last layer, [batch, position, vocabulary].
+
+    Through the norm that the unembedding reads: the final norm, or else the last of the last block.
+    """
+    normed = stream
+    for reading in norm_readings(model):
+        if any(map_.weight is model.W_U for map_ in reading.maps) or _TIED in reading.others:
+            normed = reading.norm(stream)
+    weight = model.W_E.T if model.W_U is None else model.W_U
+    logits: Tensor = normed @ weight + model.b_U
+    return logits
+
+
+_TIED = "the tied unembedding"
+"""How the norm readers name a tied unembedding."""

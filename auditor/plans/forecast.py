@@ -1,0 +1,154 @@
+"""Before an audit: what will be computed, about how long it takes, and the smallest effect it can detect.
+
+Times come from short runs on this machine and this model: every method on a few sequences, a few steps of training.
+Effects come from the spread of the scores in those runs.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import stats
+
+from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Progress, equivalences, methods, silent
+from auditor.plans.plan import Plan, VariantRequest, check_plan, planned_methods, planned_variants
+from auditor.records import Json, Kind
+from auditor.seeds import numpy_generator
+from auditor.verdicts.claims import mean_scores
+from auditor.verdicts.distances import SMALLEST_EFFECT, scale_of
+
+PILOT = 24
+"""Sequences of a short run."""
+
+TRAINING_BATCH = 64
+POWER = 0.8
+LEVEL = 0.975
+"""An effect counts as detectable when a two-sided 95 % interval excludes Δ four times out of five."""
+
+STATISTICS = 1.1
+"""Scheduling, storage and statistics on top of the computing."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodForecast:
+    """One method: seconds for one model, and the smallest relative change of a typical score that can be detected."""
+
+    name: str
+    why_not: str | None
+    seconds: float = 0.0
+    detectable: float | None = None  # None: no per-sequence scalar scores; exact variants need no sample
+
+    def to_json(self) -> dict[str, Json]:
+        """JSON form."""
+        return {
+            "name": self.name,
+            "not_applicable": self.why_not,
+            "seconds": self.seconds,
+            "detectable": self.detectable,
+        }
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What an audit will do. Seconds are of one core; several processes share them."""
+
+    plan: Plan
+    variants: Mapping[str, int]  # by equivalence that applies
+    not_applicable: Mapping[str, str]
+    methods: tuple[MethodForecast, ...]
+    seconds: float
+
+    @property
+    def cells(self) -> int:
+        """Pieces of work, besides those that turn out not to apply."""
+        subjects = 1 + sum(self.variants.values())
+        return 2 + subjects - 1 + subjects * sum(one.why_not is None for one in self.methods)
+
+    def to_json(self) -> dict[str, Json]:
+        """JSON form."""
+        return {
+            "plan": self.plan.to_json(),
+            "variants": dict(self.variants),
+            "not_applicable": dict(self.not_applicable),
+            "methods": [one.to_json() for one in self.methods],
+            "cells": self.cells,
+            "seconds": round(self.seconds, 1),
+            "smallest_effects": dict(SMALLEST_EFFECT),
+        }
+
+
+def forecast(model: CanonicalTransformer, plan: Plan, *, seed: int = 0, progress: Progress = silent) -> Forecast:
+    """Look ahead. Takes some seconds.
+
+    Raises:
+        PlanError: the plan cannot run.
+    """
+    check_plan(plan)
+    exact = model.clone(dtype=torch.float64)
+    evidence = draw_evidence(model.task, min(PILOT, plan.sequences), numpy_generator(seed, "forecast"))
+    names = planned_methods(plan)
+    measured = []
+    for index, name in enumerate(names):
+        progress(index / len(names), name)
+        measured.append(_method(name, exact, evidence, plan, seed))
+    requests = planned_variants(plan, model.architecture)
+    reasons = {
+        name: why
+        for name in dict.fromkeys(request.equivalence for request in requests)
+        if (why := equivalences()[name].not_applicable(exact)) is not None
+    }
+    made = [request for request in requests if request.equivalence not in reasons]
+    counts = {name: sum(r.equivalence == name for r in made) for name in dict.fromkeys(r.equivalence for r in made)}
+    per_model = sum(one.seconds for one in measured)
+    building = _building(model, evidence, plan, made)
+    return Forecast(plan, counts, reasons, tuple(measured), STATISTICS * (per_model * (1 + len(made)) + building))
+
+
+def _method(name: str, model: CanonicalTransformer, evidence: Evidence, plan: Plan, seed: int) -> MethodForecast:
+    plugin = methods()[name]
+    why_not = plugin.not_applicable(model)
+    if why_not is not None:
+        return MethodForecast(name, why_not)
+    started = time.perf_counter()
+    found = plugin.interpret(model, evidence, numpy_generator(seed, "forecast", name))
+    seconds = (time.perf_counter() - started) * (plan.sequences / len(evidence) if found.per_sequence else 1.0)
+    scores = mean_scores(found)
+    if not found.per_sequence or scores.ndim > 1 or len(found.values) < 3:
+        return MethodForecast(name, None, seconds)
+    spread = np.nanstd(found.values, axis=0, ddof=1) / scale_of(np.nan_to_num(scores))
+    error = math.sqrt(2.0 / plan.sequences) * float(np.nanmedian(spread))
+    reach = float(stats.norm.ppf(LEVEL) + stats.norm.ppf(POWER))
+    return MethodForecast(name, None, seconds, SMALLEST_EFFECT["value"] + reach * error)
+
+
+def _building(model: CanonicalTransformer, evidence: Evidence, plan: Plan, requests: Sequence[VariantRequest]) -> float:
+    """Seconds to make and certify every variant."""
+    started = time.perf_counter()
+    with torch.no_grad():
+        for _, part in evidence.batches():
+            model(part.tokens)
+    per_sequence = (time.perf_counter() - started) / len(evidence)
+    step = _training_step(model, evidence)
+    total = 0.0
+    for request in requests:
+        if request.kind is Kind.EXACT:
+            total += 2 * 256 * 2 * per_sequence  # float64 costs about twice as much
+        else:
+            total += 4 * plan.certificate_sequences * per_sequence
+            total += plan.twin_steps * step if request.kind is Kind.BEHAVIOURAL else 0.0
+    return total
+
+
+def _training_step(model: CanonicalTransformer, evidence: Evidence) -> float:
+    """Seconds for a forward and backward pass over a batch, on the copy that is trained."""
+    copy = model.clone(dtype=torch.float32).requires_grad_(True)
+    started = time.perf_counter()
+    copy(evidence.tokens).square().mean().backward()
+    return (time.perf_counter() - started) * TRAINING_BATCH / len(evidence)

@@ -1,0 +1,63 @@
+"""The conventions of an attention layer: q·k and z W_O are all that anybody sees of a head."""
+
+from __future__ import annotations
+
+import torch
+
+from auditor.behaviour.effects import mean_head_outputs
+from auditor.behaviour.input_batch import Evidence
+from auditor.canonical.model import CanonicalTransformer
+from auditor.symmetries.gauge_fixing.balance import balanced
+
+
+def drop_key_biases(model: CanonicalTransformer) -> None:
+    """b_K = 0: it adds q·b_K to a whole row of scores, and softmax does not see it."""
+    for attention in model.attentions:
+        attention.b_K.zero_()
+
+
+def balance_queries_and_keys(model: CanonicalTransformer) -> None:
+    """[W_Q; b_Q] and W_K share the singular values of their product evenly. Needs b_K = 0."""
+    for attention in model.attentions:
+        for head in range(len(attention.b_Q)):
+            query = torch.cat([attention.W_Q[:, head], attention.b_Q[head][None]])
+            query, key = balanced(query, attention.W_K[:, head].T)
+            attention.W_Q[:, head], attention.b_Q[head] = query[:-1], query[-1]
+            attention.W_K[:, head] = key.T
+
+
+def centre_head_outputs(model: CanonicalTransformer, reference: Evidence) -> None:
+    """E[z] = 0 over the reference: b_V → b_V − E[z], b_O → b_O + E[z] W_O (rows of attention sum to 1)."""
+    if not model.architecture.output_map:
+        return
+    for head, mean in mean_head_outputs(model, reference).items():
+        attention = model.attentions[head.layer]
+        W_O, b_O = attention.output
+        attention.b_V[head.head] -= mean
+        b_O += mean @ W_O[head.head]
+
+
+def balance_values_and_outputs(model: CanonicalTransformer) -> None:
+    """[W_V; b_V] and W_O share the singular values of their product evenly."""
+    if not model.architecture.output_map:
+        return
+    for attention in model.attentions:
+        W_O, _ = attention.output
+        for head in range(len(attention.b_V)):
+            value = torch.cat([attention.W_V[:, head], attention.b_V[head][None]])
+            value, output = balanced(value, W_O[head])
+            attention.W_V[:, head], attention.b_V[head], W_O[head] = value[:-1], value[-1], output
+
+
+def sort_heads(model: CanonicalTransformer) -> None:
+    """Heads by ‖W_V W_O‖ in the Frobenius norm, the largest first."""
+    if not model.architecture.output_map:
+        return
+    for attention in model.attentions:
+        W_O, _ = attention.output
+        size = torch.linalg.matrix_norm(torch.einsum("mhv,hvn->hmn", attention.W_V, W_O))
+        order = torch.argsort(size, descending=True)
+        for weight in (attention.W_Q, attention.W_K, attention.W_V):
+            weight.copy_(weight[:, order].clone())
+        for table in (attention.b_Q, attention.b_K, attention.b_V, W_O):
+            table.copy_(table[order].clone())

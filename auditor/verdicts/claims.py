@@ -1,0 +1,109 @@
+"""What people would assert from an interpretation: the claims that are made for every method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.records import Claim, Component, Interpretation, MethodCard
+from auditor.verdicts.distances import EXACT_TOLERANCE, rank_shortfall
+
+MOST_VALUES = 8
+"""Components whose score is claimed, those that score most: nobody quotes two hundred neurons."""
+
+MOST_PREDICATES = 8
+"""Components of which one predicate is claimed, those that score most."""
+
+MOST_MEMBERS = 8
+"""Largest set of components that is claimed: a longer list is no finding."""
+
+MOST_PATTERNS = 32
+"""Components whose pattern is claimed, the first in order."""
+
+
+def claims_of(card: MethodCard, found: Interpretation) -> tuple[Claim, ...]:
+    """Claims about the original: patterns, the top, the leading set, predicates, values.
+
+    A component that is undefined gets none, and lets nobody lead.
+    """
+    defined = [index for index in range(len(found.components)) if index not in found.undefined]
+    claims: list[Claim] = []
+    if "pattern" in card.claims:
+        claims += [_pattern(card, found.components[index]) for index in defined[:MOST_PATTERNS]]
+    scores = mean_scores(found)
+    if scores.ndim > 1:
+        return tuple(claims)
+    if "rank" in card.claims and _is_ranked(found, scores):
+        claims += [*_top(card, found, scores), *_leading_set(card, found, scores)]
+    finite = [index for index in defined if math.isfinite(scores[index])]
+    for name, threshold in card.predicates.items():
+        holding = [index for index in finite if scores[index] >= threshold]
+        claims += [
+            _predicate(card, found.components[index], name, threshold)
+            for index in _highest(scores, holding, MOST_PREDICATES)
+        ]
+    if "value" in card.claims:
+        claims += [
+            _value(card, found.components[index], float(scores[index]))
+            for index in _highest(np.abs(scores), defined, MOST_VALUES)
+        ]
+    return tuple(claims)
+
+
+def mean_scores(found: Interpretation) -> NDArray[np.float64]:
+    """Scores per component, averaged over sequences where there are any. [component, …]."""
+    return found.values.mean(axis=0) if found.per_sequence else found.values
+
+
+def _pattern(card: MethodCard, component: Component) -> Claim:
+    what = "attends as drawn" if card.distance == "total_variation" else f"is as drawn by {card.name}"
+    return Claim(card.name, "pattern", component, f"{component.label} {what}")
+
+
+def _is_ranked(found: Interpretation, scores: NDArray[np.float64]) -> bool:
+    return len(found.components) > 1 and not found.undefined and bool(np.isfinite(scores).all())
+
+
+def _top(card: MethodCard, found: Interpretation, scores: NDArray[np.float64]) -> Iterator[Claim]:
+    """The claim that one component leads; none in a tie."""
+    top = int(np.argmax(scores))
+    if float(rank_shortfall(scores, top)) <= -EXACT_TOLERANCE:
+        component = found.components[top]
+        text = f"{component.label} is the top {found.component_axis} by {card.name}"
+        yield Claim(card.name, "rank", component, text, {"top": 1})
+
+
+def _leading_set(card: MethodCard, found: Interpretation, scores: NDArray[np.float64]) -> Iterator[Claim]:
+    """The claim that a few components lead all others, cut where the gap between neighbours is largest.
+
+    None where the gap lies behind the first, which is the claim about the top.
+    """
+    order = np.argsort(-scores, kind="stable")
+    gaps = -np.diff(scores[order])[:MOST_MEMBERS]
+    size = int(np.argmax(gaps)) + 1
+    if size > 1 and gaps[size - 1] > EXACT_TOLERANCE * float(np.abs(scores).max()):
+        members = [found.components[index].label for index in sorted(order[:size])]
+        text = f"the {size} most important {found.component_axis}s by {card.name} are {', '.join(members)}"
+        yield Claim(card.name, "set", found.components[int(order[0])], text, {"members": members})
+
+
+def _predicate(card: MethodCard, component: Component, name: str, threshold: float) -> Claim:
+    text = f"{component.label} is {name}: {card.name} at least {threshold:g}"
+    parameters = {"predicate": name, "threshold": threshold, "above": True}
+    return Claim(card.name, "predicate", component, text, parameters)
+
+
+def _value(card: MethodCard, component: Component, score: float) -> Claim:
+    if not math.isfinite(score):
+        return Claim(card.name, "value", component, f"{component.label} has no finite score by {card.name}")
+    text = f"{component.label} scores {score:.3g} {card.unit} by {card.name}"
+    return Claim(card.name, "value", component, text, {"score": score})
+
+
+def _highest(scores: NDArray[np.float64], among: list[int], count: int) -> list[int]:
+    """The ``count`` components that score most, in component order; what is not finite comes first."""
+    by_score = sorted(among, key=lambda i: (-float(scores[i]) if math.isfinite(scores[i]) else -math.inf, i))
+    return sorted(by_score[:count])

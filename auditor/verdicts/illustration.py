@@ -1,0 +1,61 @@
+"""Choose the attention matrices worth looking at: the original beside the twin that moves them most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from auditor.records import ORIGINAL, Finding, Illustration, Interpretation, Kind, Variant
+from auditor.verdicts.alignment import align
+from auditor.verdicts.distances import pattern_variation
+
+SHOWN_TOKENS = 24
+"""A matrix larger than this is not read."""
+
+ATTENTION = ("sequence", "head", "query", "key")
+"""Axes of scores that are attention matrices."""
+
+MOST_HEADS = 8
+"""Pictures per report; keeps it small."""
+
+
+def illustrate(
+    findings: Sequence[Finding],
+    variants: Sequence[Variant],
+    interpretations: Mapping[tuple[str, str], Interpretation],
+    sentences: Sequence[Sequence[str]],
+) -> tuple[Illustration, ...]:
+    """One picture per head whose pattern a behavioural variant moves, largest effect first.
+
+    ``sentences`` are the spelled inputs in the order of the interpretations' sequences. Shown is the longest that fits.
+    """
+    by_key = {variant.key: variant for variant in variants}
+    moved = [
+        f
+        for f in findings
+        if f.claim.kind == "pattern"
+        and f.kind is Kind.BEHAVIOURAL
+        and f.effect is not None
+        and interpretations[ORIGINAL, f.claim.method].axes == ATTENTION
+    ]
+    pictures = []
+    for finding in sorted(moved, key=lambda f: -(f.effect or 0.0))[:MOST_HEADS]:
+        base = interpretations[ORIGINAL, finding.claim.method]
+        key = finding.worst_variant or ""
+        other = align(interpretations[key, finding.claim.method], by_key[key].relabelling, base.components)
+        fitting = [i for i in range(len(base.values)) if len(sentences[i]) <= SHOWN_TOKENS] or [0]
+        row = max(fitting, key=lambda i: len(sentences[i]))
+        shown = min(len(sentences[row]), SHOWN_TOKENS)
+        head = base.components.index(finding.claim.component)
+        pair = [found.values[row, head, :shown, :shown].round(4).tolist() for found in (base, other)]
+        variation = pattern_variation(base.values[row : row + 1], other.values[row : row + 1]).mean[head]
+        pictures.append(
+            Illustration(
+                variant=key,
+                component=finding.claim.component,
+                tokens=tuple(sentences[row][:shown]),
+                original=tuple(tuple(line) for line in pair[0]),
+                twin=tuple(tuple(line) for line in pair[1]),
+                total_variation=round(float(variation), 4),
+            )
+        )
+    return tuple(pictures)

@@ -1,0 +1,100 @@
+"""The number that a claim is about, on one model: what its Rashomon interval runs over."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from auditor.records import Claim, FlipRate, RashomonInterval
+from auditor.verdicts.distances import EXACT_TOLERANCE
+from auditor.verdicts.pairing import Pairing
+
+Array = NDArray[np.float64]
+
+YES_OR_NO = ("rank", "set", "predicate")
+"""Kinds of claims that are true or false on a model; the others are more or less so."""
+
+
+def name_of_quantity(claim: Claim, distance: str) -> str:
+    """What :func:`quantity` is, in a word."""
+    names = {"value": "score", "predicate": "score", "rank": "rank", "set": "jaccard_distance"}
+    return names.get(claim.kind, distance)
+
+
+def quantity(claim: Claim, pairing: Pairing) -> float:
+    """The claim's number on the variant of a pairing.
+
+    The mean score of value and predicate claims · the position of rank claims, 1 at the top · of set claims the Jaccard
+    distance between the members and as many that lead · of pattern claims the distance from the original.
+    """
+    if claim.kind == "pattern":
+        return float(pairing.variation.mean[pairing.index(claim.component)])
+    scores = pairing.means[1]
+    if claim.kind == "rank":
+        return float(_position(scores, pairing.index(claim.component)))
+    if claim.kind == "set":
+        members = members_of(claim, pairing)
+        leading = np.argsort(-scores, kind="stable")[: len(members)].tolist()
+        return 1.0 - len({*members} & {*leading}) / len({*members} | {*leading})
+    return float(scores[pairing.index(claim.component)])
+
+
+def is_false(claim: Claim, pairing: Pairing) -> bool:
+    """Whether a claim of the yes-or-no kind is false on the variant of a pairing, beyond rounding.
+
+    For the original itself ask about ``pairing.itself``.
+    """
+    scores = pairing.means[1]
+    rounding = EXACT_TOLERANCE * float(np.abs(scores).max())
+    if claim.kind == "rank":
+        return _position(scores, pairing.index(claim.component)) > int(claim.parameters.get("top", 1))
+    if claim.kind == "set":
+        members = members_of(claim, pairing)
+        return bool(np.delete(scores, members).max() - scores[members].min() > rounding)
+    score, threshold = float(scores[pairing.index(claim.component)]), float(claim.parameters["threshold"])
+    if claim.parameters.get("above", True):
+        return score < threshold - rounding
+    return score >= threshold + rounding
+
+
+def members_of(claim: Claim, pairing: Pairing) -> list[int]:
+    """Where the members of a set claim stand among the components compared."""
+    labels = [component.label for component in pairing.components]
+    return sorted(labels.index(label) for label in {*claim.parameters["members"]})
+
+
+def rashomon_interval(
+    claim: Claim, itself: Pairing, own: Iterable[float], overall: Collection[float]
+) -> RashomonInterval | None:
+    """From the claim's numbers on the variants of one equivalence and of all; None where no variant has one.
+
+    ``itself`` is the original beside itself.
+    """
+    if not overall:
+        return None
+    original = quantity(claim, itself)
+    name = name_of_quantity(claim, itself.distance)
+    return RashomonInterval(name, original, _ends(original, own), _ends(original, overall), len(overall))
+
+
+def flip_rate(claim: Claim, pairings: Sequence[Pairing]) -> FlipRate | None:
+    """On how many of the variants the claim is false, with the Wilson (1927) interval; None for other kinds."""
+    if claim.kind not in YES_OR_NO or not pairings:
+        return None
+    flips = sum(is_false(claim, pairing) for pairing in pairings)
+    low, high = stats.binomtest(flips, len(pairings)).proportion_ci(method="wilson")
+    return FlipRate(flips, len(pairings), (float(low), float(high)))
+
+
+def _position(scores: Array, index: int) -> int:
+    """1 for the top; components that are equal but for rounding share a position."""
+    ahead = scores - scores[index] > EXACT_TOLERANCE * float(np.abs(scores).max())
+    return 1 + int(ahead.sum())
+
+
+def _ends(original: float, others: Iterable[float]) -> tuple[float, float]:
+    numbers = [original, *others]
+    return min(numbers), max(numbers)

@@ -1,0 +1,111 @@
+"""From interpretations to verdicts.
+
+Exact variants change nothing but the weights: the change of a score is deterministic, so it is compared with a
+numeric tolerance and there is no p-value. Behavioural and input variants are equal on a distribution: the effect is the
+disagreement minus the noise floor, with a paired bootstrap interval over sequences. UNSTABLE: the interval lies above
+Δ and q < α. STABLE: it lies below Δ. Otherwise INCONCLUSIVE, with the number of sequences that would decide. One
+variant suffices to overturn a claim; all must agree to call it stable. The noise floor counts against UNSTABLE only:
+it is taken from the effect and from the lower end of the interval, never from the upper one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from auditor.records import (
+    AGAIN,
+    Claim,
+    Finding,
+    Interpretation,
+    MethodCard,
+    Multiplicity,
+    Variant,
+    VariantState,
+    Verdict,
+)
+from auditor.verdicts.alignment import align
+from auditor.verdicts.claims import claims_of
+from auditor.verdicts.judgement import Subject, judge
+from auditor.verdicts.multiplicity import q_values
+from auditor.verdicts.needed import needed_sequences
+from auditor.verdicts.pairing import Pairing
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How verdicts are reached."""
+
+    draws: int
+    alpha: float
+    seed: int
+    multiplicity: str = Multiplicity.BENJAMINI_HOCHBERG
+
+
+def findings_of(
+    audit_id: str,
+    cards: Mapping[str, MethodCard],
+    variants: Sequence[Variant],
+    interpretations: Mapping[tuple[str, str], Interpretation],
+    *,
+    original: str,
+    settings: Settings,
+    claims: Mapping[str, Sequence[Claim]] | None = None,
+) -> tuple[Finding, ...]:
+    """Every claim of every method under every equivalence with a certified variant, in a fixed order.
+
+    ``claims`` by method are judged instead of those that are made automatically. A claim about what a method does not
+    score is undefined and says so.
+    """
+    certified = tuple(variant for variant in variants if variant.state is VariantState.CERTIFIED)
+    findings: list[Finding] = []
+    sequences: dict[str, int] = {}
+    for card in cards.values():
+        base = interpretations.get((original, card.name))
+        if base is None:
+            continue
+        sequences[card.name] = len(base.values)
+        pairings = {
+            variant.key: Pairing(
+                base,
+                align(interpretations[variant.key, card.name], variant.relabelling, base.components),
+                card.distance,
+            )
+            for variant in certified
+            if (variant.key, card.name) in interpretations
+        }
+        rerun = interpretations.get((AGAIN, card.name))
+        again = None if rerun is None else Pairing(base, rerun, card.distance)
+        subject = Subject(audit_id, card, Pairing(base, base, card.distance), pairings, certified, again)
+        asserted = claims_of(card, base) if claims is None else claims.get(card.name, ())
+        findings += judge(subject, asserted, draws=settings.draws, seed=settings.seed)
+    corrected = _corrected(findings, settings)
+    return tuple(
+        finding
+        if finding.needed_sequences is not None
+        else replace(finding, needed_sequences=needed_sequences(finding, sequences[finding.claim.method]))
+        for finding in corrected
+    )
+
+
+def _corrected(findings: Sequence[Finding], settings: Settings) -> list[Finding]:
+    """Findings with their q, over all that were tested; those above Δ with q < α are UNSTABLE."""
+    tested = [index for index, finding in enumerate(findings) if finding.p is not None]
+    q = q_values([findings[index].p or 0.0 for index in tested], settings.multiplicity)
+    done = list(findings)
+    for index, adjusted in zip(tested, q, strict=True):
+        done[index] = _decided(replace(findings[index], q=adjusted), len(tested), settings)
+    return done
+
+
+def _decided(finding: Finding, tested: int, settings: Settings) -> Finding:
+    if finding.interval is None or finding.q is None or finding.verdict is Verdict.STABLE:
+        return finding
+    if finding.interval[0] <= finding.threshold:
+        return finding if finding.reason else replace(finding, reason="the interval spans the threshold")
+    if finding.q < settings.alpha:
+        return replace(finding, verdict=Verdict.UNSTABLE)
+    reason = f"above the threshold, but q is not below {settings.alpha:g} among {tested} claims tested"
+    if (finding.p or 0.0) * (settings.draws + 1) <= 1:
+        reason += f"; {settings.draws} bootstrap draws give no smaller p"
+    return replace(finding, reason=reason)

@@ -1,0 +1,53 @@
+"""What is said before an audit agrees with what the audit then does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from auditor.errors import PlanError
+from auditor.plans.forecast import forecast
+from auditor.plans.plan import PLANS, planned_cells
+from tests.auditor.small_audits import PLAN, small_model
+
+
+def test_cells_are_those_that_the_audit_will_have() -> None:
+    model = small_model()
+    found = forecast(model, PLAN)
+    missing = sum(one.why_not is not None for one in found.methods)
+    assert not missing
+    skipped = [c for c in planned_cells(PLAN, model.architecture) if c.variant.split("/")[0] in found.not_applicable]
+    assert found.cells == len(planned_cells(PLAN, model.architecture)) - len(skipped)
+    assert found.not_applicable
+    assert all(found.not_applicable.values())
+
+
+def test_more_sequences_detect_less_and_take_longer() -> None:
+    few, many = (
+        forecast(small_model(), replace(PLAN, sequences=count, equivalences=("exact_head_permutation",)))
+        for count in (50, 5_000)
+    )
+    by_name = [{one.name: one for one in found.methods} for found in (few, many)]
+    name = "ablation_head_mean"
+    assert 0.1 < (by_name[1][name].detectable or 0) < (by_name[0][name].detectable or 0)
+    assert by_name[1][name].seconds > by_name[0][name].seconds
+    assert by_name[0]["weights_ov_norm"].detectable is None
+
+
+def test_the_excess_over_the_smallest_effect_shrinks_with_the_root_of_the_sequences() -> None:
+    one, four = (
+        next(m for m in forecast(small_model(), replace(PLAN, sequences=n)).methods if m.name == "ablation_head_mean")
+        for n in (100, 400)
+    )
+    assert (one.detectable or 0) - 0.1 == pytest.approx(2 * ((four.detectable or 0) - 0.1))
+
+
+def test_it_can_be_interrupted_and_refuses_what_the_plan_refuses() -> None:
+    def stop(share: float, words: str) -> None:
+        raise KeyboardInterrupt(words)
+
+    with pytest.raises(KeyboardInterrupt):
+        forecast(small_model(), PLANS["quick"], progress=stop)
+    with pytest.raises(PlanError, match="nonsense"):
+        forecast(small_model(), replace(PLAN, methods=("nonsense",)))

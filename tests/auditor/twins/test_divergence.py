@@ -1,0 +1,66 @@
+"""How far attention moved, on models where it is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from auditor.behaviour.input_batch import evidence_of
+from auditor.language.sampling import Sample
+from auditor.seeds import numpy_generator
+from auditor.twins.divergence import _reach, _shortfall, _starts_opposed, total_variation
+from tests.handmade import PLAIN, TASK, counting_model, evidence_for, random_model
+
+LENGTH = 6
+"""Tokens of every string below, START and END among them."""
+
+
+def _strings() -> Sample:
+    return TASK.draw(5, numpy_generator(0, "strings"), lengths=(LENGTH - 2, LENGTH - 2))
+
+
+def test_a_model_does_not_move_away_from_itself() -> None:
+    model = random_model()
+    assert total_variation(model, model.clone(), evidence_for(model), (0, 1)).tolist() == [0.0] * 4
+
+
+def test_uniform_attention_that_goes_to_start_moves_by_its_share_elsewhere() -> None:
+    """Query j of uniform attention has j/(j + 1) off START: the mean over j = 1 … 4 is (1/2 + 2/3 + 3/4 + 4/5)/4.
+
+    Only head 1 is moved: its key is 100 on START and 0 elsewhere.
+    """
+    model = counting_model()
+    twin = model.clone()
+    with torch.no_grad():
+        twin.attentions[0].b_Q[1] = 1.0
+        twin.attentions[0].W_K[0, 1] = 100.0
+    found = total_variation(model, twin, evidence_of(TASK, _strings()), (0,))
+    assert found.tolist() == pytest.approx([0.0, (1 / 2 + 2 / 3 + 3 / 4 + 4 / 5) / 4])
+
+
+def test_the_penalty_counts_each_query_as_often_as_strings_reach_it() -> None:
+    """All move by 1 at query 1, by 0 at query 2, which half the strings reach: mean (1 · 1 + ½ · 0) / 1.5 = 2/3."""
+    theirs = torch.eye(3).expand(1, 1, 3, 3).clone()
+    ours = theirs.clone()
+    ours[0, 0, 1] = torch.tensor([1.0, 0.0, 0.0])
+    penalty = _shortfall(0.9, torch.tensor([1.0, 1.0, 0.5]))
+    real = torch.ones(1, 3, dtype=torch.bool)
+    assert float(penalty(ours, theirs, real)) == pytest.approx(0.9 - 2 / 3)
+    assert bool(real.all())
+    assert float(penalty(theirs, theirs, real)) == pytest.approx(0.9)
+
+
+def test_every_string_reaches_the_first_positions() -> None:
+    reach = _reach(random_model(), numpy_generator(0, "reach"))
+    assert reach[0] == 1.0
+    assert bool((reach.diff() <= 0).all())
+    assert 0 < float(reach[-1]) < 1
+
+
+def test_heads_with_company_in_a_single_layer_start_opposed_and_others_by_turns() -> None:
+    two, one = random_model(PLAIN), random_model(replace(PLAIN, blocks=(replace(PLAIN.blocks[0], heads=1),) * 2))
+    assert [_starts_opposed(two, (1,), number) for number in range(3)] == [True, False, True]
+    assert [_starts_opposed(one, (1,), number) for number in range(3)] == [False, True, False]
+    assert [_starts_opposed(two, (0, 1), number) for number in range(3)] == [False, True, False]

@@ -1,0 +1,136 @@
+"""Rewritten inputs: the same decisions, row for row, by a stack worked out apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from auditor.behaviour.input_batch import Evidence, Rewritten
+from auditor.twins.rewriting import SAME_ANSWER, Proposal, Row, length_bounds, rewrite
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import equivalences
+from auditor.language.task import Task
+from auditor.seeds import numpy_generator
+from tests.handmade import PLAIN, TASK, evidence_for, evidence_from, naive_stacks, random_model
+from tests.laws.architectures import FAMILIES
+
+MOVES = ("input_pumping", "input_pair_removal")
+CLOSING = replace(TASK, objective="closing_bracket")
+ROOMY = replace(TASK, max_length=40)
+"""Long enough that most strings end far from the maximum length."""
+
+
+def _rewritten(name: str, model: CanonicalTransformer, evidence: Evidence, seed: int = 0) -> Rewritten:
+    return equivalences()[name].rewrite(model, evidence, numpy_generator(seed, "rewrite"))
+
+
+def _decisions(evidence: Evidence, row: int) -> list[tuple[int, ...]]:
+    """The stack of types before each covered output, by push and pop."""
+    length = int(evidence.real[row].sum())
+    stacks = naive_stacks(evidence.tokens[row, :length].tolist())
+    return [
+        tuple(kind for kind, _ in stack) for stack, judged in zip(stacks, evidence.covered[row], strict=False) if judged
+    ]
+
+
+@pytest.mark.parametrize("name", MOVES)
+@pytest.mark.parametrize("task", [ROOMY, CLOSING, replace(CLOSING, prefixes=True, min_length=10)])
+def test_the_nth_decision_of_a_row_has_the_same_stack_before_and_after(name: str, task: Task) -> None:
+    model = random_model(PLAIN, task)
+    evidence = evidence_for(model, 60)
+    found = _rewritten(name, model, evidence)
+    assert torch.equal(found.before.tokens, evidence.tokens)
+    assert not (found.before.covered & ~evidence.covered).any()
+    changed = 0
+    for row in range(len(evidence)):
+        assert _decisions(found.before, row) == _decisions(found.after, row)
+        assert found.before.covered[row].any()
+        grown = int(found.after.real[row].sum() - evidence.real[row].sum())
+        assert grown % 2 == 0
+        assert (grown >= 0) is (name == "input_pumping") or grown == 0
+        changed += grown != 0
+    assert changed > 20
+    assert not (found.after.covered & ~found.after.real).any()
+
+
+def test_pumping_keeps_every_decision_and_removal_drops_those_of_the_pair() -> None:
+    model = random_model(PLAIN, CLOSING)
+    evidence = evidence_for(model, 40)
+    pumped, removed = (_rewritten(name, model, evidence) for name in MOVES)
+    assert torch.equal(pumped.before.covered, evidence.covered)
+    assert int(removed.before.covered.sum()) < int(evidence.covered.sum())
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_one_seed_is_one_rewriting_and_positions_bound_it(name: str) -> None:
+    model = random_model(FAMILIES["one head, no norm, learned positions"], CLOSING)
+    evidence = evidence_for(model, 30)
+    first, again, other = (_rewritten(name, model, evidence, seed).after.tokens.tolist() for seed in (0, 0, 1))
+    assert first == again != other
+    tight = random_model(replace(FAMILIES["one head, no norm, learned positions"], max_positions=11), CLOSING)
+    assert _rewritten(name, tight, evidence).after.tokens.shape[1] <= 11
+
+
+def test_where_nothing_can_be_rewritten_both_sides_are_the_same_object() -> None:
+    """The strings have no closed pair in front of an output that is judged."""
+    evidence = evidence_from(CLOSING, ["(", "(["])
+    found = _rewritten("input_pair_removal", random_model(PLAIN, CLOSING), evidence)
+    assert found.before is found.after
+
+
+def test_a_pair_is_removed_with_what_it_encloses() -> None:
+    """Of ``(([])`` one may take out [] (2, 3) or ([]) (1 to 4), if a judged output follows: after both only ( is open.
+
+    The last token is followed by an output, but a pair that ends there leaves nothing behind it to compare.
+    """
+    evidence = evidence_from(CLOSING, ["(([])["])
+    tokens = {
+        tuple(_rewritten("input_pair_removal", random_model(PLAIN, CLOSING), evidence, seed).after.tokens[0].tolist())
+        for seed in range(20)
+    }
+    assert tokens == {(2, 4, 4, 6, 5), (2, 4, 5)}
+
+
+def test_a_true_answer_that_would_change_refuses_the_proposal() -> None:
+    """Near the end of the longest complete strings less may be opened, so an insertion there is another question."""
+    model = random_model(PLAIN, ROOMY)
+    evidence = evidence_for(model, 60)
+    found = _rewritten("input_pumping", model, evidence)
+    p, q = (ROOMY.reference(part.states)[part.covered.numpy()] for part in (found.before, found.after))
+    kl = np.where(p > 0, p * np.log(np.where(p > 0, p, 1) / np.where(q > 0, q, 1)), 0).sum(1)
+    assert kl.max() <= SAME_ANSWER
+    assert ((p > 0) <= (q > 0)).all()
+
+
+def test_a_task_in_which_every_answer_depends_on_the_room_left_is_not_applicable() -> None:
+    for name in MOVES:
+        assert equivalences()[name].not_applicable(random_model(PLAIN, ROOMY)) is None
+        why_not = equivalences()[name].not_applicable(random_model(PLAIN, TASK))
+        assert why_not is not None
+        assert "without changing a true answer" in why_not
+
+
+def test_what_is_not_of_the_language_is_never_kept() -> None:
+    model = random_model(PLAIN, CLOSING)
+    evidence = evidence_for(model, 10)
+
+    def broken(row: Row, _: np.random.Generator) -> Proposal:
+        """A closing bracket right after START."""
+        tokens = np.concatenate([row.tokens[:1], [6], row.tokens[1:]])
+        return Proposal(tokens, np.concatenate([[0], [-1], np.arange(1, len(row.tokens))]))
+
+    found = rewrite(model, evidence, broken, numpy_generator(0, "x"))
+    assert found.before is found.after
+
+
+def test_lengths_are_those_of_the_task_and_of_the_positions() -> None:
+    """Complete strings of 2 to 10 are read as START and all brackets; a prefix's last bracket is a label only."""
+    assert length_bounds(random_model(PLAIN), TASK) == (3, 11)
+    assert length_bounds(random_model(PLAIN), replace(TASK, prefixes=True)) == (2, 10)
+    fixed = replace(TASK, prefixes=True, min_length=10)
+    assert length_bounds(random_model(PLAIN), fixed) == (4, 16)
+    short = random_model(replace(PLAIN, max_positions=8))
+    assert length_bounds(short, TASK) == (3, 8)

@@ -1,0 +1,45 @@
+"""What is claimed from an interpretation, and what is not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditor.verdicts.claims import claims_of
+from tests.auditor.verdicts.samples import PATTERN, SCALAR, patterns, scores
+
+
+def test_one_value_claim_per_component_and_one_top() -> None:
+    found = claims_of(SCALAR, scores([[1.0, 3.0], [2.0, 4.0]]))
+    assert [(claim.kind, claim.component.label) for claim in found] == [
+        ("rank", "L0H1"),
+        ("value", "L0H0"),
+        ("value", "L0H1"),
+    ]
+    assert [claim.parameters.get("score") for claim in found] == [None, 1.5, 3.5]
+    assert found[0].text == "L0H1 is the top head by scores"
+
+
+def test_nobody_leads_in_a_tie_or_alone() -> None:
+    for given in ([[2.0, 2.0]], [[0.0, 0.0]], [[1.0, 1.0 + 1e-12]], [[5.0]]):
+        assert {claim.kind for claim in claims_of(SCALAR, scores(given))} == {"value"}
+
+
+def test_undefined_components_get_no_claim_and_let_nobody_lead() -> None:
+    found = claims_of(SCALAR, scores([[1.0, np.nan]], undefined={1: "why"}))
+    assert [(claim.kind, claim.component.label) for claim in found] == [("value", "L0H0")]
+
+
+def test_a_score_that_is_not_finite_is_said_and_not_a_number() -> None:
+    for bad in (np.nan, np.inf):
+        found = claims_of(SCALAR, scores([[1.0, bad]]))
+        assert [claim.kind for claim in found] == ["value", "value"]
+        assert found[1].text == "L0H1 has no finite score by scores"
+        assert "score" not in found[1].parameters
+
+
+def test_a_pattern_is_claimed_head_by_head() -> None:
+    found = claims_of(PATTERN, patterns(np.ones((1, 2, 2, 2))))
+    assert [(claim.kind, claim.text) for claim in found] == [
+        ("pattern", "L0H0 attends as drawn"),
+        ("pattern", "L0H1 attends as drawn"),
+    ]
