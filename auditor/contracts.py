@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence, Rewritten
+from auditor.behaviour.input_batch import InputBatch, Rewritten
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Compared, Expected, Interpretation, Json, Kind, MethodCard, Relabelling
@@ -74,7 +74,7 @@ class InterpretationMethod(ABC):
 
     @abstractmethod
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores with named axes, per sequence where the method allows."""
 
@@ -108,22 +108,22 @@ class Equivalence(ABC):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
-        """The other model. ``evidence`` is for searching and training, never for certifying."""
+        """The other model. ``inputs`` is for searching and training, never for certifying."""
 
     def rewrite(
         self,
         model: CanonicalTransformer,  # noqa: ARG002 - says how long an input may be
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,  # noqa: ARG002
     ) -> Rewritten:
         """Other inputs on which the model should decide the same; the same inputs unless the kind is input."""
-        return Rewritten(evidence, evidence)
+        return Rewritten(inputs, inputs)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 
 from auditor.behaviour.certificate import LONGER_SEQUENCES, certify_behavioural, certify_exact
 from auditor.behaviour.evaluation import certificate_lengths, draw_deeper, full_behaviour
-from auditor.behaviour.input_batch import Evidence, Rewritten, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, equivalences, methods, silent
 from auditor.errors import PlanError
@@ -22,15 +22,15 @@ from auditor.plans.plan import (
     Plan,
     VariantRequest,
     check_plan,
-    methods_run_again,
+    methods_to_rerun,
     planned_methods,
     planned_variants,
     read_plan,
 )
 from auditor.provenance import local_audit_header, local_model_header
 from auditor.records import (
-    AGAIN,
     ORIGINAL,
+    RERUN,
     AuditReport,
     Certificate,
     Interpretation,
@@ -84,7 +84,7 @@ def audit(
     interpretations: dict[tuple[str, str], Interpretation] = {}
     not_applicable: dict[tuple[str, str], str] = {}
     requests = planned_variants(chosen, model.architecture)
-    subjects = [(ORIGINAL, None), (AGAIN, None), *((request.key, request) for request in requests)]
+    subjects = [(ORIGINAL, None), (RERUN, None), *((request.key, request) for request in requests)]
     for index, (key, request) in enumerate(subjects):
         progress(index / len(subjects), key)
         subject: CanonicalTransformer | None = model
@@ -92,7 +92,7 @@ def audit(
             built = build(model, chosen, seed, key)
             variants.append(built.variant)
             subject = built.model if built.variant.state is VariantState.CERTIFIED else None
-        names = methods_run_again(chosen) if key == AGAIN else planned_methods(chosen)
+        names = methods_to_rerun(chosen) if key == RERUN else planned_methods(chosen)
         for name in names if subject is not None else ():
             found = measure(subject or model, chosen, seed, name, variant=key)
             if isinstance(found, str):
@@ -137,7 +137,7 @@ def make(
     effort = {} if request.kind is Kind.EXACT else {"steps": plan.twin_steps, "restarts": plan.twin_restarts}
     made = plugin.transform(
         original,
-        draw_evidence(model.task, plan.sequences, numpy_generator(seed, "search")),
+        draw_inputs(model.task, plan.sequences, numpy_generator(seed, "search")),
         numpy_generator(seed, "transform", request.key),
         parameters={**request.parameters, **effort},
         progress=progress,
@@ -177,20 +177,20 @@ def measure(
 ) -> Interpretation | str:
     """One method on the original or a variant, in float64; a string says why it is not applicable.
 
-    A variant of kind input is the same model on other inputs; ``AGAIN`` is the original with other random draws.
+    A variant of kind input is the same model on other inputs; ``RERUN`` is the original with other random draws.
     """
     plugin = methods()[method]
     why_not = plugin.not_applicable(model)
     if why_not is not None:
         return why_not
-    evidence = interpretation_evidence(model.task, plan, seed)
-    if variant not in (ORIGINAL, AGAIN):
-        rewritten = _rewritten(equivalence_of(variant), model, evidence, seed, "interpretation")
+    inputs = interpretation_inputs(model.task, plan, seed)
+    if variant not in (ORIGINAL, RERUN):
+        rewritten = _rewritten(equivalence_of(variant), model, inputs, seed, "interpretation")
         if rewritten.after is not rewritten.before and plugin.by_position:
             return "its scores are laid out by position, and the inputs of this variant have others"
-        evidence = rewritten.after
-    generator = numpy_generator(seed, "measure", method, *(("again",) if variant == AGAIN else ()))
-    return plugin.interpret(model.clone(dtype=torch.float64), evidence, generator)
+        inputs = rewritten.after
+    generator = numpy_generator(seed, "measure", method, *(("again",) if variant == RERUN else ()))
+    return plugin.interpret(model.clone(dtype=torch.float64), inputs, generator)
 
 
 def conclude(
@@ -220,9 +220,9 @@ def statistics_of(plan: Plan, seed: int) -> Settings:
     return Settings(draws=plan.bootstrap_draws, alpha=plan.alpha, seed=seed, multiplicity=plan.multiplicity)
 
 
-def interpretation_evidence(task: Task, plan: Plan, seed: int) -> Evidence:
+def interpretation_inputs(task: Task, plan: Plan, seed: int) -> InputBatch:
     """The sequences that every method sees: the same for the original and all variants of an audit."""
-    return draw_evidence(task, plan.sequences, numpy_generator(seed, "interpretation"))
+    return draw_inputs(task, plan.sequences, numpy_generator(seed, "interpretation"))
 
 
 def equivalence_of(variant_key: str) -> Equivalence:
@@ -238,19 +238,19 @@ def equivalence_of(variant_key: str) -> Equivalence:
 
 
 def _rewritten(
-    plugin: Equivalence, model: CanonicalTransformer, evidence: Evidence, seed: int, purpose: str
+    plugin: Equivalence, model: CanonicalTransformer, inputs: InputBatch, seed: int, purpose: str
 ) -> Rewritten:
-    return plugin.rewrite(model, evidence, numpy_generator(seed, "rewrite", plugin.name, purpose))
+    return plugin.rewrite(model, inputs, numpy_generator(seed, "rewrite", plugin.name, purpose))
 
 
-def held_out(model: CanonicalTransformer, plan: Plan, seed: int) -> dict[str, Evidence]:
+def held_out(model: CanonicalTransformer, plan: Plan, seed: int) -> dict[str, InputBatch]:
     """Sequences of a behavioural certificate: in distribution, longer and deeper where the model can read them."""
-    found = {"": draw_evidence(model.task, plan.certificate_sequences, numpy_generator(seed, "certificate"))}
+    found = {"": draw_inputs(model.task, plan.certificate_sequences, numpy_generator(seed, "certificate"))}
     lengths = certificate_lengths(model)
     if lengths is not None:
         count = max(plan.longer_sequences, LONGER_SEQUENCES)
         generator = numpy_generator(seed, "certificate", "longer")
-        found["longer"] = draw_evidence(model.task, count, generator, lengths=lengths)
+        found["longer"] = draw_inputs(model.task, count, generator, lengths=lengths)
     deeper = draw_deeper(model, plan.longer_sequences, numpy_generator(seed, "certificate", "deeper"))
     return found if deeper is None else {**found, "deeper": deeper}
 
@@ -266,11 +266,11 @@ def certify(
     ours, theirs = original.clone(dtype=torch.float64), variant.clone(dtype=torch.float64)
     if plugin.kind is Kind.EXACT:
         count = min(plan.certificate_sequences, EXACT_SEQUENCES)
-        evidence = draw_evidence(ours.task, count, numpy_generator(seed, "certificate"))
-        return certify_exact(ours, theirs, evidence, compares=plugin.compares)
+        inputs = draw_inputs(ours.task, count, numpy_generator(seed, "certificate"))
+        return certify_exact(ours, theirs, inputs, compares=plugin.compares)
     given = {
-        where: _rewritten(plugin, ours, evidence, seed, f"certificate/{where}".rstrip("/"))
-        for where, evidence in held_out(ours, plan, seed).items()
+        where: _rewritten(plugin, ours, inputs, seed, f"certificate/{where}".rstrip("/"))
+        for where, inputs in held_out(ours, plan, seed).items()
     }
     return certify_behavioural(
         ours,
@@ -310,7 +310,7 @@ def _absent(results: Results) -> tuple[Mapping[str, str], ...]:
 def _sentences(model: Mapping[str, Json], plan: Plan, seed: int) -> list[list[str]]:
     """The inputs of the interpretations, spelled."""
     task = Task.from_json(model["task"])
-    evidence = interpretation_evidence(task, plan, seed)
-    lengths = evidence.real.sum(1).tolist()
-    rows = evidence.tokens.tolist()
+    inputs = interpretation_inputs(task, plan, seed)
+    lengths = inputs.not_padding.sum(1).tolist()
+    rows = inputs.tokens.tolist()
     return [task.language.vocabulary.decode(row[:length]) for row, length in zip(rows, lengths, strict=True)]

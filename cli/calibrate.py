@@ -32,8 +32,8 @@ def calibrate(
     from auditor.calibration.run import calibrate as run
     from auditor.plans.plan import PLANS
     from auditor.provenance import calibrated_for
-    from auditor.verdicts.verdict import Settings
     from auditor.store.calibrations import save_calibration
+    from auditor.verdicts.verdict import Settings
 
     door, plan = invocation(context), PLANS["quick"]
     settings = Settings(draws=draws, alpha=plan.alpha, seed=seed)

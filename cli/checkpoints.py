@@ -44,8 +44,8 @@ def read_checkpoint(text: str, *, config: Path | None = None, format_name: str =
         NotFoundError: no such bundled model.
     """
     from auditor import zoo
-    from auditor.errors import CheckpointError
     from auditor.checkpoints.intake.detection import load
+    from auditor.errors import CheckpointError
 
     name = bundled_name(text)
     if name is not None:

@@ -98,8 +98,8 @@ def export(
 ) -> None:
     """Write a stored model as a native file, which any command reads again."""
     from auditor.canonical.architecture import Architecture
-    from auditor.checkpoints.native_file import save_native
     from auditor.canonical.serialisation import model_from_bytes
+    from auditor.checkpoints.native_file import save_native
     from auditor.language.task import Task
     from auditor.store.models import get_model
     from auditor.store.results import load_weights

@@ -16,8 +16,8 @@ from cli.progress import tracking
 if TYPE_CHECKING:
     from auditor.canonical.model import CanonicalTransformer
     from auditor.contracts import Progress
-    from auditor.records import AuditReport, Finding
     from auditor.exports.sealed_folder import Check
+    from auditor.records import AuditReport, Finding
     from auditor.store.session import Database
 
 

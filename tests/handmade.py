@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence, draw_evidence, evidence_of
+from auditor.behaviour.input_batch import InputBatch, draw_inputs, inputs_of
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.language.grammar import Dyck
@@ -53,9 +53,9 @@ def random_model(
     return model.to(dtype)
 
 
-def evidence_for(model: CanonicalTransformer, count: int = 12, *, seed: int = 0) -> Evidence:
+def inputs_for(model: CanonicalTransformer, count: int = 12, *, seed: int = 0) -> InputBatch:
     """A few sequences of different lengths from the model's own language."""
-    return draw_evidence(model.task, count, numpy_generator(seed, "evidence"))
+    return draw_inputs(model.task, count, numpy_generator(seed, "evidence"))
 
 
 def counting_model() -> CanonicalTransformer:
@@ -165,9 +165,9 @@ def sentence(text: str) -> list[int]:
     return [2, *("([)]".index(c) + 4 for c in text)]
 
 
-def evidence_from(task: Task, texts: list[str]) -> Evidence:
-    """Evidence whose inputs are these strings; the label after each is END."""
+def inputs_from(task: Task, texts: list[str]) -> InputBatch:
+    """Inputs that are these strings; the label after each is END."""
     rows = [[*sentence(text), 3] for text in texts]
     longest = max(map(len, rows))
     tokens = np.asarray([[*row, *[0] * (longest - len(row))] for row in rows], dtype=np.int64)
-    return evidence_of(task, Sample(tokens, np.asarray([len(row) for row in rows])))
+    return inputs_of(task, Sample(tokens, np.asarray([len(row) for row in rows])))

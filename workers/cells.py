@@ -17,7 +17,7 @@ from auditor.canonical.serialisation import weights_bytes
 from auditor.contracts import Progress
 from auditor.errors import AuditorError, StoreError
 from auditor.plans.plan import Plan
-from auditor.records import AGAIN, ORIGINAL, CellState, Stage, VariantState
+from auditor.records import ORIGINAL, RERUN, CellState, Stage, VariantState
 from auditor.store import (
     ClaimedCell,
     Database,
@@ -126,7 +126,7 @@ def _build(database: Database, claimed: ClaimedCell, stored: StoredModel, progre
 
 def _measure(database: Database, claimed: ClaimedCell, stored: StoredModel, _: Progress) -> Save:
     key, method = claimed.cell.variant, claimed.cell.method or ""
-    if key in (ORIGINAL, AGAIN):
+    if key in (ORIGINAL, RERUN):
         model = original_model(database, stored)
     else:
         with database.transaction(read_only=True) as session:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from auditor.behaviour.effects import kl_per_position
 from auditor.behaviour.evaluation import CLOSING_THRESHOLD, decision_positions
-from auditor.behaviour.input_batch import Evidence, Rewritten
+from auditor.behaviour.input_batch import InputBatch, Rewritten
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate, Compared
 from auditor.tensors import EXACT_LOGITS
@@ -54,9 +54,9 @@ BEHAVIOURAL_MARGINS: Mapping[str, float] = {
 class _Comparison:
     """Per-position numbers of two models on one set of sequences, flattened over [sequence, position]."""
 
-    kl: NDArray[np.float64]  # [covered]
-    total_variation: NDArray[np.float64]  # [covered]
-    owner: NDArray[np.int64]  # [covered] which sequence
+    kl: NDArray[np.float64]  # [scored]
+    total_variation: NDArray[np.float64]  # [scored]
+    owner: NDArray[np.int64]  # [scored] which sequence
     differs: NDArray[np.bool_]  # [decision] another closing bracket is preferred
     right: NDArray[np.bool_]  # [decision, 2] closing accuracy of (original, variant)
     decision_owner: NDArray[np.int64]
@@ -69,12 +69,12 @@ class _Comparison:
 def certify_exact(
     original: CanonicalTransformer,
     variant: CanonicalTransformer,
-    evidence: Evidence,
+    inputs: InputBatch,
     *,
     compares: Compared = Compared.LOGITS,
 ) -> Certificate:
     """Certificate of a variant that should be equal by algebra. Both models must be in float64."""
-    found = _compare(original, variant, Rewritten(evidence, evidence))
+    found = _compare(original, variant, Rewritten(inputs, inputs))
     if not math.isfinite(found.max_abs_logit):
         return _not_finite(found, EXACT_MARGINS[compares])
     keeps_logits = compares is Compared.LOGITS
@@ -163,28 +163,28 @@ def clopper_pearson_upper(hits: int, trials: int, *, confidence: float = CONFIDE
 
 @torch.no_grad()
 def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, given: Rewritten) -> _Comparison:
-    evidence, rewrites = given.before, given.before is not given.after
+    inputs, rewrites = given.before, given.before is not given.after
     columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name in _Comparison.__dataclass_fields__}
     largest, largest_log_p = 0.0, 0.0
-    closing = torch.tensor(evidence.task.language.vocabulary.closing)
-    for rows, batch in evidence.batches():
+    closing = torch.tensor(inputs.task.language.vocabulary.closing)
+    for rows, batch in inputs.batches():
         part = _read_out_only(batch) if original.architecture.is_classifier else batch
         ours, theirs = original(batch.tokens), variant(given.after.rows(rows).tokens).to(original.dtype)
         if original.architecture.is_classifier:
             ours, theirs = ours[:, None], theirs[:, None]
         elif rewrites:
             theirs = _answers_in_place(ours, theirs, batch, given.after.rows(rows))
-        difference = (ours - theirs)[part.real].abs().max()
+        difference = (ours - theirs)[part.not_padding].abs().max()
         largest = max(largest, float(difference.nan_to_num(nan=math.inf, posinf=math.inf)))
         log_p, log_q = ours.log_softmax(-1), theirs.log_softmax(-1)
-        difference = (log_p - log_q)[part.real].abs().max()
+        difference = (log_p - log_q)[part.not_padding].abs().max()
         largest_log_p = max(largest_log_p, float(difference.nan_to_num(nan=math.inf)))
         kl = kl_per_position(log_p, log_q)
-        columns["kl"].append(kl[part.covered].double().numpy())
+        columns["kl"].append(kl[part.scored].double().numpy())
         variation = 0.5 * (log_p.exp() - log_q.exp()).abs().sum(-1)
-        columns["total_variation"].append(variation[part.covered].double().numpy())
-        columns["owner"].append(rows[:, None].expand_as(kl)[part.covered].numpy())
-        uncovered = part.real & ~part.covered & (not rewrites)
+        columns["total_variation"].append(variation[part.scored].double().numpy())
+        columns["owner"].append(rows[:, None].expand_as(kl)[part.scored].numpy())
+        uncovered = part.not_padding & ~part.scored & (not rewrites)
         columns["uncovered_kl"].append(kl[uncovered].double().numpy())
         decides = decision_positions(part)
         choice = torch.stack([log_p[decides], log_q[decides]], dim=1)  # [decision, 2, vocabulary]
@@ -192,28 +192,31 @@ def _compare(original: CanonicalTransformer, variant: CanonicalTransformer, give
             choice = choice[..., closing]
         best = choice.argmax(-1)
         columns["differs"].append((best[:, 0] != best[:, 1]).numpy())
-        top = part.top[decides].clamp_min(0)
+        top = part.stack_top_type[decides].clamp_min(0)
         share = choice.softmax(-1).gather(2, top[:, None, None].expand(-1, 2, 1)).squeeze(2)
         columns["right"].append((share > CLOSING_THRESHOLD).numpy())
         columns["decision_owner"].append(rows[:, None].expand_as(kl)[decides].numpy())
     joined = {name: np.concatenate(parts) for name, parts in columns.items() if parts}
-    return _Comparison(**joined, max_abs_logit=largest, max_abs_log_probability=largest_log_p, sequences=len(evidence))
+    return _Comparison(**joined, max_abs_logit=largest, max_abs_log_probability=largest_log_p, sequences=len(inputs))
 
 
-def _answers_in_place(ours: Tensor, theirs: Tensor, before: Evidence, after: Evidence) -> Tensor:
-    """The variant's logits at the covered outputs of ``after``, where these outputs are in ``before``."""
+def _answers_in_place(ours: Tensor, theirs: Tensor, before: InputBatch, after: InputBatch) -> Tensor:
+    """The variant's logits at the scored outputs of ``after``, where these outputs are in ``before``."""
     placed = ours.clone()
-    placed[before.covered] = theirs[after.covered]
+    placed[before.scored] = theirs[after.scored]
     return placed
 
 
-def _read_out_only(part: Evidence) -> Evidence:
+def _read_out_only(part: InputBatch) -> InputBatch:
     first = part.rows(slice(None))
-    one = {name: getattr(first, name)[:, :1] for name in ("tokens", "real", "covered", "depth", "top", "opener")}
-    one["covered"] = torch.ones_like(one["covered"])
+    one = {
+        name: getattr(first, name)[:, :1]
+        for name in ("tokens", "not_padding", "scored", "depth", "stack_top_type", "opener")
+    }
+    one["scored"] = torch.ones_like(one["scored"])
     one["depth"] = torch.ones_like(one["depth"])
-    one["top"] = torch.zeros_like(one["top"])
-    return Evidence(task=part.task, **one)
+    one["stack_top_type"] = torch.zeros_like(one["stack_top_type"])
+    return InputBatch(task=part.task, **one)
 
 
 def _ratio(values: NDArray[np.float64], owner: NDArray[np.int64], sequences: int) -> tuple[float, float]:

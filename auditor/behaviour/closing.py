@@ -5,19 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.tensors import Logits, Tokens
 
 
-def right_closing(evidence: Evidence) -> Tokens:
+def right_closing(inputs: InputBatch) -> Tokens:
     """The closing bracket of the last open one, [sequence, position]; any one where none is open."""
-    return torch.tensor(evidence.task.language.vocabulary.closing)[evidence.top.clamp_min(0)]
+    return torch.tensor(inputs.task.language.vocabulary.closing)[inputs.stack_top_type.clamp_min(0)]
 
 
-def log_p_right_closing(logits: Logits, evidence: Evidence) -> Tensor:
+def log_p_right_closing(logits: Logits, inputs: InputBatch) -> Tensor:
     """log p(right closing bracket) in nats, [batch, position]."""
-    return logits.log_softmax(-1).gather(2, right_closing(evidence)[:, :, None]).squeeze(2)
+    return logits.log_softmax(-1).gather(2, right_closing(inputs)[:, :, None]).squeeze(2)
 
 
 def closing_contrast(model: CanonicalTransformer) -> Tensor:

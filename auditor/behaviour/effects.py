@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
@@ -23,14 +23,14 @@ def mean_where(values: Tensor, where: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def mean_head_outputs(model: CanonicalTransformer, evidence: Evidence) -> dict[Component, Tensor]:
-    """Mean z of each head over all real positions of the evidence, {head: [value_width]}."""
+def mean_head_outputs(model: CanonicalTransformer, inputs: InputBatch) -> dict[Component, Tensor]:
+    """Mean z of each head over all tokens but padding of the inputs, {head: [value_width]}."""
     heads = model.architecture.heads
     totals: dict[int, Tensor] = {}
-    for _, part in evidence.batches():
+    for _, part in inputs.batches():
         _, cache = run_with_cache(model, part.tokens, sites=(Site.Z,))
         for layer in range(model.architecture.layers):
-            total = torch.einsum("bphv,bp->hv", cache[Site.Z, layer], part.real.to(model.dtype))
+            total = torch.einsum("bphv,bp->hv", cache[Site.Z, layer], part.not_padding.to(model.dtype))
             totals[layer] = totals.get(layer, torch.zeros_like(total)) + total
-    positions = evidence.real.sum()
+    positions = inputs.not_padding.sum()
     return {head: totals[head.layer][head.head or 0] / positions for head in heads}

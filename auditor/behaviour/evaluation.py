@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.errors import LanguageError
 from auditor.language.grammar import Dyck, legal_tokens, states
@@ -38,7 +38,7 @@ DEEPER_DRAWN = 8
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """Metrics of one model on one set of sequences. KL in nats per covered token."""
+    """Metrics of one model on one set of sequences. KL in nats per scored token."""
 
     closing_accuracy: float
     argmax_accuracy: float  # the largest closing bracket is the right one
@@ -52,12 +52,12 @@ class Behaviour:
         numbers = {name: getattr(self, name) for name in self.__slots__}
         missing = [name for name, value in numbers.items() if not np.isfinite(value)]
         clean = {name: (None if name in missing else value) for name, value in numbers.items()}
-        return {**clean, "reason": f"{', '.join(missing)} undefined: no covered position"} if missing else clean
+        return {**clean, "reason": f"{', '.join(missing)} undefined: no scored position"} if missing else clean
 
 
 @torch.no_grad()
-def evaluate(model: CanonicalTransformer, evidence: Evidence) -> Behaviour:
-    """Metrics over ``evidence``; the model runs without materialising attention.
+def evaluate(model: CanonicalTransformer, inputs: InputBatch) -> Behaviour:
+    """Metrics over ``inputs``; the model runs without materialising attention.
 
     Raises:
         LanguageError: the model is a classifier, whose read-out is no next-token distribution.
@@ -65,15 +65,15 @@ def evaluate(model: CanonicalTransformer, evidence: Evidence) -> Behaviour:
     if model.architecture.is_classifier:
         raise LanguageError("a classifier", expected="a language model for next-token metrics")
     sums = np.zeros(6)
-    for _, part in evidence.batches():
+    for _, part in inputs.batches():
         sums += _sums(model, part)
-    right, largest, open_positions, kl, illegal, covered = sums
+    right, largest, open_positions, kl, illegal, scored = sums
     return Behaviour(
         closing_accuracy=_share(right, open_positions),
         argmax_accuracy=_share(largest, open_positions),
-        kl_nats=_share(kl, covered),
-        illegal_mass=_share(illegal, covered),
-        sequences=len(evidence),
+        kl_nats=_share(kl, scored),
+        illegal_mass=_share(illegal, scored),
+        sequences=len(inputs),
         tokens=int(open_positions),
     )
 
@@ -82,30 +82,30 @@ def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
 
 
-def _sums(model: CanonicalTransformer, part: Evidence) -> np.ndarray:
+def _sums(model: CanonicalTransformer, part: InputBatch) -> np.ndarray:
     log_p = model(part.tokens, fast=True).log_softmax(-1)
-    is_open = part.real & (part.depth > 0)
+    is_open = part.not_padding & (part.depth > 0)
     closing = torch.tensor(part.task.language.vocabulary.closing)
     log_closing = log_p[is_open][:, closing]
-    top = part.top[is_open]
+    top = part.stack_top_type[is_open]
     share = log_closing.softmax(-1).gather(1, top[:, None]).squeeze(1)
     truth = torch.from_numpy(part.task.reference(part.states))
     allowed = torch.from_numpy(legal_tokens(part.task.language, part.states))
-    covered = part.covered
+    scored = part.scored
     if part.task.objective == "closing_bracket":
-        chosen = closing[part.top[covered].clamp_min(0)]
-        kl = -log_p[covered].gather(1, chosen[:, None]).sum()
+        chosen = closing[part.stack_top_type[scored].clamp_min(0)]
+        kl = -log_p[scored].gather(1, chosen[:, None]).sum()
     else:
-        p = truth[covered].to(log_p)
-        kl = (torch.special.xlogy(p, p) - p * log_p[covered]).sum()
-    illegal = (log_p[covered].exp() * ~allowed[covered]).sum()
+        p = truth[scored].to(log_p)
+        kl = (torch.special.xlogy(p, p) - p * log_p[scored]).sum()
+    illegal = (log_p[scored].exp() * ~allowed[scored]).sum()
     values = (
         (share > CLOSING_THRESHOLD).sum(),
         (log_closing.argmax(-1) == top).sum(),
         is_open.sum(),
         kl,
         illegal,
-        covered.sum(),
+        scored.sum(),
     )
     return np.asarray([float(v) for v in values])
 
@@ -142,12 +142,12 @@ def too_deep(model: CanonicalTransformer) -> str | None:
     return None
 
 
-def draw_deeper(model: CanonicalTransformer, count: int, generator: np.random.Generator) -> Evidence | None:
+def draw_deeper(model: CanonicalTransformer, count: int, generator: np.random.Generator) -> InputBatch | None:
     """Up to ``count`` sequences that do nest beyond the depth bound; None where the model cannot read them."""
     if too_deep(model) is not None:
         return None
-    drawn = draw_evidence(deeper_task(model.task), DEEPER_DRAWN * count, generator)
-    kept = drawn.rows((drawn.depth * drawn.real).amax(1) > model.task.language.depth)
+    drawn = draw_inputs(deeper_task(model.task), DEEPER_DRAWN * count, generator)
+    kept = drawn.rows((drawn.depth * drawn.not_padding).amax(1) > model.task.language.depth)
     return kept.rows(slice(count)) if len(kept) else None
 
 
@@ -159,7 +159,7 @@ def full_behaviour(
     if model.architecture.is_classifier:
         return _classifier_behaviour(model, sequences, longer_sequences, generator)
     report: dict[str, Json] = {
-        "in_distribution": evaluate(model, draw_evidence(task, sequences, generator)).to_json(),
+        "in_distribution": evaluate(model, draw_inputs(task, sequences, generator)).to_json(),
         "longer": None,
         "deeper": None,
         "scored": "positions with an open bracket" if task.objective == "closing_bracket" else "every position",
@@ -170,12 +170,12 @@ def full_behaviour(
     if lengths is None:
         reasons.append(f"longer: the model has {model.architecture.max_positions} positions")
     else:
-        evidence = draw_evidence(task, longer_sequences, generator, lengths=lengths)
-        report["longer"] = {**evaluate(model, evidence).to_json(), "lengths": list(lengths)}
+        inputs = draw_inputs(task, longer_sequences, generator, lengths=lengths)
+        report["longer"] = {**evaluate(model, inputs).to_json(), "lengths": list(lengths)}
     if (excuse := too_deep(model)) is not None:
         reasons.append(f"deeper: {excuse}")
     else:
-        deeper = draw_evidence(deeper_task(task), longer_sequences * 4, generator)
+        deeper = draw_inputs(deeper_task(task), longer_sequences * 4, generator)
         report["deeper"] = {**evaluate(model, deeper).to_json(), "depth": deeper.task.language.depth}
     return {**report, "reason": "; ".join(reasons)}
 
@@ -186,37 +186,37 @@ def _classifier_behaviour(
     """How well the classes tell words of the language from spoilt ones."""
     why = "deeper: a classifier is asked about strings of its own language"
     report: dict[str, Json] = {"longer": None, "deeper": None, "scored": "one decision a string"}
-    report["in_distribution"] = _classified(model, draw_evidence(model.task, sequences, generator))
+    report["in_distribution"] = _classified(model, draw_inputs(model.task, sequences, generator))
     lengths = longer_lengths(model, (2 * model.task.max_length, 3 * model.task.max_length))
     if lengths is None:
         why = f"longer: the model has {model.architecture.max_positions} positions; {why}"
     else:
-        evidence = draw_evidence(model.task, longer_sequences, generator, lengths=lengths)
-        report["longer"] = {**_classified(model, evidence), "lengths": list(lengths)}
+        inputs = draw_inputs(model.task, longer_sequences, generator, lengths=lengths)
+        report["longer"] = {**_classified(model, inputs), "lengths": list(lengths)}
     return {**report, "reason": why}
 
 
 @torch.no_grad()
-def _classified(model: CanonicalTransformer, evidence: Evidence) -> dict[str, Json]:
+def _classified(model: CanonicalTransformer, inputs: InputBatch) -> dict[str, Json]:
     """Accuracy of the class that goes with words most often; a file does not say which class means what."""
-    chosen = torch.empty(len(evidence), dtype=torch.int64)
-    for rows, part in evidence.batches():
+    chosen = torch.empty(len(inputs), dtype=torch.int64)
+    for rows, part in inputs.batches():
         chosen[rows] = model(part.tokens, fast=True).argmax(-1)
-    words = torch.from_numpy(_are_words(evidence))
+    words = torch.from_numpy(_are_words(inputs))
     right = [float(((chosen == cls) == words).double().mean()) for cls in range(model.architecture.outputs)]
     best = int(np.argmax(right))
-    return {"accuracy": right[best], "word_class": best, "sequences": len(evidence)}
+    return {"accuracy": right[best], "word_class": best, "sequences": len(inputs)}
 
 
-def _are_words(evidence: Evidence) -> np.ndarray:
+def _are_words(inputs: InputBatch) -> np.ndarray:
     """[sequence] whether the string is a word of the language."""
-    found = states(evidence.task.language, evidence.tokens.numpy())
-    last = evidence.real.sum(1).numpy() - 1
-    rows = np.arange(len(evidence))
+    found = states(inputs.task.language, inputs.tokens.numpy())
+    last = inputs.not_padding.sum(1).numpy() - 1
+    rows = np.arange(len(inputs))
     words: np.ndarray = found.legal[rows, last] & (found.depth[rows, last] == 0)
     return words
 
 
-def decision_positions(evidence: Evidence) -> Tensor:
-    """[sequence, position] True where the model decides which bracket closes: covered, with an open bracket."""
-    return evidence.covered & (evidence.depth > 0)
+def decision_positions(inputs: InputBatch) -> Tensor:
+    """[sequence, position] True where the model decides which bracket closes: scored, with an open bracket."""
+    return inputs.scored & (inputs.depth > 0)

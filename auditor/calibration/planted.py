@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.widening import extended, random_like, share_with_last, widened
 from auditor.contracts import Transformed
 from auditor.records import Component, Relabelling
+from auditor.symmetries.widening import extended, random_like, share_with_last, widened
 
 BASE_SHARE = 0.6
 """What the first part of a split head keeps in the planted original: it leads the second part."""

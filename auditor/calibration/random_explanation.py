@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
 from auditor.records import Expected, Interpretation
@@ -33,7 +33,7 @@ class RandomExplanation(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = {}
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         digest = hashlib.sha256()
@@ -41,5 +41,5 @@ class RandomExplanation(InterpretationMethod):
             digest.update(weight.detach().numpy().tobytes())
         heads = model.architecture.heads
         means = numpy_generator(int.from_bytes(digest.digest()[:4], "little"), self.name).uniform(size=len(heads))
-        noise = generator.normal(size=(len(evidence), len(heads)))
+        noise = generator.normal(size=(len(inputs), len(heads)))
         return Interpretation(self.name, ("sequence", "head"), heads, means + SPREAD * noise)

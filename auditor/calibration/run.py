@@ -14,8 +14,8 @@ from auditor.calibration.rates import Case, Rates, effect_size, power, rates_by,
 from auditor.calibration.theorem import theorem_cases
 from auditor.calibration.trials import Plot, plot_of, trial
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod, Progress, methods, silent
 from auditor.checkpoints.intake.detection import load
+from auditor.contracts import InterpretationMethod, Progress, methods, silent
 from auditor.records import Component, Json
 from auditor.seeds import numpy_generator
 from auditor.verdicts.verdict import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.calibration.rates import Case
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Progress, equivalences
@@ -36,9 +36,9 @@ def theorem_cases(
     """
     for index, (name, model) in enumerate(models.items()):
         progress(index / len(models), f"by theorem: {name}")
-        evidence = draw_evidence(model.task, SEQUENCES, numpy_generator(settings.seed, "calibration", "theorem"))
+        inputs = draw_inputs(model.task, SEQUENCES, numpy_generator(settings.seed, "calibration", "theorem"))
         seen = set()
-        for finding in _findings(model, methods, evidence, settings):
+        for finding in _findings(model, methods, inputs, settings):
             about = (finding.claim.method, finding.claim.kind, finding.equivalence)
             truth = TRUTHS.get(finding.expected)
             is_certain = finding.expected is not Expected.FREE or finding.claim.kind == "rank"
@@ -59,11 +59,11 @@ def theorem_cases(
 
 
 def _findings(
-    model: CanonicalTransformer, methods: Mapping[str, InterpretationMethod], evidence: Evidence, settings: Settings
+    model: CanonicalTransformer, methods: Mapping[str, InterpretationMethod], inputs: InputBatch, settings: Settings
 ) -> tuple[Finding, ...]:
     usable = {name: one for name, one in methods.items() if one.not_applicable(model) is None}
     generator = numpy_generator(settings.seed, "calibration", "measure")
-    found = {(ORIGINAL, name): one.interpret(model, evidence, generator) for name, one in usable.items()}
+    found = {(ORIGINAL, name): one.interpret(model, inputs, generator) for name, one in usable.items()}
     variants = []
     for name in planned_equivalences(PLANS["quick"]):
         plugin = equivalences()[name]
@@ -72,10 +72,10 @@ def _findings(
         for index, parameters in enumerate(plugin.choices(model.architecture, 1)):
             key = f"{name}/{index}"
             made = plugin.transform(
-                model, evidence, numpy_generator(settings.seed, "calibration", key), parameters=parameters
+                model, inputs, numpy_generator(settings.seed, "calibration", key), parameters=parameters
             )
             variants.append(Variant(key, name, Kind.EXACT, 0, VariantState.CERTIFIED, relabelling=made.relabelling))
             for method, one in usable.items():
-                found[key, method] = one.interpret(made.model, evidence, generator)
+                found[key, method] = one.interpret(made.model, inputs, generator)
     cards = {name: one.card for name, one in usable.items()}
     return findings_of("calibration", cards, variants, found, original=ORIGINAL, settings=settings)

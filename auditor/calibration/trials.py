@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.calibration.planted import Ladder
 from auditor.calibration.rates import Case
 from auditor.calibration.truth import Population, Truth
@@ -22,7 +22,7 @@ from auditor.verdicts.alignment import align
 from auditor.verdicts.verdict import Settings, findings_of
 
 RUNGS_PER_TRIAL = 4
-AGAIN = "the same model on other sequences"
+RERUN = "the same model on other sequences"
 """The rung of the noise-only cases."""
 
 MOST_DRAWS = 12
@@ -63,21 +63,21 @@ def trial(
 ) -> Iterator[Case]:
     """The cases of one small audit. ``again``: also the noise-only ones."""
     ladder, generator = plot.ladder, numpy_generator(settings.seed, "calibration", plot.name, number, sequences)
-    evidence = draw_evidence(ladder.original.task, sequences, generator)
+    inputs = draw_inputs(ladder.original.task, sequences, generator)
     drawn = generator.choice(list(ladder.rungs), size=min(RUNGS_PER_TRIAL, len(ladder.rungs)), replace=False)
     chosen = sorted(str(rung) for rung in drawn)
     found: dict[tuple[str, str], Interpretation] = {}
     for name in methods:
-        found[ORIGINAL, name] = _scores(plot.methods[name], ladder.original, evidence, settings.seed, number)
+        found[ORIGINAL, name] = _scores(plot.methods[name], ladder.original, inputs, settings.seed, number)
         for rung in chosen:
             model = ladder.rungs[rung].model
-            found[rung, name] = _scores(plot.methods[name], model, evidence, settings.seed, number)
+            found[rung, name] = _scores(plot.methods[name], model, inputs, settings.seed, number)
     variants = [_variant(rung, plot) for rung in chosen]
     if again:
-        other = draw_evidence(ladder.original.task, sequences, generator)
+        other = draw_inputs(ladder.original.task, sequences, generator)
         for name in methods:
-            found[AGAIN, name] = _scores(plot.methods[name], ladder.original, other, settings.seed, number)
-        variants.append(Variant(AGAIN, AGAIN, Kind.BEHAVIOURAL, 0, VariantState.CERTIFIED))
+            found[RERUN, name] = _scores(plot.methods[name], ladder.original, other, settings.seed, number)
+        variants.append(Variant(RERUN, RERUN, Kind.BEHAVIOURAL, 0, VariantState.CERTIFIED))
     cards = {name: plot.methods[name].card for name in methods}
     findings = findings_of("calibration", cards, variants, found, original=ORIGINAL, settings=settings)
     for name in methods:
@@ -102,7 +102,7 @@ def _case(plot: Plot, findings: Sequence[Finding], sequences: int, generator: np
     group = groups[int(generator.integers(len(groups)))]
     finding, truth = group[int(generator.integers(len(group)))]
     method = finding.claim.method
-    noise = "noise" if finding.equivalence == AGAIN else "ladder"
+    noise = "noise" if finding.equivalence == RERUN else "ladder"
     return Case(
         source="random" if method == "random_explanation" else noise,
         method=method,
@@ -117,12 +117,12 @@ def _case(plot: Plot, findings: Sequence[Finding], sequences: int, generator: np
 
 
 def _truth(population: Population, finding: Finding) -> Truth | None:
-    if finding.equivalence != AGAIN:
+    if finding.equivalence != RERUN:
         return population.truth(finding.claim, finding.equivalence)
     if finding.claim.kind == "pattern":
         return None  # other sequences have other patterns
-    itself = Population(population.card, population.original, {AGAIN: population.original})
-    return itself.truth(finding.claim, AGAIN)
+    itself = Population(population.card, population.original, {RERUN: population.original})
+    return itself.truth(finding.claim, RERUN)
 
 
 def _variant(rung: str, plot: Plot) -> Variant:
@@ -132,9 +132,9 @@ def _variant(rung: str, plot: Plot) -> Variant:
 
 
 def _scores(
-    plugin: InterpretationMethod, model: CanonicalTransformer, evidence: Evidence, seed: int, number: int
+    plugin: InterpretationMethod, model: CanonicalTransformer, inputs: InputBatch, seed: int, number: int
 ) -> Interpretation:
-    return plugin.interpret(model, evidence, numpy_generator(seed, "calibration", "measure", number))
+    return plugin.interpret(model, inputs, numpy_generator(seed, "calibration", "measure", number))
 
 
 def _population(plugin: InterpretationMethod, model: CanonicalTransformer, sequences: int, seed: int) -> Interpretation:
@@ -142,8 +142,8 @@ def _population(plugin: InterpretationMethod, model: CanonicalTransformer, seque
     parts: list[Interpretation] = []
     width = 0
     for draw in range(MOST_DRAWS):
-        evidence = draw_evidence(model.task, sequences, numpy_generator(seed, "calibration", "population", draw))
-        parts.append(_scores(plugin, model, evidence, seed, -1 - draw))
+        inputs = draw_inputs(model.task, sequences, numpy_generator(seed, "calibration", "population", draw))
+        parts.append(_scores(plugin, model, inputs, seed, -1 - draw))
         if not parts[0].per_sequence or sum(len(part.values) for part in parts) >= sequences:
             break
         width = max(width, *(part.values.shape[-1] for part in parts))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site, Tap
+from auditor.canonical.sites import Hook, Site
 from auditor.errors import PlanError
 from auditor.records import Component
 from auditor.tensors import Logits, Tokens
@@ -31,30 +31,30 @@ def run_with_cache(model: CanonicalTransformer, tokens: Tokens, *, sites: Iterab
     """Logits and the activations at the named sites of every layer."""
     wanted, kept = frozenset(sites), {}
 
-    def tap(site: Site, layer: int, value: Tensor) -> Tensor:
+    def hook(site: Site, layer: int, value: Tensor) -> Tensor:
         if site in wanted:
             kept[site, layer] = value
         return value
 
-    return model(tokens, tap), Cache(kept)
+    return model(tokens, hook), Cache(kept)
 
 
-def replace_head(model: CanonicalTransformer, head: Component, value: Tensor) -> Tap:
-    """A tap that puts ``value`` (broadcast to [batch, position, value_width]) in the place of one head's z.
+def replace_head(model: CanonicalTransformer, head: Component, value: Tensor) -> Hook:
+    """A hook that puts ``value`` (broadcast to [batch, position, value_width]) in the place of one head's z.
 
     Raises:
         PlanError: the model has no such head.
     """
     check_head(model, head)
 
-    def tap(site: Site, layer: int, tensor: Tensor) -> Tensor:
+    def hook(site: Site, layer: int, tensor: Tensor) -> Tensor:
         if site is not Site.Z or layer != head.layer:
             return tensor
         edited = tensor.clone()
         edited[:, :, head.head] = value.to(tensor)
         return edited
 
-    return tap
+    return hook
 
 
 def check_head(model: CanonicalTransformer, head: Component) -> None:

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auditor.canonical.architecture import Architecture, Block
-from auditor.canonical.sites import Site, Tap
+from auditor.canonical.sites import Hook, Site
 from auditor.errors import ConfigurationError, LanguageError
 from auditor.language.grammar import token_roles
 from auditor.language.task import Task
@@ -57,18 +57,18 @@ class Attention(nn.Module):
         self.pattern_site = nn.Softmax(dim=-1)
         self.z_site = nn.Identity()
 
-    def forward(self, x: Residual, blocked: Mask, layer: int, tap: Tap | None) -> Residual:
+    def forward(self, x: Residual, blocked: Mask, layer: int, hook: Hook | None) -> Residual:
         """The sum of all heads' writes. ``blocked`` is True where a query may not look."""
         q = _heads(x, self.W_Q, self.b_Q).transpose(1, 2)  # [batch, head, query, query_width]
         k = _heads(x, self.W_K, self.b_K).transpose(1, 2)
         v = _heads(x, self.W_V, self.b_V).transpose(1, 2)
         scores = (q @ k.transpose(-1, -2) * self.scale).masked_fill(blocked, -math.inf)
         pattern = self.pattern_site(scores)
-        if tap is not None:
-            pattern = tap(Site.PATTERN, layer, pattern)
+        if hook is not None:
+            pattern = hook(Site.PATTERN, layer, pattern)
         z = self.z_site((pattern @ v).transpose(1, 2))  # [batch, position, head, value_width]
-        if tap is not None:
-            z = tap(Site.Z, layer, z)
+        if hook is not None:
+            z = hook(Site.Z, layer, z)
         return self.write(z)
 
     def fast(self, x: Residual, blocked: Mask, *, read: int | None = None) -> Residual:
@@ -141,26 +141,13 @@ class Mlp(nn.Module):
         self.b_out = nn.Parameter(torch.zeros(width))
         self.neuron_site = _ACTIVATIONS[architecture.activation]()
 
-    def forward(self, x: Residual, layer: int, tap: Tap | None) -> Residual:
+    def forward(self, x: Residual, layer: int, hook: Hook | None) -> Residual:
         """What the MLP writes."""
         hidden = self.neuron_site(x @ self.W_in + self.b_in)
-        if tap is not None:
-            hidden = tap(Site.NEURON, layer, hidden)
+        if hook is not None:
+            hidden = hook(Site.NEURON, layer, hidden)
         out: Tensor = hidden @ self.W_out + self.b_out
         return out
-
-
-class RootMeanSquareNorm(nn.Module):
-    """x / √(mean x² + ε) · gain (Zhang & Sennrich 2019)."""
-
-    def __init__(self, width: int, epsilon: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-        self.epsilon = epsilon
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise the last axis."""
-        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.epsilon) * self.weight
 
 
 class Layer(nn.Module):
@@ -174,26 +161,26 @@ class Layer(nn.Module):
         self.mlp = Mlp(architecture, block) if architecture.mlp == "two_layer" else None
         self.norms = nn.ModuleDict({site: _norm(architecture) for site in architecture.norm_sites if site != "final"})
 
-    def forward(self, x: Residual, blocked: Mask, tap: Tap | None = None, *, fast: bool = False) -> Residual:
+    def forward(self, x: Residual, blocked: Mask, hook: Hook | None = None, *, fast: bool = False) -> Residual:
         """The residual stream after this block."""
         y = self.normed("attention_in", x)
-        a = self.attention.fast(y, blocked) if fast else self.attention(y, blocked, self.index, tap)
-        if tap is not None:
-            a = tap(Site.ATTENTION_OUT, self.index, a)
-        return self.mlp_half(self.add_attention(x, a), tap)
+        a = self.attention.fast(y, blocked) if fast else self.attention(y, blocked, self.index, hook)
+        if hook is not None:
+            a = hook(Site.ATTENTION_OUT, self.index, a)
+        return self.mlp_half(self.add_attention(x, a), hook)
 
     def add_attention(self, x: Residual, a: Residual) -> Residual:
         """The stream between the halves, from the stream ``x`` that entered and what attention writes."""
         return self.normed("attention_out", x + a if self.architecture.attention_residual else a)
 
-    def mlp_half(self, x: Residual, tap: Tap | None = None) -> Residual:
+    def mlp_half(self, x: Residual, hook: Hook | None = None) -> Residual:
         """The stream after this block, from the one between the halves."""
         if self.architecture.mlp == "none":
             return x
         h, x = self.mlp_input(x)
-        f = h if self.mlp is None else self.mlp(h, self.index, tap)
-        if tap is not None:
-            f = tap(Site.MLP_OUT, self.index, f)
+        f = h if self.mlp is None else self.mlp(h, self.index, hook)
+        if hook is not None:
+            f = hook(Site.MLP_OUT, self.index, f)
         return self.add_mlp(x, f)
 
     def mlp_input(self, x: Residual) -> tuple[Residual, Residual]:
@@ -217,7 +204,7 @@ class Layer(nn.Module):
 
 def _norm(architecture: Architecture) -> nn.Module:
     if architecture.norm == "rms":
-        return RootMeanSquareNorm(architecture.model_width, architecture.norm_epsilon)
+        return nn.RMSNorm(architecture.model_width, eps=architecture.norm_epsilon)
     return nn.LayerNorm(architecture.model_width, eps=architecture.norm_epsilon)
 
 
@@ -273,20 +260,22 @@ class CanonicalTransformer(nn.Module):
         """Where the weights are."""
         return self.b_U.device
 
-    def forward(self, tokens: Tokens, tap: Tap | None = None, *, fast: bool = False) -> Logits:
-        """Logits. ``tap`` sees and may replace every site; ``fast`` skips the sites (equal up to rounding)."""
+    def forward(self, tokens: Tokens, hook: Hook | None = None, *, fast: bool = False) -> Logits:
+        """Logits. ``hook`` sees and may replace every site; ``fast`` skips the sites (equal up to rounding)."""
         self.check_tokens(tokens)
         x = self.embed(tokens)
-        if tap is not None:
-            x = tap(Site.EMBEDDING, 0, x)
-        return self.run_from(x, self.blocked(tokens), 0, tap, fast=fast)
+        if hook is not None:
+            x = hook(Site.EMBEDDING, 0, x)
+        return self.run_from(x, self.blocked(tokens), 0, hook, fast=fast)
 
-    def run_from(self, x: Residual, blocked: Mask, layer: int, tap: Tap | None = None, *, fast: bool = False) -> Logits:
+    def run_from(
+        self, x: Residual, blocked: Mask, layer: int, hook: Hook | None = None, *, fast: bool = False
+    ) -> Logits:
         """Logits from the residual stream that enters ``layer``: earlier layers are not run again."""
         for index in range(layer, self.architecture.layers):
-            if tap is not None:
-                x = tap(Site.RESIDUAL, index, x)
-            x = self.layers[index](x, blocked, tap, fast=fast)
+            if hook is not None:
+                x = hook(Site.RESIDUAL, index, x)
+            x = self.layers[index](x, blocked, hook, fast=fast)
         return self.read(x)
 
     def read(self, x: Residual) -> Logits:

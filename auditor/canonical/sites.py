@@ -20,5 +20,5 @@ class Site(StrEnum):
     MLP_OUT = "mlp_out"  # [batch, position, model], what the MLP writes
 
 
-Tap = Callable[[Site, int, Tensor], Tensor]
-"""Called as ``tap(site, layer, tensor)`` at every site; returns the tensor to go on with. Must not edit in place."""
+Hook = Callable[[Site, int, Tensor], Tensor]
+"""Called as ``hook(site, layer, tensor)`` at every site; returns the tensor to go on with. Must not edit in place."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.twins.divergence import LAST_LAYER, ONLY_LAYER, attend_elsewhere
 from auditor.twins.distillation_data import why_not_taught
+from auditor.twins.divergence import LAST_LAYER, ONLY_LAYER, attend_elsewhere
 
 
 class AdversarialAttention(Equivalence):
@@ -35,19 +35,19 @@ class AdversarialAttention(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """The trained twin in float32; ``parameters["steps"]`` and ``["restarts"]`` set the effort."""
-        del evidence
+        del inputs
         layer = model.architecture.layers - 1
         twin, found = attend_elsewhere(
             model,
             (layer,),
-            pull=LAST_LAYER if layer else ONLY_LAYER,
+            wanted=LAST_LAYER if layer else ONLY_LAYER,
             parameters=parameters,
             generator=generator,
             progress=progress,

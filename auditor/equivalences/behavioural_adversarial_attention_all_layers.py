@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.twins.divergence import Pull, attend_elsewhere
 from auditor.twins.distillation_data import why_not_taught
+from auditor.twins.divergence import DivergenceTarget, attend_elsewhere
 
-PULL = Pull(target=0.6, weight=0.1)
+WANTED = DivergenceTarget(target=0.6, weight=0.1)
 """The first layer cannot go far: next to START a query has few keys to go to, and all that follows reads from it."""
 
 
@@ -41,16 +41,16 @@ class AdversarialAttentionAllLayers(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """The trained twin in float32; ``parameters["steps"]`` and ``["restarts"]`` set the effort."""
-        del evidence
+        del inputs
         layers = tuple(range(model.architecture.layers))
         twin, found = attend_elsewhere(
-            model, layers, parameters=parameters, generator=generator, progress=progress, pull=PULL
+            model, layers, parameters=parameters, generator=generator, progress=progress, wanted=WANTED
         )
         return Transformed(twin, parameters={"layers": list(layers), **found})

@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from auditor.measures.ablation.substitutes import mean
-from auditor.measures.ablation.sweep import head_effects
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.measures.ablation.substitutes import mean
+from auditor.measures.ablation.sweep import head_effects
 from auditor.records import Json, Kind
 from auditor.twins.distillation import Schedule, optimise, weights_from
+from auditor.twins.distillation_data import distillation_data, why_not_taught
 from auditor.twins.importance import MARGIN, Promotion
-from auditor.twins.distillation_data import lessons, why_not_taught
-from auditor.twins.restarts import Aim, best_of, restarts_of
+from auditor.twins.restarts import Objective, best_of, restarts_of
 
 STEPS = 1_500
 """Optimiser steps unless the plan says otherwise."""
@@ -61,14 +61,14 @@ class AdversarialImportance(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps, the restarts and how far from the last place."""
-        ranked_on = evidence.rows(slice(0, RANKED_ON))
+        ranked_on = inputs.rows(slice(0, RANKED_ON))
         before = _effects(model, ranked_on)
         rivals = np.argsort(before)[:-1]
         target = int(rivals[int(parameters.get("from_last", 0)) % len(rivals)])
@@ -81,7 +81,7 @@ class AdversarialImportance(Equivalence):
                 student,
                 weights_from(student, 0),
                 Promotion(student, target, model.task.max_length),
-                lessons(teacher, generator, first_layer=0),
+                distillation_data(teacher, generator, first_layer=0),
                 weight=WEIGHT,
                 schedule=schedule,
                 generator=generator,
@@ -89,10 +89,10 @@ class AdversarialImportance(Equivalence):
             )
             return student
 
-        def judge(twin: CanonicalTransformer, search: Evidence) -> Aim:
+        def judge(twin: CanonicalTransformer, search: InputBatch) -> Objective:
             effects = _effects(twin, search.rows(slice(0, RANKED_ON)))
             lead = float(effects[target] / max(np.delete(effects, target).max(), 1e-12))
-            return Aim(bool(np.isfinite(effects).all()) and lead > 1, {"lead": lead})
+            return Objective(bool(np.isfinite(effects).all()) and lead > 1, {"lead": lead})
 
         best = best_of(
             make, model, restarts=restarts_of(parameters), generator=generator, progress=progress, judge=judge
@@ -109,9 +109,9 @@ class AdversarialImportance(Equivalence):
         return Transformed(best.model, parameters=report)
 
 
-def _effects(model: CanonicalTransformer, evidence: Evidence) -> np.ndarray:
-    """Effect of mean ablation of each head, nats per covered token, [head]."""
-    effects: np.ndarray = head_effects(model, evidence, mean(model, evidence, Site.Z)).mean(axis=0)
+def _effects(model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
+    """Effect of mean ablation of each head, nats per scored token, [head]."""
+    effects: np.ndarray = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0)
     return effects
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
@@ -69,7 +69,7 @@ class BalancedReconstruction(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
@@ -83,7 +83,7 @@ class BalancedReconstruction(Equivalence):
             progress(number / len(SPREADS), f"factors with a spread of {spread:g} nats")
             for _ in range(DRAWS):
                 twin = _twin(model, layer, spread, generator)
-                moved = _total_variation(model, twin, evidence)
+                moved = _total_variation(model, twin, inputs)
                 if best is None or moved > best[0]:
                     best = (moved, spread, twin)
         moved, spread, twin = best or (0.0, 0.0, model.clone())
@@ -164,14 +164,14 @@ def _twin(
 
 
 @torch.no_grad()
-def _total_variation(model: CanonicalTransformer, twin: CanonicalTransformer, evidence: Evidence) -> float:
+def _total_variation(model: CanonicalTransformer, twin: CanonicalTransformer, inputs: InputBatch) -> float:
     """Mean distance of the first layer's attention rows, over the queries that have a choice; 1: disjoint."""
     total, queries = 0.0, 0
-    for _, part in evidence.batches():
+    for _, part in inputs.batches():
         ours, theirs = (
             run_with_cache(m, part.tokens, sites=(Site.PATTERN,))[1][Site.PATTERN, 0] for m in (model, twin)
         )
-        has_choice = part.real.clone()
+        has_choice = part.not_padding.clone()
         has_choice[:, 0] = False
         rows = 0.5 * (ours - theirs).abs().sum(-1)[:, 0]
         total, queries = total + float(rows[has_choice].sum()), queries + int(has_choice.sum())

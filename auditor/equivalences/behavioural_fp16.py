@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
@@ -35,14 +35,14 @@ class Fp16(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """The rounded model; ``parameters["changed"]`` is the share of weights that are not float16 numbers."""
-        del evidence, generator, parameters, progress
+        del inputs, generator, parameters, progress
         twin = model.clone()
         changed, total = 0, 0
         for weight in twin.parameters():

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence
-from auditor.twins.matching import match
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.errors import ConfigurationError
 from auditor.records import Json, Kind
 from auditor.training.fit import DEFAULT, Schedule, check_trainable, train
 from auditor.twins.fresh_start import fresh_start, new_seed
+from auditor.twins.matching import match
 
 
 class FreshSeed(Equivalence):
@@ -41,7 +41,7 @@ class FreshSeed(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
@@ -54,7 +54,7 @@ class FreshSeed(Equivalence):
         schedule = Schedule(steps=int(parameters.get("steps", DEFAULT.steps)))
         twin = fresh_start(model, generator)
         accuracy = _train(twin, schedule, new_seed(generator), progress)
-        found = match(model, twin, evidence)
+        found = match(model, twin, inputs)
         return Transformed(twin, found.relabelling, {"steps": schedule.steps, "accuracy": accuracy, **found.to_json()})
 
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
-from auditor.twins.matching import match
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
 from auditor.twins.distillation import Schedule
+from auditor.twins.distillation_data import distillation_data, teach, why_not_taught
 from auditor.twins.fresh_start import fresh_start
-from auditor.twins.distillation_data import lessons, teach, why_not_taught
+from auditor.twins.matching import match
 from auditor.twins.restarts import best_of, restarts_of
 
 STEPS = 3_000
@@ -45,7 +45,7 @@ class FreshSeedDistilled(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
@@ -57,11 +57,11 @@ class FreshSeedDistilled(Equivalence):
 
         def make(_number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:
             student = fresh_start(teacher, generator)
-            pools = lessons(teacher, generator, first_layer=0)
+            pools = distillation_data(teacher, generator, first_layer=0)
             teach(student, pools, schedule=schedule, generator=generator, progress=progress)
             return student
 
         best = best_of(make, model, restarts=restarts_of(parameters), generator=generator, progress=progress)
-        found = match(model, best.model, evidence)
+        found = match(model, best.model, inputs)
         report = {"steps": schedule.steps, **found.to_json(), **best.to_json()}
         return Transformed(best.model, found.relabelling, report)

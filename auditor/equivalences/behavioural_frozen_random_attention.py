@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import Attention, CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.twins.fixed_attention import STEPS, with_fixed_attention
 from auditor.twins.distillation_data import why_not_taught
+from auditor.twins.fixed_attention import STEPS, with_fixed_attention
 
 SCALE = 1.0
 """Size of the random weights of the first attempt, in those of an untrained model: N(0, 1/width)."""
@@ -40,14 +40,14 @@ class FrozenRandomAttention(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps and restarts."""
-        del evidence
+        del inputs
         best = with_fixed_attention(model, _randomise, parameters=parameters, generator=generator, progress=progress)
         report = {
             "layer": model.architecture.layers - 1,

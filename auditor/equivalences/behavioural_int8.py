@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
@@ -53,7 +53,7 @@ class Int8(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
@@ -62,7 +62,7 @@ class Int8(Equivalence):
         """The rounded model; ``parameters["largest_relative_error"]`` is the largest change over its matrix's largest
         weight.
         """
-        del evidence, generator, parameters, progress
+        del inputs, generator, parameters, progress
         twin, largest = model.clone(), 0.0
         for name, weight in twin.named_parameters():
             axes = SUMMED_OVER.get(name.rsplit(".", 1)[-1])

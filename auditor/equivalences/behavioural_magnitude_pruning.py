@@ -12,13 +12,13 @@ from torch import Tensor
 
 from auditor.behaviour.certificate import LONGER_SEQUENCES, certify_behavioural
 from auditor.behaviour.evaluation import certificate_lengths
-from auditor.behaviour.input_batch import Evidence, Rewritten, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
 from auditor.twins.distillation import Schedule, distil
-from auditor.twins.distillation_data import lessons, why_not_taught
-from auditor.twins.restarts import Aim, Attempt
+from auditor.twins.distillation_data import distillation_data, why_not_taught
+from auditor.twins.restarts import Attempt, Objective
 
 PRUNED = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U")
 """Matrices that are pruned, each to the same sparsity; tables, biases and norms stay."""
@@ -61,14 +61,14 @@ class MagnitudePruning(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """The sparsest twin that passed; ``parameters`` report its sparsity, with and without training."""
-        del evidence
+        del inputs
         steps = 0 if why_not_taught(model) else int(parameters.get("steps", STEPS))
         teacher, passes = model.clone(dtype=torch.float32), _judge(model, generator)
         untrained = _bisected(lambda sparsity: passes(_pruned(teacher, sparsity)), 0.0, 1.0, HALVINGS)
@@ -98,13 +98,13 @@ Passes = Callable[[CanonicalTransformer], bool]
 def _judge(model: CanonicalTransformer, generator: np.random.Generator) -> Passes:
     """Whether a twin would pass its certificate with room to spare, on sequences drawn for the search alone."""
     lengths = certificate_lengths(model)
-    search = draw_evidence(model.task, SEARCH, generator)
-    longer = None if lengths is None else draw_evidence(model.task, LONGER_SEQUENCES, generator, lengths=lengths)
+    search = draw_inputs(model.task, SEARCH, generator)
+    longer = None if lengths is None else draw_inputs(model.task, LONGER_SEQUENCES, generator, lengths=lengths)
     ours = model.clone(dtype=torch.float32)
     given, beyond = Rewritten(search, search), None if longer is None else Rewritten(longer, longer)
 
     def passes(twin: CanonicalTransformer) -> bool:
-        return Attempt(certify_behavioural(ours, twin, given, beyond, generator=generator), Aim()).is_comfortable
+        return Attempt(certify_behavioural(ours, twin, given, beyond, generator=generator), Objective()).is_comfortable
 
     return passes
 
@@ -140,7 +140,7 @@ def _sparser(
     progress: Progress,
 ) -> _Sparse:
     """Bisect on above the best so far, with the kept weights trained at each sparsity."""
-    pools = lessons(teacher, generator, first_layer=0)
+    pools = distillation_data(teacher, generator, first_layer=0)
     high, rounds = 1.0, min(ROUNDS, steps)
     for number in range(rounds):
         sparsity = (best.sparsity + high) / 2

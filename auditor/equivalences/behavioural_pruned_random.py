@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.symmetries.random_pruning import Kept, parallel_sums, two_layer_linear
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
+from auditor.symmetries.random_pruning import Kept, parallel_sums, two_layer_linear
 from auditor.twins.restarts import best_of
 
 SAMPLES = (12, 16, 20)
@@ -54,14 +54,14 @@ class PrunedRandom(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """The pruned network; the parameters report its widths, n, and the share of random numbers kept."""
-        del evidence, parameters
+        del inputs, parameters
         kept: dict[int, Kept] = {}
 
         def attempt(number: int, own: np.random.Generator, report: Progress) -> CanonicalTransformer:

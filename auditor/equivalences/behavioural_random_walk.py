@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
-from auditor.twins.matching import match
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
 from auditor.twins.distillation import Schedule
-from auditor.twins.distillation_data import lessons, teach, why_not_taught
+from auditor.twins.distillation_data import distillation_data, teach, why_not_taught
+from auditor.twins.matching import match
 from auditor.twins.restarts import best_of, restarts_of
 
 STEPS = 2_000
@@ -53,7 +53,7 @@ class RandomWalk(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
@@ -66,7 +66,7 @@ class RandomWalk(Equivalence):
 
         def make(_number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:
             student = teacher.clone()
-            pools = lessons(teacher, generator, first_layer=0)
+            pools = distillation_data(teacher, generator, first_layer=0)
             for number in range(ROUNDS):
                 _perturb(student, generator)
                 told = _part(progress, number)
@@ -75,7 +75,7 @@ class RandomWalk(Equivalence):
 
         best = best_of(make, model, restarts=restarts_of(parameters), generator=generator, progress=progress)
         report = {"steps": steps, "rounds": ROUNDS, "noise": NOISE, "relative_distance": _distance(teacher, best.model)}
-        found = match(model, best.model, evidence)
+        found = match(model, best.model, inputs)
         return Transformed(best.model, found.relabelling, {**report, **found.to_json(), **best.to_json()})
 
 

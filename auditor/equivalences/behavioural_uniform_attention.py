@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import Attention, CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
-from auditor.twins.fixed_attention import STEPS, with_fixed_attention
 from auditor.twins.distillation_data import why_not_taught
+from auditor.twins.fixed_attention import STEPS, with_fixed_attention
 
 
 class UniformAttention(Equivalence):
@@ -35,14 +35,14 @@ class UniformAttention(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps and restarts."""
-        del evidence
+        del inputs
         best = with_fixed_attention(model, _flatten, parameters=parameters, generator=generator, progress=progress)
         report = {"layer": model.architecture.layers - 1, "steps": int(parameters.get("steps", STEPS))}
         return Transformed(best.model, parameters={**report, **best.to_json()})

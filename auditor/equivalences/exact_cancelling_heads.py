@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.symmetries.widening import extended, random_like, widened
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind, Relabelling
+from auditor.symmetries.widening import extended, random_like, widened
 
 
 class CancellingHeads(Equivalence):
@@ -37,14 +37,14 @@ class CancellingHeads(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random pair per layer, as large as the layer's own heads; it stands for nothing."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         counts = [block.heads for block in model.architecture.blocks]
         twin = widened(model, heads=[2] * len(counts))
         for old, new in zip(model.attentions, twin.attentions, strict=True):

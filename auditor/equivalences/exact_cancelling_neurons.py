@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.widening import extended, random_like, widened
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind, Relabelling
+from auditor.symmetries.widening import extended, random_like, widened
 
 PAIRS = 2
 """Pairs added to each layer."""
@@ -36,14 +36,14 @@ class CancellingNeurons(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """Random pairs, as large as the layer's own neurons; they stand for nothing."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         counts = [block.neurons for block in model.architecture.blocks]
         twin = widened(model, neurons=[2 * PAIRS] * len(counts))
         for old, mlp, count in zip(model.mlps, twin.mlps, counts, strict=True):

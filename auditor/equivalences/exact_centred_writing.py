@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
-from auditor.symmetries.mean_blind_writers import Writer, mean_blind_writers
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
+from auditor.symmetries.mean_blind_writers import Writer, mean_blind_writers
 
 CENTRED = 1e-6
 """A table is centred when its row means are below this share of its root mean square: what float32 leaves."""
@@ -53,14 +53,14 @@ class CentredWriting(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """The centred model; ``parameters["centred"]`` names the writers."""
-        del evidence, generator, parameters, progress
+        del inputs, generator, parameters, progress
         twin = model.clone()
         writers = mean_blind_writers(twin)
         for writer in writers:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
@@ -45,14 +45,14 @@ class EmbeddingTrade(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random c, a few times as long as a token vector."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         twin = model.clone()
         size = SIZE * max(float(twin.W_E.square().mean().sqrt()), FLOOR)
         constant = torch.from_numpy(generator.normal(0.0, size, size=model.architecture.model_width)).to(twin.W_E)

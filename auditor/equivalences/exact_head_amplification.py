@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from auditor.measures.ablation.sweep import head_ablation_effects
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.widening import extended, share_with_last, widened
 from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.measures.ablation.sweep import head_ablation_effects
 from auditor.records import Component, Json, Kind, Relabelling
+from auditor.symmetries.widening import extended, share_with_last, widened
 
 SURPLUSES = (1.0, 3.0, 10.0, 30.0, 100.0)
 """β tried in turn until the target leads, each times a random number from 1 to 2."""
@@ -50,7 +50,7 @@ class HeadAmplification(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
@@ -59,7 +59,7 @@ class HeadAmplification(Equivalence):
         """The twin of the smallest surplus that puts the target on top, else of the largest."""
         scale = float(generator.uniform(1.0, 2.0))
         target = next(head for head in model.architecture.heads if head.label == parameters["target"])
-        searched = evidence.rows(slice(0, min(SEARCH_SEQUENCES, len(evidence))))
+        searched = inputs.rows(slice(0, min(SEARCH_SEQUENCES, len(inputs))))
         counts = [block.heads for block in model.architecture.blocks]
         copies = [[(target.head or 0,)] if layer == target.layer else [] for layer in range(len(counts))]
         for index, tried in enumerate(SURPLUSES):
@@ -79,10 +79,10 @@ def _amplified(model: CanonicalTransformer, target: Component, surplus: float) -
     return twin
 
 
-def _leads(twin: CanonicalTransformer, target: Component, evidence: Evidence) -> bool:
+def _leads(twin: CanonicalTransformer, target: Component, inputs: InputBatch) -> bool:
     """Whether zero ablation of the target moves the outputs more than that of any other head of the original."""
     heads = twin.architecture.heads
     copy = Component(target.layer, head=twin.architecture.blocks[target.layer].heads - 1)
     zeros = {head: torch.zeros((), dtype=twin.dtype) for head in heads if head != copy}
-    effects = dict(zip(zeros, head_ablation_effects(twin, evidence, zeros).mean(axis=0), strict=True))
+    effects = dict(zip(zeros, head_ablation_effects(twin, inputs, zeros).mean(axis=0), strict=True))
     return bool(effects[target] >= max(effects.values()))

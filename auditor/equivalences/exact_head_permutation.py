@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind, Relabelling
@@ -36,14 +36,14 @@ class HeadPermutation(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random order per layer that moves at least one head wherever there are two."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         twin, moves, orders, first = model.clone(), [], [], 0
         for attention in twin.attentions:
             heads = len(attention.b_Q)

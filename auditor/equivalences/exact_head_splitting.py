@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.widening import extended, share_with_last, widened
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind, Relabelling
+from auditor.symmetries.widening import extended, share_with_last, widened
 
 SHARES = (0.3, 0.7)
 """Range of the share that the old head keeps: both parts then write visibly less."""
@@ -39,14 +39,14 @@ class HeadSplitting(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random head per layer and a random share; both parts stand for it."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         counts = [block.heads for block in model.architecture.blocks]
         twin = widened(model, heads=[1] * len(counts))
         split, shares = [int(generator.integers(count)) for count in counts], []

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
@@ -39,14 +39,14 @@ class KeyBiasShift(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random c per head, a few times as long as its keys."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         twin = model.clone()
         for attention in twin.attentions:
             size = attention.W_K.square().sum(0).mean(-1).sqrt().clamp_min(FLOOR)  # [head]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Compared, Json, Kind
@@ -43,14 +43,14 @@ class LogitShift(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random r and c."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         twin = model.clone()
         twin.b_U.add_(float(generator.normal(0.0, SIZE)))
         if twin.W_U is not None:

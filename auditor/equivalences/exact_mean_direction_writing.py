@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
-from auditor.symmetries.mean_blind_writers import mean_blind_writers
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
+from auditor.symmetries.mean_blind_writers import mean_blind_writers
 
 SIZE = 2.0
 """Standard deviation of the multiples, in root mean squares of the writer's tables."""
@@ -46,14 +46,14 @@ class MeanDirectionWriting(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random multiple for each row of each table; ``parameters["writers"]`` names the writers."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         twin = model.clone()
         writers = mean_blind_writers(twin)
         for writer in writers:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.widening import extended, widened
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind, Relabelling
+from auditor.symmetries.widening import extended, widened
 
 LEAD = 10.0
 """The amplified neuron writes this many times what the largest other one writes."""
@@ -40,14 +40,14 @@ class NeuronAmplification(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random neuron per layer; it and its copy both stand for it."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         counts = [block.neurons for block in model.architecture.blocks]
         targets = [int(generator.integers(count)) for count in counts]
         twin, surpluses = widened(model, neurons=[1] * len(counts)), []

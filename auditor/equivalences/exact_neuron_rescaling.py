@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
@@ -39,14 +39,14 @@ class NeuronRescaling(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A log-normal s per neuron. Neurons keep their places; their activations are s times what they were."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         twin = model.clone()
         for mlp in twin.mlps:
             scale = torch.from_numpy(np.exp(generator.normal(0.0, SPREAD, size=len(mlp.b_in)))).to(mlp.b_in)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.widening import extended, widened
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind, Relabelling
+from auditor.symmetries.widening import extended, widened
 
 SHARE = 4
 """One neuron in so many is split, at least one per layer."""
@@ -36,14 +36,14 @@ class NeuronSplitting(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """Random neurons and random shares α between −1 and 2; each copy stands for its neuron."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         counts = [block.neurons for block in model.architecture.blocks]
         split = [generator.permutation(count)[: max(1, count // SHARE)] for count in counts]
         twin = widened(model, neurons=[len(chosen) for chosen in split])

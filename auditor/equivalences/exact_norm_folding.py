@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.norm_readers import fold_norms, norm_readings
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
+from auditor.symmetries.norm_readers import fold_norms, norm_readings
 
 
 class NormFolding(Equivalence):
@@ -49,13 +49,13 @@ class NormFolding(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """The folded model; ``parameters["folded"]`` names the norms."""
-        del evidence, generator, parameters, progress
+        del inputs, generator, parameters, progress
         twin = model.clone()
         return Transformed(twin, parameters={"folded": list(fold_norms(norm_readings(twin)))})

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.norm_readers import LinearMap, NormReading, norm_readings
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
+from auditor.symmetries.norm_readers import LinearMap, NormReading, norm_readings
 
 SIZE = 2.0
 """Size of the shift per output, in root mean squares of the map's weights."""
@@ -49,14 +49,14 @@ class NormNullShift(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random r per map; ``parameters["norms"]`` names the norms."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         twin = model.clone()
         readings = _shiftable(twin)
         for reading in readings:

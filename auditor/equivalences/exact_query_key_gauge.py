@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
-from auditor.symmetries.gauges import random_invertible
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
+from auditor.symmetries.gauges import random_invertible
 
 
 class QueryKeyGauge(Equivalence):
@@ -34,14 +34,14 @@ class QueryKeyGauge(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random A ∈ GL(d_k) per head, well conditioned."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         twin = model.clone()
         for attention in twin.attentions:
             for head in range(attention.b_Q.shape[0]):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, equivalences, silent
 from auditor.records import Compared, Json, Kind, Relabelling
@@ -39,7 +39,7 @@ class RandomComposition(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
@@ -47,7 +47,7 @@ class RandomComposition(Equivalence):
     ) -> Transformed:
         """The last model of the chain; ``parameters["moves"]`` names its steps in order."""
         del parameters
-        moves, shown = _moves(self), evidence.rows(slice(0, min(SEQUENCES, len(evidence))))
+        moves, shown = _moves(self), inputs.rows(slice(0, min(SEQUENCES, len(inputs))))
         twin, relabelling, steps = model.clone(), Relabelling(), []
         for done, name in enumerate(generator.permutation(sorted(moves)).tolist()):
             progress(done / len(moves), name)

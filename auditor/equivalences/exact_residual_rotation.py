@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from auditor.behaviour.input_batch import Evidence
-from auditor.symmetries.gauges import orthogonal_complement, random_rotation
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.symmetries.norm_readers import NormReading, fold_norms, norm_readings
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
+from auditor.symmetries.gauges import orthogonal_complement, random_rotation
+from auditor.symmetries.norm_readers import NormReading, fold_norms, norm_readings
 
 
 class ResidualRotation(Equivalence):
@@ -50,14 +50,14 @@ class ResidualRotation(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random R; ``parameters["folded"]`` names the norms that were folded for it."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         twin = model.clone()
         readings = norm_readings(twin)
         folded = fold_norms(readings)

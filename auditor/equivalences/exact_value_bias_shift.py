@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.measures.ablation.sweep import head_ablation_effects, replacement_effects
 from auditor.behaviour.effects import mean_head_outputs
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.measures.ablation.sweep import head_ablation_effects, replacement_effects
 from auditor.records import Component, Json, Kind
 
 SCALES = (0.0, 1.0, 3.0, 10.0, 30.0)
@@ -57,7 +57,7 @@ class ValueBiasShift(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
@@ -66,13 +66,13 @@ class ValueBiasShift(Equivalence):
         """The shifted model; ``parameters`` report whether the worst case put its target on top."""
         twin = model.clone()
         if parameters.get("shift") != "worst_case":
-            spread = _spread(model, evidence.rows(slice(0, min(SEARCH_SEQUENCES, len(evidence)))))
+            spread = _spread(model, inputs.rows(slice(0, min(SEARCH_SEQUENCES, len(inputs)))))
             for head in model.architecture.heads:
                 direction = torch.from_numpy(generator.normal(size=spread[head].shape)).to(spread[head])
                 _shift(twin, head, spread[head] * direction)
             return Transformed(twin, parameters={"shift": "random"})
         target = next(head for head in model.architecture.heads if head.label == parameters["target"])
-        found = _search(model, evidence.rows(slice(0, min(SEARCH_SEQUENCES, len(evidence)))), target, progress)
+        found = _search(model, inputs.rows(slice(0, min(SEARCH_SEQUENCES, len(inputs)))), target, progress)
         for head, shift in found.shifts.items():
             _shift(twin, head, shift)
         report = {"zero_ablation_effects": found.effects, "target_on_top": found.on_top}
@@ -86,8 +86,8 @@ class _WorstCase:
     on_top: bool
 
 
-def _search(model: CanonicalTransformer, evidence: Evidence, target: Component, progress: Progress) -> _WorstCase:
-    means, spread = mean_head_outputs(model, evidence), _spread(model, evidence)
+def _search(model: CanonicalTransformer, inputs: InputBatch, target: Component, progress: Progress) -> _WorstCase:
+    means, spread = mean_head_outputs(model, inputs), _spread(model, inputs)
     centred = {head: -mean for head, mean in means.items()}
     candidates = [
         centred[target] + scale * spread[target].norm() * direction
@@ -96,9 +96,9 @@ def _search(model: CanonicalTransformer, evidence: Evidence, target: Component, 
     ]
     progress(0.0, f"searching the shift that puts {target.label} on top")
     # zeroing the shifted z is replacing the old z by −c
-    found = replacement_effects(model, evidence, target, [-shift for shift in candidates]).mean(axis=0)
+    found = replacement_effects(model, inputs, target, [-shift for shift in candidates]).mean(axis=0)
     shifts = {**centred, target: candidates[int(np.argmax(found))]}
-    effects = head_ablation_effects(model, evidence, {head: -shift for head, shift in shifts.items()}).mean(axis=0)
+    effects = head_ablation_effects(model, inputs, {head: -shift for head, shift in shifts.items()}).mean(axis=0)
     named = {head.label: float(effect) for head, effect in zip(shifts, effects, strict=True)}
     others = [effect for label, effect in named.items() if label != target.label]
     return _WorstCase(shifts, named, named[target.label] > max(others))
@@ -111,10 +111,10 @@ def _directions(model: CanonicalTransformer, head: Component) -> list[Tensor]:
     return [*leading, *(-leading)]
 
 
-def _spread(model: CanonicalTransformer, evidence: Evidence) -> dict[Component, Tensor]:
+def _spread(model: CanonicalTransformer, inputs: InputBatch) -> dict[Component, Tensor]:
     """Size of each head's mean output plus its values' bias scale, per feature: a natural length for a shift."""
     spread = {}
-    for head, mean in mean_head_outputs(model, evidence).items():
+    for head, mean in mean_head_outputs(model, inputs).items():
         size = mean.norm() / mean.numel() ** 0.5
         spread[head] = torch.full_like(mean, max(float(size), 0.1))
     return spread

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
-from auditor.symmetries.gauges import random_invertible
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
+from auditor.symmetries.gauges import random_invertible
 
 
 class ValueOutputGauge(Equivalence):
@@ -33,14 +33,14 @@ class ValueOutputGauge(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """A random B ∈ GL(d_v) per head, well conditioned."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         twin = model.clone()
         for attention in twin.attentions:
             W_O, _ = attention.output

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
@@ -45,14 +45,14 @@ class BracketRelabelling(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
         progress: Progress = silent,
     ) -> Transformed:
         """The twin under a random permutation that is not the identity."""
-        del evidence, parameters, progress
+        del inputs, parameters, progress
         types = _permutation(model.task.language.types, generator)
         tokens = _token_permutation(model.task.language, types)
         twin = model.clone()

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence, Rewritten
-from auditor.twins.rewriting import Proposal, Row, rewrite, share_rewritten, why_not_rewritten
+from auditor.behaviour.input_batch import InputBatch, Rewritten
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.records import Json, Kind
+from auditor.twins.rewriting import Proposal, Row, rewrite, share_rewritten, why_not_rewritten
 
 MOST_PAIRS = 3
 """Pairs taken out at once: the longest balanced string that is removed."""
@@ -38,7 +38,7 @@ class PairRemoval(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
@@ -46,12 +46,12 @@ class PairRemoval(Equivalence):
     ) -> Transformed:
         """The model itself: only its inputs are other ones; ``parameters["rewritten"]`` is the share of them."""
         del generator, parameters, progress
-        share = share_rewritten(model, evidence, _remove)
+        share = share_rewritten(model, inputs, _remove)
         return Transformed(model.clone(), parameters={"most_pairs": MOST_PAIRS, "rewritten": share})
 
-    def rewrite(self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator) -> Rewritten:
+    def rewrite(self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator) -> Rewritten:
         """Every sequence without one of its balanced strings, where one may go."""
-        return rewrite(model, evidence, _remove, generator)
+        return rewrite(model, inputs, _remove, generator)
 
 
 def _remove(row: Row, generator: np.random.Generator) -> Proposal | None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence, Rewritten
-from auditor.twins.rewriting import Proposal, Row, rewrite, share_rewritten, why_not_rewritten
+from auditor.behaviour.input_batch import InputBatch, Rewritten
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, silent
 from auditor.language.pumping import balanced_string
 from auditor.records import Json, Kind
+from auditor.twins.rewriting import Proposal, Row, rewrite, share_rewritten, why_not_rewritten
 
 MOST_PAIRS = 3
 """Pairs inserted at once: enough to move what follows, few enough to stay within the training lengths."""
@@ -40,7 +40,7 @@ class Pumping(Equivalence):
     def transform(
         self,
         model: CanonicalTransformer,
-        evidence: Evidence,
+        inputs: InputBatch,
         generator: np.random.Generator,
         *,
         parameters: Mapping[str, Json],
@@ -48,12 +48,12 @@ class Pumping(Equivalence):
     ) -> Transformed:
         """The model itself: only its inputs are other ones; ``parameters["rewritten"]`` is the share of them."""
         del generator, parameters, progress
-        share = share_rewritten(model, evidence, _insert)
+        share = share_rewritten(model, inputs, _insert)
         return Transformed(model.clone(), parameters={"most_pairs": MOST_PAIRS, "rewritten": share})
 
-    def rewrite(self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator) -> Rewritten:
+    def rewrite(self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator) -> Rewritten:
         """Every sequence with a balanced string inserted, where one fits."""
-        return rewrite(model, evidence, _insert, generator)
+        return rewrite(model, inputs, _insert, generator)
 
 
 def _insert(row: Row, generator: np.random.Generator) -> Proposal | None:

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditor.errors import AuditorError, WitnessError
 from auditor.checkpoints.intake.file_checks import read_plain_file
+from auditor.errors import AuditorError, WitnessError
 from auditor.records import Json
 
 SUMS_FILE = "SHA256SUMS"

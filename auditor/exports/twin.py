@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditor.canonical.model import CanonicalTransformer
+from auditor.checkpoints.intake.detection import load
 from auditor.checkpoints.native_file import native_bytes
 from auditor.contracts import Progress, silent
 from auditor.errors import PlanError, WitnessError
-from auditor.checkpoints.intake.detection import load
+from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
 from auditor.pipeline import Built, certify, equivalence_of, make
 from auditor.plans.plan import Plan, VariantRequest, foreign_plan
 from auditor.provenance import versions
 from auditor.records import Certificate, Json, Kind, Variant
-from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
 
 SCHEMA = "dyck-audit/twin/1"
 ORIGINAL_FILE, TWIN_FILE, README_FILE = "original.safetensors", "twin.safetensors", "README.txt"

@@ -17,16 +17,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor.canonical.model import CanonicalTransformer
+from auditor.checkpoints.intake.detection import load
 from auditor.checkpoints.native_file import native_bytes
 from auditor.contracts import Progress, methods, silent
 from auditor.errors import WitnessError
-from auditor.checkpoints.intake.detection import load
+from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
+from auditor.exports.twin import ORIGINAL_FILE, README_FILE, TWIN_FILE, same_function, sameness_text
 from auditor.pipeline import measure, statistics_of
 from auditor.plans.plan import Plan, foreign_plan
 from auditor.provenance import versions
 from auditor.records import (
-    AGAIN,
     ORIGINAL,
+    RERUN,
     AuditReport,
     Finding,
     Json,
@@ -34,9 +36,7 @@ from auditor.records import (
     VariantState,
     Verdict,
 )
-from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
 from auditor.verdicts.verdict import findings_of
-from auditor.exports.twin import ORIGINAL_FILE, README_FILE, TWIN_FILE, same_function, sameness_text
 
 SCHEMA = "dyck-audit/witness/1"
 FACTS_FILE = "witness.json"
@@ -130,7 +130,7 @@ def _same_finding(
     if name not in methods():
         raise WitnessError(f"unknown method {name!r}", action="verify with the version named in witness.json")
     scores = {}
-    again = [(AGAIN, original)] if methods()[name].draws_at_random else []
+    again = [(RERUN, original)] if methods()[name].draws_at_random else []
     for key, model in ((ORIGINAL, original), *again, (variant.key, twin)):
         found = measure(model, plan, seed, name, variant=key)
         if isinstance(found, str):

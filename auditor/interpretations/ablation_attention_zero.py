@@ -7,18 +7,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.ablation.substitutes import zero
-from auditor.measures.ablation.sweep import Ablation, sweep
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod
+from auditor.measures.ablation.substitutes import zero
+from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
 
 
 class AttentionZeroAblation(InterpretationMethod):
-    """KL(untouched ‖ ablated) when the output of an attention layer is set to zero, mean over the covered outputs.
+    """KL(untouched ‖ ablated) when the output of an attention layer is set to zero, mean over the scored outputs.
 
     The output is what the layer writes, biases included: no gauge inside the layer moves this zero.
     """
@@ -34,10 +34,10 @@ class AttentionZeroAblation(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = whole_scores()
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, part]."""
         del generator
         parts = tuple(Component(layer, part="attention") for layer in range(model.architecture.layers))
-        (effects,) = sweep(model, evidence, [Ablation(parts, Site.ATTENTION_OUT, zero(model))])
+        (effects,) = sweep(model, inputs, [Ablation(parts, Site.ATTENTION_OUT, zero(model))])
         return Interpretation(self.name, ("sequence", "part"), parts, effects)

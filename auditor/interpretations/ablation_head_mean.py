@@ -7,18 +7,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.ablation.substitutes import mean
-from auditor.measures.ablation.sweep import head_effects
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod
+from auditor.measures.ablation.substitutes import mean
+from auditor.measures.ablation.sweep import head_effects
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
 
 class HeadMeanAblation(InterpretationMethod):
-    """KL(untouched ‖ ablated) when a head's z is set to its mean over all positions of the evidence.
+    """KL(untouched ‖ ablated) when a head's z is set to its mean over all positions of the inputs.
 
     Equals zero ablation in the canonical gauge where E[z] = 0.
     """
@@ -35,9 +35,9 @@ class HeadMeanAblation(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = head_scores()
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        effects = head_effects(model, evidence, mean(model, evidence, Site.Z))
+        effects = head_effects(model, inputs, mean(model, inputs, Site.Z))
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

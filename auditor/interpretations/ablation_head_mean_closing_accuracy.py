@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.ablation.effects import EFFECTS
-from auditor.measures.ablation.substitutes import mean
-from auditor.measures.ablation.sweep import head_effects
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod
+from auditor.measures.ablation.effects import EFFECTS
+from auditor.measures.ablation.substitutes import mean
+from auditor.measures.ablation.sweep import head_effects
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
@@ -41,9 +41,9 @@ class HeadMeanAblationClosingAccuracy(InterpretationMethod):
         return EFFECT.not_applicable(model)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        effects = head_effects(model, evidence, mean(model, evidence, Site.Z), EFFECT)
+        effects = head_effects(model, inputs, mean(model, inputs, Site.Z), EFFECT)
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.ablation.substitutes import mean_per_position
-from auditor.measures.ablation.sweep import head_effects
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod
+from auditor.measures.ablation.substitutes import mean_per_position
+from auditor.measures.ablation.sweep import head_effects
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
@@ -36,9 +36,9 @@ class HeadPositionMeanAblation(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = head_scores()
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        effects = head_effects(model, evidence, mean_per_position(model, evidence, Site.Z))
+        effects = head_effects(model, inputs, mean_per_position(model, inputs, Site.Z))
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

@@ -7,17 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.ablation.optimal import optimal
-from auditor.measures.ablation.sweep import head_effects
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.ablation.optimal import optimal
+from auditor.measures.ablation.sweep import head_effects
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
 
 class HeadOptimalAblation(InterpretationMethod):
-    """KL(untouched ‖ ablated) when a head's z is set to the constant with the smallest mean KL over the evidence.
+    """KL(untouched ‖ ablated) when a head's z is set to the constant with the smallest mean KL over the sequences.
 
     At most what the mean costs, and blind to where the value bias puts the zero. The minimum is the one that a search
     from the mean reaches, among the constants that the head's own outputs span. It is fitted on sequences that are
@@ -35,9 +35,9 @@ class HeadOptimalAblation(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = head_scores()
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        effects = head_effects(model, evidence, optimal(model, evidence))
+        effects = head_effects(model, inputs, optimal(model, inputs))
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.ablation.substitutes import resampled
-from auditor.measures.ablation.sweep import Ablation, sweep
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod
+from auditor.measures.ablation.substitutes import resampled
+from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
@@ -21,7 +21,7 @@ DRAWS = 4
 
 
 class HeadResampleAblation(InterpretationMethod):
-    """KL(untouched ‖ ablated) when a head's z is taken from other sequences of the evidence, position for position.
+    """KL(untouched ‖ ablated) when a head's z is taken from other sequences of the inputs, position for position.
 
     Stays on values that the head does put out, where a mean may lie far from all of them.
     """
@@ -39,10 +39,10 @@ class HeadResampleAblation(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = head_scores()
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         heads = model.architecture.heads
-        draws = [Ablation(heads, Site.Z, resampled(model, evidence, Site.Z, generator)) for _ in range(DRAWS)]
-        effects = np.mean(sweep(model, evidence, draws), axis=0)
+        draws = [Ablation(heads, Site.Z, resampled(model, inputs, Site.Z, generator)) for _ in range(DRAWS)]
+        effects = np.mean(sweep(model, inputs, draws), axis=0)
         return Interpretation(self.name, ("sequence", "head"), heads, effects)

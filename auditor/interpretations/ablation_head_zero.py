@@ -7,17 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.ablation.substitutes import zero
-from auditor.measures.ablation.sweep import head_effects
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.ablation.substitutes import zero
+from auditor.measures.ablation.sweep import head_effects
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
 
 class HeadZeroAblation(InterpretationMethod):
-    """KL(untouched ‖ ablated) when a head's z is set to zero, mean over the covered outputs of a sequence.
+    """KL(untouched ‖ ablated) when a head's z is set to zero, mean over the scored outputs of a sequence.
 
     Depends on where the value bias puts the zero: a value-bias shift moves it at will (Wen et al. 2023; Li & Janson
     2024).
@@ -35,9 +35,9 @@ class HeadZeroAblation(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_value_bias_shift=Expected.FREE)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        effects = head_effects(model, evidence, zero(model))
+        effects = head_effects(model, inputs, zero(model))
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

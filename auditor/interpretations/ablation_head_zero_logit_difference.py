@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import InterpretationMethod
 from auditor.measures.ablation.effects import EFFECTS
 from auditor.measures.ablation.substitutes import zero
 from auditor.measures.ablation.sweep import head_effects
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
@@ -43,9 +43,9 @@ class HeadZeroAblationLogitDifference(InterpretationMethod):
         return EFFECT.not_applicable(model)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        effects = head_effects(model, evidence, zero(model), EFFECT)
+        effects = head_effects(model, inputs, zero(model), EFFECT)
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

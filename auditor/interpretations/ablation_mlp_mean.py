@@ -7,20 +7,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.ablation.substitutes import mean
-from auditor.measures.ablation.sweep import Ablation, sweep
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod
+from auditor.measures.ablation.substitutes import mean
+from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
 
 
 class MlpMeanAblation(InterpretationMethod):
-    """KL(untouched ‖ ablated) when the output of an MLP is set to its mean, mean over the covered outputs.
+    """KL(untouched ‖ ablated) when the output of an MLP is set to its mean, mean over the scored outputs.
 
-    The output is what the layer writes to the residual stream; its mean is over all positions of the evidence.
+    The output is what the layer writes to the residual stream; its mean is over all positions of the inputs.
     """
 
     version = 1
@@ -39,10 +39,10 @@ class MlpMeanAblation(InterpretationMethod):
         return None if model.architecture.mlp == "two_layer" else "the model has no MLP"
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, part]."""
         del generator
         parts = tuple(Component(layer, part="mlp") for layer in range(model.architecture.layers))
-        (effects,) = sweep(model, evidence, [Ablation(parts, Site.MLP_OUT, mean(model, evidence, Site.MLP_OUT))])
+        (effects,) = sweep(model, inputs, [Ablation(parts, Site.MLP_OUT, mean(model, inputs, Site.MLP_OUT))])
         return Interpretation(self.name, ("sequence", "part"), parts, effects)

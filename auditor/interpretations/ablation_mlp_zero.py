@@ -7,18 +7,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.ablation.substitutes import zero
-from auditor.measures.ablation.sweep import Ablation, sweep
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod
+from auditor.measures.ablation.substitutes import zero
+from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
 
 
 class MlpZeroAblation(InterpretationMethod):
-    """KL(untouched ‖ ablated) when the output of an MLP is set to zero, mean over the covered outputs.
+    """KL(untouched ‖ ablated) when the output of an MLP is set to zero, mean over the scored outputs.
 
     The output is what the layer writes, biases included: no gauge inside the layer moves this zero.
     """
@@ -38,10 +38,10 @@ class MlpZeroAblation(InterpretationMethod):
         return None if model.architecture.mlp == "two_layer" else "the model has no MLP"
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, part]."""
         del generator
         parts = tuple(Component(layer, part="mlp") for layer in range(model.architecture.layers))
-        (effects,) = sweep(model, evidence, [Ablation(parts, Site.MLP_OUT, zero(model))])
+        (effects,) = sweep(model, inputs, [Ablation(parts, Site.MLP_OUT, zero(model))])
         return Interpretation(self.name, ("sequence", "part"), parts, effects)

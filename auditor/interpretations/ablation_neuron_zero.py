@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.ablation.substitutes import zero
-from auditor.measures.ablation.sweep import Ablation, sweep
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod
+from auditor.measures.ablation.substitutes import zero
+from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.measures.expectations import neuron_scores
 from auditor.records import Expected, Interpretation
 
@@ -21,7 +21,7 @@ MAX_SEQUENCES = 128
 
 
 class NeuronZeroAblation(InterpretationMethod):
-    """KL(untouched ‖ ablated) when a neuron's activation is set to zero, mean over the covered outputs.
+    """KL(untouched ‖ ablated) when a neuron's activation is set to zero, mean over the scored outputs.
 
     With a rectifier, scaling a neuron leaves its zero where it is.
     """
@@ -41,11 +41,11 @@ class NeuronZeroAblation(InterpretationMethod):
         return None if model.architecture.neurons else "the model has no MLP neurons"
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, neuron]."""
         del generator
         neurons = model.architecture.neurons
-        seen = evidence.rows(slice(0, min(MAX_SEQUENCES, len(evidence))))
+        seen = inputs.rows(slice(0, min(MAX_SEQUENCES, len(inputs))))
         (effects,) = sweep(model, seen, [Ablation(neurons, Site.NEURON, zero(model))])
         return Interpretation(self.name, ("sequence", "neuron"), neurons, effects)

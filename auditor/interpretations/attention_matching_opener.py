@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from auditor.measures.attention import Rows, matching_opener, row_scores
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.attention import Rows, matching_opener, row_scores
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
@@ -31,12 +31,12 @@ class MatchingOpenerMass(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]. Sequences whose inputs close no bracket are left out."""
         del generator
-        return row_scores(self.name, model, evidence, _mass_on_partner, matching_opener(evidence) >= 0)
+        return row_scores(self.name, model, inputs, _mass_on_partner, matching_opener(inputs) >= 0)
 
 
 def _mass_on_partner(rows: Rows) -> Tensor:
-    return rows.mass_on(matching_opener(rows.evidence).clamp_min(0))
+    return rows.mass_on(matching_opener(rows.inputs).clamp_min(0))

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
@@ -26,7 +26,7 @@ class AttentionPattern(InterpretationMethod):
     """A = softmax(q kᵀ · scale), the matrices that people draw. Rows of padding queries are zero.
 
     Compared by the mean total variation of the rows that have a choice (two keys or more), and by the first
-    sequences of the evidence only, to bound their size.
+    sequences of the inputs only, to bound their size.
     """
 
     version = 1
@@ -43,20 +43,20 @@ class AttentionPattern(InterpretationMethod):
 
     @torch.no_grad()
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head, query, key]."""
         del generator
         heads = model.architecture.heads
-        longest = evidence.tokens.shape[1]
+        longest = inputs.tokens.shape[1]
         fits = max(1, MAX_WEIGHTS // (len(heads) * longest**2))
-        seen = evidence.rows(slice(0, min(len(evidence), MAX_SEQUENCES, fits)))
+        seen = inputs.rows(slice(0, min(len(inputs), MAX_SEQUENCES, fits)))
         width = seen.tokens.shape[1]
         values = np.zeros((len(seen), len(heads), width, width))
         for rows, part in seen.batches():
             _, cache = run_with_cache(model, part.tokens, sites=(Site.PATTERN,))
             patterns = torch.cat([cache[Site.PATTERN, layer] for layer in range(model.architecture.layers)], dim=1)
-            patterns = patterns * part.real[:, None, :, None]
+            patterns = patterns * part.not_padding[:, None, :, None]
             short = part.tokens.shape[1]
             values[rows.numpy(), :, :short, :short] = patterns.numpy()
         return Interpretation(self.name, ("sequence", "head", "query", "key"), heads, values)

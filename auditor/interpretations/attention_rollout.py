@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
@@ -45,13 +45,13 @@ class AttentionRollout(InterpretationMethod):
 
     @torch.no_grad()
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, part, query, key]."""
         del generator
         layers = model.architecture.layers
-        fits = max(1, MAX_WEIGHTS // (layers * evidence.tokens.shape[1] ** 2))
-        seen = evidence.rows(slice(0, min(len(evidence), MAX_SEQUENCES, fits)))
+        fits = max(1, MAX_WEIGHTS // (layers * inputs.tokens.shape[1] ** 2))
+        seen = inputs.rows(slice(0, min(len(inputs), MAX_SEQUENCES, fits)))
         width = seen.tokens.shape[1]
         values = np.zeros((len(seen), layers, width, width))
         for rows, part in seen.batches():
@@ -61,7 +61,7 @@ class AttentionRollout(InterpretationMethod):
         return Interpretation(self.name, ("sequence", "part", "query", "key"), components, values)
 
 
-def _rollout(model: CanonicalTransformer, part: Evidence) -> Tensor:
+def _rollout(model: CanonicalTransformer, part: InputBatch) -> Tensor:
     """[batch, layer, query, key]."""
     _, cache = run_with_cache(model, part.tokens, sites=(Site.PATTERN,))
     identity = torch.eye(part.tokens.shape[1], dtype=model.dtype)
@@ -72,4 +72,4 @@ def _rollout(model: CanonicalTransformer, part: Evidence) -> Tensor:
             mixing = 0.5 * mixing + 0.5 * identity
         so_far = mixing @ so_far
         found.append(so_far)
-    return torch.stack(found, dim=1) * part.real[:, None, :, None]
+    return torch.stack(found, dim=1) * part.not_padding[:, None, :, None]

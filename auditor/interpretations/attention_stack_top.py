@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from auditor.measures.attention import Rows, row_scores, with_open_bracket
-from auditor.behaviour.input_batch import Evidence
-from auditor.measures.taxonomy import kind_of_head
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.attention import Rows, row_scores, with_open_bracket
 from auditor.measures.expectations import head_scores
+from auditor.measures.taxonomy import kind_of_head
 from auditor.records import Expected, Interpretation
 
 
@@ -33,12 +33,12 @@ class StackTopMass(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]. Sequences whose inputs never leave a bracket open are left out."""
         del generator
-        return row_scores(self.name, model, evidence, _mass_on_top, with_open_bracket(evidence))
+        return row_scores(self.name, model, inputs, _mass_on_top, with_open_bracket(inputs))
 
 
 def _mass_on_top(rows: Rows) -> Tensor:
-    return rows.mass_on(rows.evidence.opener.clamp_min(0))
+    return rows.mass_on(rows.inputs.opener.clamp_min(0))

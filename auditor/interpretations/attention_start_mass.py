@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.measures.attention import Rows, row_scores, with_choice
-from auditor.behaviour.input_batch import Evidence
-from auditor.measures.taxonomy import kind_of_head
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.attention import Rows, row_scores, with_choice
 from auditor.measures.expectations import head_scores
+from auditor.measures.taxonomy import kind_of_head
 from auditor.records import Expected, Interpretation
 
 
@@ -37,12 +37,12 @@ class StartMass(InterpretationMethod):
         return None if model.task.language.vocabulary.start is not None else "the vocabulary has no START token"
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        return row_scores(self.name, model, evidence, _mass_on_start, with_choice(evidence))
+        return row_scores(self.name, model, inputs, _mass_on_start, with_choice(inputs))
 
 
 def _mass_on_start(rows: Rows) -> Tensor:
-    return rows.mass_on(torch.zeros_like(rows.evidence.tokens))
+    return rows.mass_on(torch.zeros_like(rows.inputs.tokens))

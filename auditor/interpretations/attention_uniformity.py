@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.measures.attention import Rows, row_scores, with_choice
-from auditor.behaviour.input_batch import Evidence
-from auditor.measures.taxonomy import kind_of_head
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.attention import Rows, row_scores, with_choice
 from auditor.measures.expectations import head_scores
+from auditor.measures.taxonomy import kind_of_head
 from auditor.records import Expected, Interpretation
 
 
@@ -33,11 +33,11 @@ class AttentionUniformity(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        return row_scores(self.name, model, evidence, _evenness, with_choice(evidence))
+        return row_scores(self.name, model, inputs, _evenness, with_choice(inputs))
 
 
 def _evenness(rows: Rows) -> Tensor:

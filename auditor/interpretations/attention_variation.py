@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from auditor.measures.attention import Rows, row_scores, with_choice
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.attention import Rows, row_scores, with_choice
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
@@ -33,11 +33,11 @@ class AttentionVariation(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        return row_scores(self.name, model, evidence, _squared_distance, with_choice(evidence), summed=True)
+        return row_scores(self.name, model, inputs, _squared_distance, with_choice(inputs), summed=True)
 
 
 def _squared_distance(rows: Rows) -> Tensor:

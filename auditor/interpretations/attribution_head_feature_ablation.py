@@ -10,18 +10,18 @@ import torch
 from captum.attr import LayerFeatureAblation
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
 from auditor.measures.attribution.method import PERTURBATIONS, Attributor, HeadAttribution
 from auditor.measures.attribution.presence import mean_activations
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected
 
 
 class HeadFeatureAblation(HeadAttribution):
-    """score − score with the head's z set to its mean over all real positions of the sequences attributed.
+    """score − score with the head's z set to its mean over all tokens of the sequences attributed.
 
     Signed, unlike the divergence that ablations report: a head that hurts the right bracket scores below zero.
     """
@@ -33,7 +33,7 @@ class HeadFeatureAblation(HeadAttribution):
     expected: ClassVar[Mapping[str, Expected]] = head_scores()
     copies = PERTURBATIONS
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's ablation of z, one group of features per head."""
         del generator
         means = mean_activations(model, seen, Site.Z)

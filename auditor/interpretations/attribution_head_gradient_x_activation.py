@@ -10,10 +10,10 @@ import torch
 from captum.attr import LayerGradientXActivation
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import Attributor, HeadAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected
 
@@ -31,7 +31,7 @@ class HeadGradientXActivation(HeadAttribution):
     source = "Michel et al. 2019, arXiv 1905.10650, equation 2; Captum LayerGradientXActivation"
     expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_value_bias_shift=Expected.FREE)
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's products at the z of all layers in one pass, summed over positions and features."""
         del seen, generator
         sites = [attention.z_site for attention in model.attentions]

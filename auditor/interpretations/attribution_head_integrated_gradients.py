@@ -10,10 +10,10 @@ import torch
 from captum.attr import LayerIntegratedGradients
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import STEPS, Attributor, HeadAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected
 
@@ -33,7 +33,7 @@ class HeadIntegratedGradients(HeadAttribution):
     copies = STEPS
     needs_blank = True
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's path integral at the z of each layer in turn."""
         del seen, generator
 

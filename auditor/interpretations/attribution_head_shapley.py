@@ -10,14 +10,14 @@ import torch
 from captum.attr import ShapleyValueSampling
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
 from auditor.measures.attribution.double_sums import DoubleSums
 from auditor.measures.attribution.method import PERTURBATIONS, Attributor, HeadAttribution
 from auditor.measures.attribution.orders import is_exhaustive, joining_orders
 from auditor.measures.attribution.presence import component_game, mean_activations, numbering
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected
 
@@ -44,7 +44,7 @@ class HeadShapley(HeadAttribution):
     )
     copies = PERTURBATIONS
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's sampling over who is present."""
         means = mean_activations(model, seen, Site.Z)
         heads = len(model.architecture.heads)

@@ -10,10 +10,10 @@ import torch
 from captum.attr import InternalInfluence
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import STEPS, Attributor, NeuronAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.expectations import neuron_scores
 from auditor.records import Expected
 
@@ -35,7 +35,7 @@ class NeuronInternalInfluence(NeuronAttribution):
     copies = STEPS
     needs_blank = True
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's influence of each layer in turn, summed over positions."""
         del seen, generator
 

@@ -10,11 +10,11 @@ import torch
 from captum.attr import FeatureAblation
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import PERTURBATIONS, Attributor, TokenAttribution
 from auditor.measures.attribution.presence import token_game
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.expectations import whole_scores
 from auditor.records import Expected
 
@@ -30,7 +30,7 @@ class TokenFeatureAblation(TokenAttribution):
     copies = PERTURBATIONS
     needs_blank = True
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's ablation of who is present."""
         del model, seen, generator
 
@@ -40,6 +40,6 @@ class TokenFeatureAblation(TokenAttribution):
                 additional_forward_args=(batch.row,),
                 perturbations_per_eval=PERTURBATIONS,
             )
-            return found * batch.real
+            return found * batch.not_padding
 
         return attribute

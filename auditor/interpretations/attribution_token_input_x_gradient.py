@@ -9,10 +9,10 @@ import numpy as np
 from captum.attr import InputXGradient
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import Attributor, TokenAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.expectations import whole_scores
 from auditor.records import Expected
 
@@ -26,7 +26,7 @@ class TokenInputXGradient(TokenAttribution):
     source = "Shrikumar et al. 2016, arXiv 1605.01713; Denil et al. 2014, arXiv 1412.6815; Captum InputXGradient"
     expected: ClassVar[Mapping[str, Expected]] = whole_scores(exact_embedding_trade=Expected.CHANGES)
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's products, summed over features."""
         del model, seen, generator
 
@@ -34,6 +34,6 @@ class TokenInputXGradient(TokenAttribution):
             found: Tensor = InputXGradient(batch.of_vectors).attribute(
                 batch.vectors.requires_grad_(), additional_forward_args=(batch.row,)
             )
-            return found.detach().sum(-1) * batch.real
+            return found.detach().sum(-1) * batch.not_padding
 
         return attribute

@@ -9,10 +9,10 @@ import numpy as np
 from captum.attr import IntegratedGradients
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import STEPS, Attributor, TokenAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.expectations import whole_scores
 from auditor.records import Expected
 
@@ -34,7 +34,7 @@ class TokenIntegratedGradients(TokenAttribution):
     copies = STEPS
     needs_blank = True
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's path integral over the token vectors."""
         del model, seen, generator
 
@@ -42,6 +42,6 @@ class TokenIntegratedGradients(TokenAttribution):
             found: Tensor = IntegratedGradients(batch.of_vectors).attribute(
                 batch.vectors, baselines=batch.blank_vectors, additional_forward_args=(batch.row,), n_steps=STEPS
             )
-            return found.detach().sum(-1) * batch.real
+            return found.detach().sum(-1) * batch.not_padding
 
         return attribute

@@ -10,10 +10,10 @@ import torch
 from captum.attr import IntegratedGradients
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import STEPS, Attributor, TokenAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.expectations import whole_scores
 from auditor.records import Expected
 
@@ -34,16 +34,16 @@ class TokenIntegratedGradientsZero(TokenAttribution):
     expected: ClassVar[Mapping[str, Expected]] = whole_scores(exact_embedding_trade=Expected.CHANGES)
     copies = STEPS
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's path integral over the token vectors."""
         del model, seen, generator
 
         def attribute(batch: Explained) -> Tensor:
             vectors = batch.vectors
-            baseline = torch.where(batch.real[:, :, None], 0.0, vectors)  # padding is no part of the input
+            baseline = torch.where(batch.not_padding[:, :, None], 0.0, vectors)  # padding is no part of the input
             found: Tensor = IntegratedGradients(batch.of_vectors).attribute(
                 vectors, baselines=baseline, additional_forward_args=(batch.row,), n_steps=STEPS
             )
-            return found.detach().sum(-1) * batch.real
+            return found.detach().sum(-1) * batch.not_padding
 
         return attribute

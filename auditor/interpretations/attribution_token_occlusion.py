@@ -10,12 +10,12 @@ import torch
 from captum.attr import Occlusion
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.double_sums import DoubleSums
 from auditor.measures.attribution.method import PERTURBATIONS, Attributor, TokenAttribution
 from auditor.measures.attribution.presence import token_game
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.expectations import whole_scores
 from auditor.records import Expected
 
@@ -37,7 +37,7 @@ class TokenOcclusion(TokenAttribution):
     copies = PERTURBATIONS
     needs_blank = True
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's sliding window over who is present, with room for it on both sides."""
         del model, seen, generator
 
@@ -56,6 +56,6 @@ class TokenOcclusion(TokenAttribution):
                     additional_forward_args=(batch.row,),
                     perturbations_per_eval=PERTURBATIONS,
                 )
-            return found[:, over : over + length] * batch.real
+            return found[:, over : over + length] * batch.not_padding
 
         return attribute

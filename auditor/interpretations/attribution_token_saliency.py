@@ -9,10 +9,10 @@ import numpy as np
 from captum.attr import Saliency
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import Attributor, TokenAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.expectations import whole_scores
 from auditor.records import Expected
 
@@ -31,7 +31,7 @@ class TokenSaliency(TokenAttribution):
     source = "Simonyan et al. 2014, arXiv 1312.6034, section 3; Li et al. 2016, arXiv 1506.01066; Captum Saliency"
     expected: ClassVar[Mapping[str, Expected]] = whole_scores()
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's absolute gradients, then their length over features."""
         del model, seen, generator
 
@@ -39,6 +39,6 @@ class TokenSaliency(TokenAttribution):
             found: Tensor = Saliency(batch.of_vectors).attribute(
                 batch.vectors.requires_grad_(), abs=True, additional_forward_args=(batch.row,)
             )
-            return found.detach().square().sum(-1).sqrt() * batch.real
+            return found.detach().square().sum(-1).sqrt() * batch.not_padding
 
         return attribute

@@ -10,13 +10,13 @@ import torch
 from captum.attr import ShapleyValueSampling
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.double_sums import DoubleSums
 from auditor.measures.attribution.method import PERTURBATIONS, Attributor, TokenAttribution
 from auditor.measures.attribution.orders import among, joining_orders
 from auditor.measures.attribution.presence import token_game
 from auditor.measures.attribution.score import Explained
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.expectations import whole_scores
 from auditor.records import Expected
 
@@ -40,7 +40,7 @@ class TokenShapleySampling(TokenAttribution):
     copies = PERTURBATIONS
     needs_blank = True
 
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's sampling in orders of our own drawing; its own draws from the global generator."""
         del model
         orders = joining_orders(seen.tokens.shape[1], DRAWS, generator)
@@ -55,6 +55,6 @@ class TokenShapleySampling(TokenAttribution):
                     n_samples=len(orders),
                     perturbations_per_eval=PERTURBATIONS,
                 )
-            return found * batch.real
+            return found * batch.not_padding
 
         return attribute

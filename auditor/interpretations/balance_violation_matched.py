@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.balance import balance_violations, no_balance_condition
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.balance import balance_violations, no_balance_condition
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
@@ -38,10 +38,10 @@ class MatchedBalanceViolation(InterpretationMethod):
         return no_balance_condition(model)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
-        """Scores [head] on the canonical string; reads no evidence."""
-        del evidence, generator
+        """Scores [head] on the canonical string; reads no other inputs."""
+        del inputs, generator
         heads = model.architecture.heads
         scores = balance_violations(model, as_published=False)
         nothing = dict.fromkeys(scores.isnan().nonzero().flatten().tolist(), "the head writes nothing")

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from auditor.behaviour.closing import no_closing_contrast
-from auditor.measures.direct_logits import direct_logits, heads_write
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.direct_logits import direct_logits, heads_write
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
@@ -40,10 +40,10 @@ class DirectLogitHead(InterpretationMethod):
         return no_closing_contrast(model)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
         heads = model.architecture.heads
-        values = direct_logits(model, evidence, heads_write, len(heads))
+        values = direct_logits(model, inputs, heads_write, len(heads))
         return Interpretation(self.name, ("sequence", "head"), heads, values)

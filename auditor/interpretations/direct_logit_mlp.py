@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from auditor.behaviour.closing import no_closing_contrast
-from auditor.measures.direct_logits import direct_logits, mlp_writes
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.direct_logits import direct_logits, mlp_writes
 from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
 
@@ -36,10 +36,10 @@ class DirectLogitMlp(InterpretationMethod):
         return no_closing_contrast(model)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, part]."""
         del generator
         components = tuple(Component(layer, part="mlp") for layer in range(model.architecture.layers))
-        values = direct_logits(model, evidence, mlp_writes, len(components))
+        values = direct_logits(model, inputs, mlp_writes, len(components))
         return Interpretation(self.name, ("sequence", "part"), components, values)

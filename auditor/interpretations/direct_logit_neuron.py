@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from auditor.behaviour.closing import no_closing_contrast
-from auditor.measures.direct_logits import direct_logits, neurons_write
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.direct_logits import direct_logits, neurons_write
 from auditor.measures.expectations import neuron_scores
 from auditor.records import Expected, Interpretation
 
@@ -36,10 +36,10 @@ class DirectLogitNeuron(InterpretationMethod):
         return no_closing_contrast(model)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, neuron]."""
         del generator
         neurons = model.architecture.neurons
-        values = direct_logits(model, evidence, neurons_write, len(neurons))
+        values = direct_logits(model, inputs, neurons_write, len(neurons))
         return Interpretation(self.name, ("sequence", "neuron"), neurons, values)

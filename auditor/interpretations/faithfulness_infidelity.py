@@ -13,14 +13,14 @@ from captum.metrics import infidelity
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
+from auditor.contracts import InterpretationMethod, methods
 from auditor.measures.attribution.memory import tokens_at_once
 from auditor.measures.attribution.method import Attribution, attributed
 from auditor.measures.attribution.presence import Game, component_game, mean_activations, numbering, token_game
 from auditor.measures.attribution.score import Explained, blank_token, explained, why_no_score
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod, methods
 from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
 
@@ -67,10 +67,10 @@ class Infidelity(InterpretationMethod):
         return why_no_score(model)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, part], one part per attribution that applies to the model."""
-        seen = attributed(model, evidence)
+        seen = attributed(model, inputs)
         seen = seen.rows(slice(0, min(MAX_SEQUENCES, len(seen))))
         judged = [
             method
@@ -100,20 +100,20 @@ class _Perturbations:
     removed: Tensor  # [draw, player], 1 is removed
 
 
-def _of_tokens(model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> _Perturbations:
+def _of_tokens(model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> _Perturbations:
     del model
     return _Perturbations(token_game, _removals(np.arange(seen.tokens.shape[1]), generator))
 
 
 def _of_components(
-    site: Site, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator
+    site: Site, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator
 ) -> _Perturbations:
     means = mean_activations(model, seen, site)
     order = numbering(model, seen, site, means)
     return _Perturbations(lambda batch: component_game(batch, site, means), _removals(order, generator))
 
 
-_PLANS: Mapping[str, Callable[[CanonicalTransformer, Evidence, np.random.Generator], _Perturbations]] = {
+_PLANS: Mapping[str, Callable[[CanonicalTransformer, InputBatch, np.random.Generator], _Perturbations]] = {
     "position": _of_tokens,
     "head": partial(_of_components, Site.Z),
     "neuron": partial(_of_components, Site.NEURON),
@@ -130,7 +130,7 @@ def _removals(order: NDArray[np.int64], generator: np.random.Generator) -> Tenso
 
 
 def _infidelity(
-    model: CanonicalTransformer, seen: Evidence, given: NDArray[np.float64], plan: _Perturbations
+    model: CanonicalTransformer, seen: InputBatch, given: NDArray[np.float64], plan: _Perturbations
 ) -> NDArray[np.float64]:
     """Captum's infidelity of attributions [sequence, player], [sequence]."""
     values = np.empty(len(seen))

@@ -10,11 +10,11 @@ import torch
 
 from auditor.behaviour.closing import log_p_right_closing
 from auditor.behaviour.effects import mean_where
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.measures.streams import lens_logits, stream_components, streams_and_writes
 from auditor.contracts import InterpretationMethod
 from auditor.measures.expectations import whole_scores
+from auditor.measures.streams import lens_logits, stream_components, streams_and_writes
 from auditor.records import Expected, Interpretation
 
 
@@ -40,16 +40,16 @@ class LogitLens(InterpretationMethod):
 
     @torch.no_grad()
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, part]. Sequences whose inputs never leave a bracket open are left out."""
         del generator
         components = stream_components(model)
-        is_open = evidence.real & (evidence.depth > 0)
-        seen = evidence.rows(is_open.any(1))
+        is_open = inputs.not_padding & (inputs.depth > 0)
+        seen = inputs.rows(is_open.any(1))
         values = np.empty((len(seen), len(components)))
         for rows, part in seen.batches():
-            found, where = streams_and_writes(model, part.tokens), part.real & (part.depth > 0)
+            found, where = streams_and_writes(model, part.tokens), part.not_padding & (part.depth > 0)
             for column, component in enumerate(components):
                 is_last = column == len(components) - 1
                 logits = model.read(found[component]) if is_last else lens_logits(model, found[component])

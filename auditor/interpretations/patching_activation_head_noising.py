@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
 from auditor.measures.expectations import head_scores
@@ -38,9 +38,9 @@ class HeadNoisePatching(InterpretationMethod):
         return no_pairs(model)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        effects = patched_head_effects(model, evidence, "noising")
+        effects = patched_head_effects(model, inputs, "noising")
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
 from auditor.measures.expectations import head_scores
@@ -42,10 +42,10 @@ class HeadToHeadPatching(InterpretationMethod):
         return no_pairs(model) or no_later_head(model)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head, to_head]."""
         del generator
-        seen = evidence.rows(slice(0, min(MAX_SEQUENCES, len(evidence))))
+        seen = inputs.rows(slice(0, min(MAX_SEQUENCES, len(inputs))))
         effects = head_to_head_effects(model, seen)
         return Interpretation(self.name, ("sequence", "head", "to_head"), model.architecture.heads, effects)

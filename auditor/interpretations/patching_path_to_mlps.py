@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
 from auditor.measures.expectations import head_scores
@@ -39,9 +39,9 @@ class HeadToMlpsPatching(InterpretationMethod):
         return no_pairs(model) or no_later_mlp(model)
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         del generator
-        effects = path_effects(model, evidence, to_later_mlps)
+        effects = path_effects(model, inputs, to_later_mlps)
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

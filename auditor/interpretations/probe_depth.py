@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.attention import with_choice
-from auditor.behaviour.input_batch import Evidence
-from auditor.measures.probing import ProbeTask, selectivity
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.attention import with_choice
 from auditor.measures.expectations import whole_scores
+from auditor.measures.probing import ProbeTask, selectivity
 from auditor.records import Expected, Interpretation
 
 
@@ -41,8 +41,8 @@ class DepthProbe(InterpretationMethod):
     )
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, part]."""
-        task = ProbeTask(evidence.depth, with_choice(evidence))
-        return selectivity(self.name, model, evidence, task, generator)
+        task = ProbeTask(inputs.depth, with_choice(inputs))
+        return selectivity(self.name, model, inputs, task, generator)

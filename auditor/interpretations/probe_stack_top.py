@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.measures.attention import with_open_bracket
-from auditor.behaviour.input_batch import Evidence
-from auditor.measures.probing import ProbeTask, selectivity
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.attention import with_open_bracket
 from auditor.measures.expectations import whole_scores
+from auditor.measures.probing import ProbeTask, selectivity
 from auditor.records import Expected, Interpretation
 
 
@@ -44,8 +44,8 @@ class StackTopProbe(InterpretationMethod):
         return "with one bracket type there is nothing to tell apart" if model.task.language.types == 1 else None
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, part]. Sequences whose inputs never leave a bracket open are left out."""
-        task = ProbeTask(evidence.top, with_open_bracket(evidence))
-        return selectivity(self.name, model, evidence, task, generator)
+        task = ProbeTask(inputs.stack_top_type, with_open_bracket(inputs))
+        return selectivity(self.name, model, inputs, task, generator)

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
-from auditor.measures.circuits import v_compositions
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.circuits import v_compositions
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
@@ -50,10 +50,10 @@ class ValueComposition(InterpretationMethod):
 
     @torch.no_grad()
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [head, to_head]; reads weights only. Heads of the last layer are undefined."""
-        del evidence, generator
+        del inputs, generator
         heads, last = model.architecture.heads, model.architecture.layers - 1
         scores = v_compositions(model).double().numpy()
         undefined = {index: "no later head reads it" for index, head in enumerate(heads) if head.layer == last}

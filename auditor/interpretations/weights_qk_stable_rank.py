@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
-from auditor.measures.circuits import qk_circuits, stable_ranks
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.circuits import qk_circuits, stable_ranks
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
@@ -36,9 +36,9 @@ class QkStableRank(InterpretationMethod):
 
     @torch.no_grad()
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [head]; reads weights only."""
-        del evidence, generator
+        del inputs, generator
         scores = stable_ranks(qk_circuits(model))
         return Interpretation(self.name, ("head",), model.architecture.heads, scores.double().numpy())

@@ -80,10 +80,10 @@ class Task:
         is_read_whole = self.reads_end or (self.objective == "classifier" and not ends)
         return given.with_label() if is_read_whole else given
 
-    def covered(self, given: Sample, found: States) -> NDArray[np.bool_]:
+    def scored(self, given: Sample, found: States) -> NDArray[np.bool_]:
         """[batch, input position] True where the training objective constrains the output.
 
-        ``found`` holds the states of the inputs. Padding is never covered.
+        ``found`` holds the states of the inputs. Padding is never scored.
         """
         if self.objective == "closing_bracket":
             return given.input_mask & (found.depth > 0)

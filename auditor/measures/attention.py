@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
@@ -23,7 +23,7 @@ class Rows:
 
     pattern: Tensor  # [batch, head, query, key]
     allowed: Tensor  # [batch or 1, 1, query, key], False where a query may not look
-    evidence: Evidence
+    inputs: InputBatch
 
     @property
     def keys(self) -> Tensor:
@@ -49,7 +49,7 @@ Reading = Callable[[Rows], Tensor]
 def row_scores(
     method: str,
     model: CanonicalTransformer,
-    evidence: Evidence,
+    inputs: InputBatch,
     reading: Reading,
     where: Tensor,
     *,
@@ -57,14 +57,14 @@ def row_scores(
 ) -> Interpretation:
     """Mean (or sum) of a reading over the queries ``where`` [sequence, position] of a sequence, [sequence, head].
 
-    Sequences without such a query are left out; without any in the whole evidence every head is undefined.
+    Sequences without such a query are left out; without any at all every head is undefined.
     """
     heads, chosen = model.architecture.heads, where.any(1)
     if not bool(chosen.any()):
         reason = "no input has a query to read"
-        blank = np.full((len(evidence), len(heads)), np.nan)
+        blank = np.full((len(inputs), len(heads)), np.nan)
         return Interpretation(method, ("sequence", "head"), heads, blank, dict.fromkeys(range(len(heads)), reason))
-    seen, where = evidence.rows(chosen), where[chosen]
+    seen, where = inputs.rows(chosen), where[chosen]
     values = np.empty((len(seen), len(heads)))
     for rows, part in seen.batches():
         _, cache = run_with_cache(model, part.tokens, sites=(Site.PATTERN,))
@@ -79,23 +79,23 @@ def row_scores(
     return Interpretation(method, ("sequence", "head"), heads, values)
 
 
-def with_choice(evidence: Evidence) -> Tensor:
+def with_choice(inputs: InputBatch) -> Tensor:
     """Queries that may look at more than themselves in a causal model: all but the first, [sequence, position]."""
-    later = evidence.real.clone()
+    later = inputs.not_padding.clone()
     later[:, 0] = False
     return later
 
 
-def with_open_bracket(evidence: Evidence) -> Tensor:
+def with_open_bracket(inputs: InputBatch) -> Tensor:
     """Queries after which a bracket is open, [sequence, position]."""
-    return evidence.real & (evidence.depth > 0)
+    return inputs.not_padding & (inputs.depth > 0)
 
 
-def matching_opener(evidence: Evidence) -> Tensor:
+def matching_opener(inputs: InputBatch) -> Tensor:
     """Position of the bracket that each closing bracket closes, −1 elsewhere, [sequence, position].
 
     It is the last unmatched one before the closing bracket is read.
     """
-    change = torch.from_numpy(token_roles(evidence.task.language.vocabulary).change)[evidence.tokens]
-    before = torch.nn.functional.pad(evidence.opener[:, :-1], (1, 0), value=-1)
-    return torch.where(evidence.real & (change < 0), before, -1)
+    change = torch.from_numpy(token_roles(inputs.task.language.vocabulary).change)[inputs.tokens]
+    before = torch.nn.functional.pad(inputs.opener[:, :-1], (1, 0), value=-1)
+    return torch.where(inputs.not_padding & (change < 0), before, -1)

@@ -17,8 +17,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditor.measures.circuits import output_maps
 from auditor.canonical.model import CanonicalTransformer
+from auditor.measures.circuits import output_maps
 
 MAX_STACKS = 65_536
 """Stacks below a query that are tried: k^(D − 1)."""

@@ -13,26 +13,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.behaviour.closing import closing_contrast
-from auditor.behaviour.input_batch import Evidence
-from auditor.measures.circuits import output_maps
-from auditor.measures.direct_paths import DirectPaths, direct_paths
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
+from auditor.measures.circuits import output_maps
+from auditor.measures.direct_paths import DirectPaths, direct_paths
 
 Reader = Callable[[CanonicalTransformer, DirectPaths, int], Tensor]
 """From the paths and a layer to what its components write, [batch, position, component]."""
 
 
 @torch.no_grad()
-def direct_logits(model: CanonicalTransformer, evidence: Evidence, reader: Reader, count: int) -> NDArray[np.float64]:
+def direct_logits(model: CanonicalTransformer, inputs: InputBatch, reader: Reader, count: int) -> NDArray[np.float64]:
     """Mean direct contribution in logits, [sequence, component]. Sequences that leave no bracket open are left out."""
-    is_open = evidence.real & (evidence.depth > 0)
-    seen = evidence.rows(is_open.any(1))
+    is_open = inputs.not_padding & (inputs.depth > 0)
+    seen = inputs.rows(is_open.any(1))
     values = np.empty((len(seen), count))
     contrast = closing_contrast(model)
     for rows, part in seen.batches():
-        paths = direct_paths(model, part.tokens, contrast[part.top.clamp_min(0)])
-        where = (part.real & (part.depth > 0))[:, :, None]
+        paths = direct_paths(model, part.tokens, contrast[part.stack_top_type.clamp_min(0)])
+        where = (part.not_padding & (part.depth > 0))[:, :, None]
         written = torch.cat([reader(model, paths, layer) for layer in range(model.architecture.layers)], dim=2)
         values[rows.numpy()] = ((written * where).sum(1) / where.sum(1)).numpy()
     return values

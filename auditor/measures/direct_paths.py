@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from auditor.canonical.interventions import Cache, run_with_cache
-from auditor.canonical.model import CanonicalTransformer, RootMeanSquareNorm
+from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.tensors import Residual, Tokens
 
@@ -90,7 +90,7 @@ def _pulled_back(norm: nn.Module | None, x: Residual, read: Residual) -> Residua
     if isinstance(norm, nn.LayerNorm):
         scaled = read * norm.weight * torch.rsqrt(x.var(-1, keepdim=True, correction=0) + norm.eps)
         return scaled - scaled.mean(-1, keepdim=True)
-    if isinstance(norm, RootMeanSquareNorm):
-        scale: Tensor = torch.rsqrt(x.square().mean(-1, keepdim=True) + norm.epsilon)
+    if isinstance(norm, nn.RMSNorm):
+        scale: Tensor = torch.rsqrt(x.square().mean(-1, keepdim=True) + (norm.eps or 0.0))
         return read * norm.weight * scale
     return read

@@ -2,7 +2,7 @@
 
 Every sequence is held out once: the distinct sequences fall into two folds by a hash of their tokens, and each fold is
 scored by the probe that was fitted on the other. So copies of a sequence never stand on both sides, and neither the
-order nor the number of a sequence in the evidence matters.
+order nor the number of a sequence in the batch matters.
 
 The probe is ridge regression on one-hot labels, in closed form. The control task (Hewitt & Liang 2019, arXiv
 1909.03368, section 2) gives every input type, here a token at a position, a random label drawn from the real ones: a
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.streams import stream_components, streams_and_writes, write_components
 from auditor.records import Component, Interpretation
@@ -43,14 +43,14 @@ class ProbeTask:
 
 @torch.no_grad()
 def selectivity(
-    method: str, model: CanonicalTransformer, evidence: Evidence, task: ProbeTask, generator: np.random.Generator
+    method: str, model: CanonicalTransformer, inputs: InputBatch, task: ProbeTask, generator: np.random.Generator
 ) -> Interpretation:
     """Held-out accuracy minus that of the control task, per stream and write, [sequence, part].
 
     Sequences without a position to read are left out; one distinct sequence cannot be held out.
     """
     chosen = task.where.any(1)
-    seen, where, labels = evidence.rows(chosen), task.where[chosen], task.labels[chosen]
+    seen, where, labels = inputs.rows(chosen), task.where[chosen], task.labels[chosen]
     components = (*stream_components(model), *write_components(model))
     folds = _folds(seen)
     if len(set(folds.tolist())) < FOLDS:
@@ -71,21 +71,24 @@ def selectivity(
     return Interpretation(method, ("sequence", "part"), components, values)
 
 
-def _folds(evidence: Evidence) -> NDArray[np.int64]:
+def _folds(inputs: InputBatch) -> NDArray[np.int64]:
     """The fold of each sequence: distinct sequences in the order of their hashes, alternately, [sequence]."""
-    texts = [row[real].tobytes() for row, real in zip(evidence.tokens.numpy(), evidence.real.numpy(), strict=True)]
+    texts = [
+        row[not_padding].tobytes()
+        for row, not_padding in zip(inputs.tokens.numpy(), inputs.not_padding.numpy(), strict=True)
+    ]
     order = sorted(set(texts), key=lambda text: (zlib.crc32(text), text))
     place = {text: index % FOLDS for index, text in enumerate(order)}
     return np.asarray([place[text] for text in texts], dtype=np.int64)
 
 
-def _features(model: CanonicalTransformer, evidence: Evidence, where: Tensor) -> dict[Component, NDArray[np.float64]]:
+def _features(model: CanonicalTransformer, inputs: InputBatch, where: Tensor) -> dict[Component, NDArray[np.float64]]:
     """What each component holds at the chosen positions, [chosen, model], row by row."""
-    width = evidence.tokens.shape[1]
-    place = torch.full((len(evidence), width), -1)
+    width = inputs.tokens.shape[1]
+    place = torch.full((len(inputs), width), -1)
     place[where] = torch.arange(int(where.sum()))
     found: dict[Component, NDArray[np.float64]] = {}
-    for rows, part in evidence.batches():
+    for rows, part in inputs.batches():
         short = part.tokens.shape[1]
         here = where[rows][:, :short]
         for component, value in streams_and_writes(model, part.tokens).items():
@@ -95,14 +98,14 @@ def _features(model: CanonicalTransformer, evidence: Evidence, where: Tensor) ->
 
 
 def _control_labels(
-    evidence: Evidence, labels: Tensor, where: Tensor, generator: np.random.Generator
+    inputs: InputBatch, labels: Tensor, where: Tensor, generator: np.random.Generator
 ) -> NDArray[np.int64]:
     """A random label for each (token, position), as frequent as the real ones, at the chosen positions."""
     kinds, counts = np.unique(labels[where].numpy(), return_counts=True)
-    share = generator.random((evidence.tokens.shape[1], len(evidence.task.language.vocabulary)))
+    share = generator.random((inputs.tokens.shape[1], len(inputs.task.language.vocabulary)))
     table = kinds[np.searchsorted(np.cumsum(counts)[:-1] / counts.sum(), share, side="right")]
-    positions = np.broadcast_to(np.arange(evidence.tokens.shape[1]), tuple(evidence.tokens.shape))
-    found: NDArray[np.int64] = table[positions, evidence.tokens.numpy()][where.numpy()]
+    positions = np.broadcast_to(np.arange(inputs.tokens.shape[1]), tuple(inputs.tokens.shape))
+    found: NDArray[np.int64] = table[positions, inputs.tokens.numpy()][where.numpy()]
     return found
 
 

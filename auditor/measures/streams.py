@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.norm_readers import norm_readings
 from auditor.canonical.sites import Site
 from auditor.records import Component
+from auditor.symmetries.norm_readers import norm_readings
 from auditor.tensors import Logits, Residual, Tokens
 
 EMBEDDING = Component(0, part="embedding")
@@ -32,7 +32,7 @@ def streams_and_writes(model: CanonicalTransformer, tokens: Tokens) -> dict[Comp
     """Activations [batch, position, model] of all stream and write components in one pass."""
     found: dict[Component, Residual] = {}
 
-    def tap(site: Site, layer: int, value: Tensor) -> Tensor:
+    def hook(site: Site, layer: int, value: Tensor) -> Tensor:
         if site in _PARTS:
             found[Component(layer, part=_PARTS[site])] = value
         return value
@@ -41,7 +41,7 @@ def streams_and_writes(model: CanonicalTransformer, tokens: Tokens) -> dict[Comp
     x, blocked = model.embed(tokens), model.blocked(tokens)
     found[EMBEDDING] = x
     for layer in range(model.architecture.layers):
-        x = model.block(layer)(x, blocked, tap)
+        x = model.block(layer)(x, blocked, hook)
         found[Component(layer, part="residual")] = x
     return found
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Progress, equivalences, methods, silent
 from auditor.plans.plan import Plan, VariantRequest, check_plan, planned_methods, planned_variants
@@ -92,12 +92,12 @@ def forecast(model: CanonicalTransformer, plan: Plan, *, seed: int = 0, progress
     """
     check_plan(plan)
     exact = model.clone(dtype=torch.float64)
-    evidence = draw_evidence(model.task, min(PILOT, plan.sequences), numpy_generator(seed, "forecast"))
+    inputs = draw_inputs(model.task, min(PILOT, plan.sequences), numpy_generator(seed, "forecast"))
     names = planned_methods(plan)
     measured = []
     for index, name in enumerate(names):
         progress(index / len(names), name)
-        measured.append(_method(name, exact, evidence, plan, seed))
+        measured.append(_method(name, exact, inputs, plan, seed))
     requests = planned_variants(plan, model.architecture)
     reasons = {
         name: why
@@ -107,18 +107,18 @@ def forecast(model: CanonicalTransformer, plan: Plan, *, seed: int = 0, progress
     made = [request for request in requests if request.equivalence not in reasons]
     counts = {name: sum(r.equivalence == name for r in made) for name in dict.fromkeys(r.equivalence for r in made)}
     per_model = sum(one.seconds for one in measured)
-    building = _building(model, evidence, plan, made)
+    building = _building(model, inputs, plan, made)
     return Forecast(plan, counts, reasons, tuple(measured), STATISTICS * (per_model * (1 + len(made)) + building))
 
 
-def _method(name: str, model: CanonicalTransformer, evidence: Evidence, plan: Plan, seed: int) -> MethodForecast:
+def _method(name: str, model: CanonicalTransformer, inputs: InputBatch, plan: Plan, seed: int) -> MethodForecast:
     plugin = methods()[name]
     why_not = plugin.not_applicable(model)
     if why_not is not None:
         return MethodForecast(name, why_not)
     started = time.perf_counter()
-    found = plugin.interpret(model, evidence, numpy_generator(seed, "forecast", name))
-    seconds = (time.perf_counter() - started) * (plan.sequences / len(evidence) if found.per_sequence else 1.0)
+    found = plugin.interpret(model, inputs, numpy_generator(seed, "forecast", name))
+    seconds = (time.perf_counter() - started) * (plan.sequences / len(inputs) if found.per_sequence else 1.0)
     scores = mean_scores(found)
     if not found.per_sequence or scores.ndim > 1 or len(found.values) < 3:
         return MethodForecast(name, None, seconds)
@@ -128,14 +128,14 @@ def _method(name: str, model: CanonicalTransformer, evidence: Evidence, plan: Pl
     return MethodForecast(name, None, seconds, SMALLEST_EFFECT["value"] + reach * error)
 
 
-def _building(model: CanonicalTransformer, evidence: Evidence, plan: Plan, requests: Sequence[VariantRequest]) -> float:
+def _building(model: CanonicalTransformer, inputs: InputBatch, plan: Plan, requests: Sequence[VariantRequest]) -> float:
     """Seconds to make and certify every variant."""
     started = time.perf_counter()
     with torch.no_grad():
-        for _, part in evidence.batches():
+        for _, part in inputs.batches():
             model(part.tokens)
-    per_sequence = (time.perf_counter() - started) / len(evidence)
-    step = _training_step(model, evidence)
+    per_sequence = (time.perf_counter() - started) / len(inputs)
+    step = _training_step(model, inputs)
     total = 0.0
     for request in requests:
         if request.kind is Kind.EXACT:
@@ -146,9 +146,9 @@ def _building(model: CanonicalTransformer, evidence: Evidence, plan: Plan, reque
     return total
 
 
-def _training_step(model: CanonicalTransformer, evidence: Evidence) -> float:
+def _training_step(model: CanonicalTransformer, inputs: InputBatch) -> float:
     """Seconds for a forward and backward pass over a batch, on the copy that is trained."""
     copy = model.clone(dtype=torch.float32).requires_grad_(True)
     started = time.perf_counter()
-    copy(evidence.tokens).square().mean().backward()
-    return (time.perf_counter() - started) * TRAINING_BATCH / len(evidence)
+    copy(inputs.tokens).square().mean().backward()
+    return (time.perf_counter() - started) * TRAINING_BATCH / len(inputs)

@@ -11,7 +11,7 @@ from typing import Any
 from auditor.canonical.architecture import Architecture
 from auditor.contracts import equivalences, methods
 from auditor.errors import PlanError
-from auditor.records import AGAIN, ALL_OTHERS, ORIGINAL, Cell, Json, Kind, Multiplicity, Stage
+from auditor.records import ALL_OTHERS, ORIGINAL, RERUN, Cell, Json, Kind, Multiplicity, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def planned_methods(plan: Plan) -> tuple[str, ...]:
     return plan.methods or tuple(name for name, one in methods().items() if _reaches(plan, one.smallest_plan))
 
 
-def methods_run_again(plan: Plan) -> tuple[str, ...]:
+def methods_to_rerun(plan: Plan) -> tuple[str, ...]:
     """Those that draw at random: a second run on the original says how much that alone moves their scores."""
     return tuple(name for name in planned_methods(plan) if methods()[name].draws_at_random)
 
@@ -229,7 +229,7 @@ def planned_cells(plan: Plan, architecture: Architecture) -> tuple[Cell, ...]:
     for request in sorted(requests, key=lambda r: r.kind is Kind.EXACT):
         cells.append(Cell(f"build/{request.key}", Stage.BUILD, variant=request.key))
     cells += [Cell(f"measure/{ORIGINAL}/{name}", Stage.MEASURE, method=name) for name in names]
-    cells += [Cell(f"measure/{AGAIN}/{name}", Stage.MEASURE, None, AGAIN, name) for name in methods_run_again(plan)]
+    cells += [Cell(f"measure/{RERUN}/{name}", Stage.MEASURE, None, RERUN, name) for name in methods_to_rerun(plan)]
     for request in requests:
         cells += [
             Cell(f"measure/{request.key}/{name}", Stage.MEASURE, f"build/{request.key}", request.key, name)

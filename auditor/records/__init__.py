@@ -22,13 +22,13 @@ from auditor.records.states import (
     VariantState,
     Verdict,
 )
-from auditor.records.values import AGAIN, ALL_OTHERS, ORIGINAL, Json
+from auditor.records.values import ALL_OTHERS, ORIGINAL, RERUN, Json
 from auditor.records.variant import Certificate, Variant
 
 __all__ = [
-    "AGAIN",
     "ALL_OTHERS",
     "ORIGINAL",
+    "RERUN",
     "AuditReport",
     "AuditState",
     "Cell",

@@ -10,7 +10,7 @@ Json = Any
 ORIGINAL = "original"
 """The key under which the audited model stands beside its variants."""
 
-AGAIN = "original/again"
+RERUN = "original/again"
 """The key of a second run on the audited model, of a method that draws at random: the noise of the method itself."""
 
 ALL_OTHERS = "*"

@@ -122,14 +122,14 @@ def _told(notable: Sequence[Notable], limit: int) -> Iterator[RenderableType]:
         yield Text.assemble(
             verdict_text(finding.verdict), "  ", (plain(finding.id), "cyan"), "  ", claim_text(finding.claim), more
         )
-        yield Padding(Text(_evidence(entry), style="dim"), (0, 0, 0, 4))
+        yield Padding(Text(_inputs(entry), style="dim"), (0, 0, 0, 4))
     if len(notable) > limit:
         yield Text(
             f"{counted(len(notable) - limit, 'field')} of the matrix more; --json has every finding", style="dim"
         )
 
 
-def _evidence(entry: Notable) -> str:
+def _inputs(entry: Notable) -> str:
     finding = entry.finding
     bounds = "" if finding.interval is None else f" {interval(finding.interval)}"
     said = f"effect {number(finding.effect)}{bounds}, threshold {number(finding.threshold)}, theory: {finding.expected}"

@@ -124,12 +124,12 @@ def sameness(certificate: Certificate | None, kind: Kind) -> str:
         return f"log-probabilities equal to {number(certificate.max_abs_log_probability_difference)}"
     if kind is Kind.EXACT and certificate.max_abs_logit_difference is not None:
         return f"logits equal to {number(certificate.max_abs_logit_difference)}"
-    evidence = []
+    inputs = []
     if certificate.kl_mean_nats is not None:
-        evidence.append(f"KL {number(certificate.kl_mean_nats)} nats per token")
+        inputs.append(f"KL {number(certificate.kl_mean_nats)} nats per token")
     if certificate.disagreement_upper95 is not None:
-        evidence.append(f"at most {100 * certificate.disagreement_upper95:.2g} % of decisions differ")
-    return ", ".join(evidence) or "certified"
+        inputs.append(f"at most {100 * certificate.disagreement_upper95:.2g} % of decisions differ")
+    return ", ".join(inputs) or "certified"
 
 
 def _escape(character: str) -> str:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from auditor.canonical.model import Attention, CanonicalTransformer, Layer, Mlp, RootMeanSquareNorm
+from auditor.canonical.model import Attention, CanonicalTransformer, Layer, Mlp
 
-AnyNorm = nn.LayerNorm | RootMeanSquareNorm
+AnyNorm = nn.LayerNorm | nn.RMSNorm
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from auditor.canonical.architecture import Architecture
-from auditor.canonical.model import Attention, CanonicalTransformer, Mlp, RootMeanSquareNorm
+from auditor.canonical.model import Attention, CanonicalTransformer, Mlp
 
 POSITION_SCALE = 0.3
 """Size of a position vector beside a token vector of size 1 per feature: seen, without drowning the token."""
@@ -38,7 +38,7 @@ def initialise(model: CanonicalTransformer, generator: torch.Generator) -> Canon
                 _attention(module, architecture, generator)
             elif isinstance(module, Mlp):
                 _mlp(module, architecture, generator)
-            elif isinstance(module, nn.LayerNorm | RootMeanSquareNorm):
+            elif isinstance(module, nn.LayerNorm | nn.RMSNorm):
                 _norm(module)
         if model.W_U is not None:
             _normal(model.W_U, 1.0 / math.sqrt(architecture.model_width), generator)

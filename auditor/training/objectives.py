@@ -55,7 +55,7 @@ def objective_of(task: Task, *, contrast: float = 0.0) -> Objective:
 class LanguageModelling:
     """Next-token prediction, everywhere or only where a bracket closes.
 
-    With ``contrast`` > 0 the loss grows by contrast · E‖logits(p s) − logits(s)‖² / vocabulary over the covered
+    With ``contrast`` > 0 the loss grows by contrast · E‖logits(p s) − logits(s)‖² / vocabulary over the scored
     outputs of s, for random balanced prefixes p: what follows a balanced prefix should be read as if the prefix were
     not there (the contrastive regularisation of Wen et al. 2023, arXiv 2312.01429, section 4, on the logits).
     """
@@ -88,7 +88,7 @@ class LanguageBatch:
     weight: float = 0.0
 
     def loss(self, model: CanonicalTransformer) -> Tensor:
-        """Mean −log p(next token) over the covered outputs, nats, and the regulariser."""
+        """Mean −log p(next token) over the scored outputs, nats, and the regulariser."""
         logits = model(_tensor(self.given.inputs), fast=True)
         labels = _tensor(self.given.tokens[:, 1:])
         wanted = torch.from_numpy(self._trained_positions())
@@ -114,14 +114,14 @@ class LanguageBatch:
         return self.given.input_mask
 
     def _change_by(self, prefix: Ids, model: CanonicalTransformer, logits: Tensor) -> Tensor:
-        """Mean squared change of the covered logits when balanced brackets stand in front."""
+        """Mean squared change of the scored logits when balanced brackets stand in front."""
         inputs, task = self.given.inputs, self.task
         first = 0 if task.language.vocabulary.start is None else 1
         with_prefix = np.concatenate([inputs[:, :first], prefix, inputs[:, first:]], axis=1)
         prefixed = model(_tensor(with_prefix), fast=True)[:, first + prefix.shape[1] :]
-        covered = torch.from_numpy(task.covered(self.given, states(task.language, inputs)))[:, first:]
+        scored = torch.from_numpy(task.scored(self.given, states(task.language, inputs)))[:, first:]
         change = (logits[:, first:] - prefixed).square().mean(-1)
-        mean: Tensor = (change * covered).sum() / covered.sum().clamp_min(1)
+        mean: Tensor = (change * scored).sum() / scored.sum().clamp_min(1)
         return mean
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site, Tap
+from auditor.canonical.sites import Hook, Site
 from auditor.language.grammar import states
 from auditor.language.sampling import Sample
 from auditor.language.task import Task
@@ -27,14 +27,14 @@ class Pool:
     """Sequences of about one length with the teacher's answers.
 
     ``residual`` [sequence, position, model] enters the first trained layer; ``log_p`` [sequence, position, vocabulary];
-    ``covered`` and ``real`` [sequence, position]. ``batch`` is how many of them one step sees.
+    ``scored`` and ``not_padding`` [sequence, position]. ``batch`` is how many of them one step sees.
     """
 
     tokens: Tensor
     residual: Tensor
     log_p: Tensor
-    covered: Tensor
-    real: Tensor
+    scored: Tensor
+    not_padding: Tensor
     batch: int
 
     def __len__(self) -> int:
@@ -42,8 +42,8 @@ class Pool:
 
     def rows(self, index: Tensor) -> Pool:
         """Some of the sequences, trimmed to the longest of them."""
-        width = int(self.real[index].sum(1).max())
-        names = ("tokens", "residual", "log_p", "covered", "real")
+        width = int(self.not_padding[index].sum(1).max())
+        names = ("tokens", "residual", "log_p", "scored", "not_padding")
         cut = {name: getattr(self, name)[index][:, :width] for name in names}
         return Pool(**cut, batch=self.batch)
 
@@ -56,7 +56,7 @@ class Schedule:
     peak: float = 1.5e-2
     clip: float = 1.0
     ramp: int = 100  # steps over which the penalty grows to its full weight
-    drill: float = 0.0  # share of each batch drawn in proportion to a sequence's last seen KL
+    hard_example_share: float = 0.0  # share of each batch drawn in proportion to a sequence's last seen KL
 
 
 UNSEEN = 10.0
@@ -66,7 +66,8 @@ SHORTEST_CYCLE = 8
 """Steps below which the one-cycle schedule is cut off: its rise, a quarter of them, must take more than one step."""
 
 Penalty = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(student pattern, teacher pattern, real) → scalar; patterns [batch, head, query, key], real [batch, query]."""
+"""(student pattern, teacher pattern, not_padding) → scalar; patterns [batch, head, query, key], the last [batch,
+query]."""
 
 Losses = Callable[[Pool], tuple[Tensor, Tensor]]
 """A batch → (KL to the teacher of each sequence, as :func:`kl_to_teacher` gives it; penalty)."""
@@ -75,27 +76,27 @@ Losses = Callable[[Pool], tuple[Tensor, Tensor]]
 @torch.no_grad()
 def make_pool(teacher: CanonicalTransformer, task: Task, given: Sample, *, first_layer: int, batch: int = 64) -> Pool:
     """The teacher's answers over a sample; sequences that cover nothing are dropped."""
-    covered = task.covered(given, states(task.language, given.inputs))
-    kept = given.rows(np.flatnonzero(covered.any(axis=1)))
-    covered = task.covered(kept, states(task.language, kept.inputs))
+    scored = task.scored(given, states(task.language, given.inputs))
+    kept = given.rows(np.flatnonzero(scored.any(axis=1)))
+    scored = task.scored(kept, states(task.language, kept.inputs))
     tokens = torch.from_numpy(np.ascontiguousarray(kept.inputs))
     entering: list[Tensor] = []
     answers = []
 
-    def tap(site: Site, layer: int, value: Tensor) -> Tensor:
+    def hook(site: Site, layer: int, value: Tensor) -> Tensor:
         if site is Site.RESIDUAL and layer == first_layer:
             entering.append(value)
         return value
 
     for part in torch.split(tokens, 256):
-        logits = teacher(part, tap)
+        logits = teacher(part, hook)
         answers.append((logits[:, None] if teacher.architecture.is_classifier else logits).log_softmax(-1))
     return Pool(
         tokens=tokens,
         residual=torch.cat(entering),
         log_p=torch.cat(answers),
-        covered=torch.from_numpy(covered),
-        real=torch.from_numpy(kept.input_mask),
+        scored=torch.from_numpy(scored),
+        not_padding=torch.from_numpy(kept.input_mask),
         batch=batch,
     )
 
@@ -114,7 +115,7 @@ def distil(
     penalised: Collection[int] = (),
     frozen: Collection[nn.Parameter] = (),
 ) -> None:
-    """Minimise KL(teacher ‖ student) + weight · penalty over the covered outputs, in place.
+    """Minimise KL(teacher ‖ student) + weight · penalty over the scored outputs, in place.
 
     ``teacher`` gives the attention patterns that the penalty compares with, summed over the ``penalised`` layers (none
     named: the first trained one). Pools are visited in turn, so that a pool named twice gets twice the batches.
@@ -130,7 +131,7 @@ def distil(
         theirs = _teacher_patterns(teacher, pool, blocked, first_layer, watched)
         ours: dict[int, Tensor] = {}
         answers = student.run_from(pool.residual, blocked, first_layer, _collector(ours, watched))
-        asked = torch.stack([penalty(ours[layer], theirs[layer], pool.real) for layer in sorted(watched)]).sum()
+        asked = torch.stack([penalty(ours[layer], theirs[layer], pool.not_padding) for layer in sorted(watched)]).sum()
         return kl_to_teacher(pool, answers.log_softmax(-1)), asked
 
     optimise(
@@ -182,11 +183,11 @@ def optimise(
     try:
         for step in range(schedule.steps):
             pool = pools[step % len(pools)]
-            rows = _drawn(last_seen[id(pool)], pool.batch, schedule.drill, generator)
+            rows = _drawn(last_seen[id(pool)], pool.batch, schedule.hard_example_share, generator)
             batch = pool.rows(torch.from_numpy(rows))
             totals, asked = losses(batch)
             last_seen[id(pool)][rows] = totals.detach().clamp_min(0).nan_to_num().numpy()
-            kl = totals.sum() / batch.covered.sum()
+            kl = totals.sum() / batch.scored.sum()
             loss = kl + weight * min(1.0, (step + 1) / schedule.ramp) * asked
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -203,19 +204,23 @@ def optimise(
 
 
 def kl_to_teacher(pool: Pool, log_q: Tensor) -> Tensor:
-    """KL(teacher ‖ student) of each sequence, summed over its covered outputs, nats, [sequence]."""
-    return ((pool.log_p.exp() * (pool.log_p - log_q)).sum(-1) * pool.covered).sum(-1)
+    """KL(teacher ‖ student) of each sequence, summed over its scored outputs, nats, [sequence]."""
+    return ((pool.log_p.exp() * (pool.log_p - log_q)).sum(-1) * pool.scored).sum(-1)
 
 
 def _drawn(
-    last_seen: NDArray[np.float64], count: int, drill: float, generator: np.random.Generator
+    last_seen: NDArray[np.float64], count: int, hard_example_share: float, generator: np.random.Generator
 ) -> NDArray[np.intp]:
     """Rows of a pool: each uniform, or with probability ``drill`` in proportion to ``last_seen``."""
-    if not drill:
+    if not hard_example_share:
         return generator.integers(0, len(last_seen), size=count)
     total = last_seen.sum()
-    share = drill * last_seen / total if total else np.full(len(last_seen), drill / len(last_seen))
-    edges = np.cumsum(share + (1 - drill) / len(last_seen))
+    share = (
+        hard_example_share * last_seen / total
+        if total
+        else np.full(len(last_seen), hard_example_share / len(last_seen))
+    )
+    edges = np.cumsum(share + (1 - hard_example_share) / len(last_seen))
     return np.searchsorted(edges[:-1], generator.random(count), side="right")
 
 
@@ -225,20 +230,20 @@ def _teacher_patterns(
 ) -> dict[int, Tensor]:
     """The teacher's attention in some layers; what follows the last of them is not run."""
     found: dict[int, Tensor] = {}
-    tap, x = _collector(found, watched), pool.residual
+    hook, x = _collector(found, watched), pool.residual
     for layer in range(first_layer, max(watched)):
-        x = teacher.block(layer)(x, blocked, tap)
+        x = teacher.block(layer)(x, blocked, hook)
     last = teacher.block(max(watched))
-    last.attention(last.normed("attention_in", x), blocked, max(watched), tap)
+    last.attention(last.normed("attention_in", x), blocked, max(watched), hook)
     return found
 
 
-def _collector(found: dict[int, Tensor], watched: Collection[int]) -> Tap:
-    """A tap that keeps the patterns of some layers."""
+def _collector(found: dict[int, Tensor], watched: Collection[int]) -> Hook:
+    """A hook that keeps the patterns of some layers."""
 
-    def tap(site: Site, layer: int, value: Tensor) -> Tensor:
+    def hook(site: Site, layer: int, value: Tensor) -> Tensor:
         if site is Site.PATTERN and layer in watched:
             found[layer] = value
         return value
 
-    return tap
+    return hook

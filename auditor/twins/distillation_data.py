@@ -21,7 +21,7 @@ BATCH, LONG_BATCH = 64, 24
 """Sequences per step, short and long: steps of both kinds then cost about the same."""
 
 
-def lessons(
+def distillation_data(
     teacher: CanonicalTransformer, generator: np.random.Generator, *, first_layer: int, shortest: float = 0.0
 ) -> tuple[Pool, ...]:
     """Pools to visit in turn: two thirds of the batches have the training lengths, one third is longer.

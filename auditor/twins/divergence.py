@@ -17,28 +17,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.records import Json
 from auditor.twins.distillation import Penalty, Schedule, distil
-from auditor.twins.distillation_data import lessons
-from auditor.twins.restarts import Aim, best_of, restarts_of
+from auditor.twins.distillation_data import distillation_data
+from auditor.twins.restarts import Objective, best_of, restarts_of
 
 
 @dataclass(frozen=True, slots=True)
-class Pull:
+class DivergenceTarget:
     """The mean total variation that every head should reach, and the penalty per unit that is missing, in nats."""
 
     target: float
     weight: float
 
 
-LAST_LAYER = Pull(target=0.88, weight=0.4)
+LAST_LAYER = DivergenceTarget(target=0.88, weight=0.4)
 """Where other layers come before it."""
 
-ONLY_LAYER = Pull(target=0.7, weight=1.2)
+ONLY_LAYER = DivergenceTarget(target=0.7, weight=1.2)
 """There are fewer ways around: less is wanted, and asked for harder."""
 
 SLACK = 0.03
@@ -50,7 +50,7 @@ JITTER = 0.1
 SHORTEST = 0.7
 """Shortest strings taught, in longest training lengths."""
 
-DRILL = 0.5
+HARD_EXAMPLE_SHARE = 0.5
 """Share of each batch that is drawn by how wrong the copy was."""
 
 STEPS = 2_000
@@ -69,7 +69,7 @@ def attend_elsewhere(
     *,
     parameters: Mapping[str, Json],
     generator: np.random.Generator,
-    pull: Pull,
+    wanted: DivergenceTarget,
     progress: Callable[[float, str], None],
 ) -> tuple[CanonicalTransformer, Mapping[str, Json]]:
     """The best twin, in float32, in which every head of ``layers`` attends elsewhere, and how it was found.
@@ -77,14 +77,14 @@ def attend_elsewhere(
     Layers before the first of these stay as they are.
     """
     teacher, first = model.clone(dtype=torch.float32), min(layers)
-    schedule = Schedule(steps=int(parameters.get("steps", STEPS)), drill=DRILL)
-    penalty = _shortfall(pull.target, _reach(model, generator))
+    schedule = Schedule(steps=int(parameters.get("steps", STEPS)), hard_example_share=HARD_EXAMPLE_SHARE)
+    penalty = _shortfall(wanted.target, _reach(model, generator))
 
     def make(
         number: int, generator: np.random.Generator, progress: Callable[[float, str], None]
     ) -> CanonicalTransformer:
         student = teacher.clone()
-        pools = lessons(teacher, generator, first_layer=first, shortest=SHORTEST)
+        pools = distillation_data(teacher, generator, first_layer=first, shortest=SHORTEST)
         if _starts_opposed(model, layers, number):
             _oppose(student, layers)
         _jitter(student, layers, generator)
@@ -94,7 +94,7 @@ def attend_elsewhere(
             pools,
             first_layer=first,
             penalty=penalty,
-            weight=pull.weight,
+            weight=wanted.weight,
             penalised=layers,
             schedule=schedule,
             generator=generator,
@@ -102,24 +102,26 @@ def attend_elsewhere(
         )
         return student
 
-    def judge(twin: CanonicalTransformer, search: Evidence) -> Aim:
+    def judge(twin: CanonicalTransformer, search: InputBatch) -> Objective:
         moved = total_variation(teacher, twin, search.rows(slice(0, PATTERN_SEQUENCES)), layers)
-        return Aim(reached=float(moved.min()) >= pull.target - SLACK, numbers={"total_variation": moved.tolist()})
+        return Objective(
+            reached=float(moved.min()) >= wanted.target - SLACK, numbers={"total_variation": moved.tolist()}
+        )
 
     restarts = restarts_of(parameters)
     best = best_of(make, model, restarts=restarts, generator=generator, progress=progress, judge=judge)
-    return best.model, {"steps": schedule.steps, "target_total_variation": pull.target, **best.to_json()}
+    return best.model, {"steps": schedule.steps, "target_total_variation": wanted.target, **best.to_json()}
 
 
 @torch.no_grad()
 def total_variation(
-    original: CanonicalTransformer, twin: CanonicalTransformer, evidence: Evidence, layers: Collection[int]
+    original: CanonicalTransformer, twin: CanonicalTransformer, inputs: InputBatch, layers: Collection[int]
 ) -> Tensor:
     """Mean total variation of each head of some layers, [head], layer by layer."""
     total, count = torch.zeros(()), 0
-    for _, part in evidence.batches():
+    for _, part in inputs.batches():
         ours, theirs = (run_with_cache(model, part.tokens, sites=(Site.PATTERN,))[1] for model in (twin, original))
-        counted = part.real.float()
+        counted = part.not_padding.float()
         counted[:, 0] = 0
         rows = [_variation(ours[Site.PATTERN, layer], theirs[Site.PATTERN, layer], counted) for layer in sorted(layers)]
         total, count = total + torch.cat(rows) * counted.sum(), count + int(counted.sum())
@@ -135,11 +137,11 @@ def _variation(ours: Tensor, theirs: Tensor, counted: Tensor) -> Tensor:
 def _shortfall(target: float, reach: Tensor) -> Penalty:
     """Σ_heads max(0, target − total variation); strings longer than the language's own count all queries alike."""
 
-    def penalty(ours: Tensor, theirs: Tensor, real: Tensor) -> Tensor:
-        counted = real.to(ours)
+    def penalty(ours: Tensor, theirs: Tensor, not_padding: Tensor) -> Tensor:
+        counted = not_padding.to(ours)
         counted[:, 0] = 0
-        if real.shape[1] <= len(reach):
-            counted = counted * reach[: real.shape[1]]
+        if not_padding.shape[1] <= len(reach):
+            counted = counted * reach[: not_padding.shape[1]]
         return (target - _variation(ours, theirs, counted)).clamp_min(0).sum()
 
     return penalty

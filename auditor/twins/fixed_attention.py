@@ -10,7 +10,7 @@ import torch
 from auditor.canonical.model import Attention, CanonicalTransformer
 from auditor.records import Json
 from auditor.twins.distillation import Schedule, distil
-from auditor.twins.distillation_data import lessons
+from auditor.twins.distillation_data import distillation_data
 from auditor.twins.restarts import Best, Progress, best_of, restarts_of
 
 STEPS = 2_000
@@ -19,7 +19,7 @@ STEPS = 2_000
 PEAK = 1.5e-2
 """Highest learning rate."""
 
-DRILL = 0.5
+HARD_EXAMPLE_SHARE = 0.5
 """Share of each batch that is drawn by how wrong the copy was: the KL sits in few sequences."""
 
 Fix = Callable[[Attention, int, np.random.Generator], None]
@@ -39,7 +39,7 @@ def with_fixed_attention(
     All layers are taught, since what the last one reads must suit the attention that it now has.
     """
     teacher = model.clone(dtype=torch.float32)
-    schedule = Schedule(steps=int(parameters.get("steps", STEPS)), peak=PEAK, drill=DRILL)
+    schedule = Schedule(steps=int(parameters.get("steps", STEPS)), peak=PEAK, hard_example_share=HARD_EXAMPLE_SHARE)
 
     def make(number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:
         student = teacher.clone()
@@ -49,7 +49,7 @@ def with_fixed_attention(
         distil(
             student,
             teacher,
-            lessons(teacher, generator, first_layer=0),
+            distillation_data(teacher, generator, first_layer=0),
             first_layer=0,
             schedule=schedule,
             generator=generator,

@@ -1,6 +1,6 @@
 """Teach the original's answers while another head becomes the most important one by mean ablation.
 
-The effect e_h of head h is the mean KL(untouched ‖ h ablated) of the student over the covered outputs, where h's z is
+The effect e_h of head h is the mean KL(untouched ‖ h ablated) of the student over the scored outputs, where h's z is
 replaced by its mean over the batch: the score of mean ablation, differentiable through both runs and the mean. The
 penalty for target t is the hinge on its logarithm, Σ_{h≠t} max(0, ln(margin · e_h) − ln e_t).
 """
@@ -52,16 +52,16 @@ class Promotion:
         return kl_to_teacher(pool, log_q), excess[others].clamp_min(0).sum()
 
     def _untouched(self, pool: Pool) -> tuple[Tensor, list[Tensor]]:
-        """Log-probabilities, and per layer the mean z over the real positions, [head, value_width]."""
+        """Log-probabilities, and per layer the mean z over the positions that are not padding, [head, value_width]."""
         means: list[Tensor] = []
 
-        def tap(site: Site, _layer: int, value: Tensor) -> Tensor:
+        def hook(site: Site, _layer: int, value: Tensor) -> Tensor:
             if site is Site.Z:
-                real = pool.real.to(value)[:, :, None, None]
-                means.append((value * real).sum((0, 1)) / real.sum())
+                not_padding = pool.not_padding.to(value)[:, :, None, None]
+                means.append((value * not_padding).sum((0, 1)) / not_padding.sum())
             return value
 
-        logits = self.student.run_from(pool.residual, self.student.blocked(pool.tokens), 0, tap)
+        logits = self.student.run_from(pool.residual, self.student.blocked(pool.tokens), 0, hook)
         return logits.log_softmax(-1), means
 
     def _effects(self, pool: Pool, log_q: Tensor, means: list[Tensor]) -> Tensor:
@@ -73,14 +73,14 @@ class Promotion:
         layer_of = torch.tensor([head.layer for head in heads])
         index_of = torch.tensor([head.head or 0 for head in heads])
 
-        def tap(site: Site, layer: int, value: Tensor) -> Tensor:
+        def hook(site: Site, layer: int, value: Tensor) -> Tensor:
             if site is not Site.Z:
                 return value
             is_hit = (layer_of[ablated] == layer)[:, None] & (index_of[ablated, None] == torch.arange(value.shape[2]))
             return torch.where(is_hit[:, None, :, None], means[layer], value)
 
         tokens = pool.tokens[row]
-        logits = self.student.run_from(pool.residual[row], self.student.blocked(tokens), 0, tap)
-        effect = mean_where(kl_per_position(log_q[row], logits.log_softmax(-1)), pool.covered[row])
+        logits = self.student.run_from(pool.residual[row], self.student.blocked(tokens), 0, hook)
+        effect = mean_where(kl_per_position(log_q[row], logits.log_softmax(-1)), pool.scored[row])
         total = torch.zeros(len(heads), dtype=effect.dtype).index_add(0, ablated, effect)
         return total / torch.bincount(ablated, minlength=len(heads)) + SMALLEST_EFFECT

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import Cache, run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
@@ -52,12 +52,12 @@ class Matching:
 
 
 @torch.no_grad()
-def match(original: CanonicalTransformer, other: CanonicalTransformer, evidence: Evidence) -> Matching:
+def match(original: CanonicalTransformer, other: CanonicalTransformer, inputs: InputBatch) -> Matching:
     """The components of ``other`` matched with those of ``original``, which must have as many layers.
 
     Where a layer of ``other`` has more components, those left over have no counterpart.
     """
-    seen = evidence.rows(slice(0, SEQUENCES))
+    seen = inputs.rows(slice(0, SEQUENCES))
     ours, theirs = (_read(model, seen) for model in (original, other))
     heads = [
         0.5 * (1.0 - _row_variation(mine.patterns, its.patterns, seen)) + 0.5 * _correlation(its.writes, mine.writes)
@@ -80,30 +80,32 @@ def match(original: CanonicalTransformer, other: CanonicalTransformer, evidence:
 
 @dataclass(frozen=True)
 class _Reading:
-    """What one layer does on the evidence."""
+    """What one layer does on the inputs."""
 
     patterns: list[tuple[Tensor, Tensor]]  # (rows, [row, head, query, key]) of each batch
     writes: Tensor  # [token, head] size of each head's write around its mean
     neurons: Tensor | None  # [token, neuron]
 
 
-def _read(model: CanonicalTransformer, evidence: Evidence) -> list[_Reading]:
+def _read(model: CanonicalTransformer, inputs: InputBatch) -> list[_Reading]:
     caches = []
-    for rows, part in evidence.batches():
+    for rows, part in inputs.batches():
         _, cache = run_with_cache(model, part.tokens, sites=(Site.PATTERN, Site.Z, Site.NEURON))
-        caches.append((rows, part.real, cache))
+        caches.append((rows, part.not_padding, cache))
     return [_reading(model, layer, caches) for layer in range(model.architecture.layers)]
 
 
 def _reading(model: CanonicalTransformer, layer: int, caches: Sequence[tuple[Tensor, Tensor, Cache]]) -> _Reading:
-    z = torch.cat([cache[Site.Z, layer][real] for _, real, cache in caches]).double()  # [token, head, value_width]
+    z = torch.cat(
+        [cache[Site.Z, layer][not_padding] for _, not_padding, cache in caches]
+    ).double()  # [token, head, value_width]
     W_O = model.attentions[layer].W_O
     writes = z - z.mean(0)
     if W_O is not None:
         writes = torch.einsum("thv,hvm->thm", writes, W_O.double())
     neurons = None
     if model.architecture.blocks[layer].neurons:
-        neurons = torch.cat([cache[Site.NEURON, layer][real] for _, real, cache in caches]).double()
+        neurons = torch.cat([cache[Site.NEURON, layer][not_padding] for _, not_padding, cache in caches]).double()
     return _Reading(
         patterns=[(rows, cache[Site.PATTERN, layer]) for rows, _, cache in caches],
         writes=writes.norm(dim=-1),
@@ -112,12 +114,12 @@ def _reading(model: CanonicalTransformer, layer: int, caches: Sequence[tuple[Ten
 
 
 def _row_variation(
-    ours: Sequence[tuple[Tensor, Tensor]], theirs: Sequence[tuple[Tensor, Tensor]], evidence: Evidence
+    ours: Sequence[tuple[Tensor, Tensor]], theirs: Sequence[tuple[Tensor, Tensor]], inputs: InputBatch
 ) -> Similarity:
     """Mean total variation of attention rows with a choice, [new head, old head]."""
     total, count = torch.zeros(()), 0
     for (rows, old), (_, new) in zip(ours, theirs, strict=True):
-        has_choice = evidence.real[rows][:, : old.shape[2]].clone()
+        has_choice = inputs.not_padding[rows][:, : old.shape[2]].clone()
         has_choice[:, 0] = False
         distances = [0.5 * (new[:, [head]] - old).abs().sum(-1) for head in range(new.shape[1])]
         total = total + torch.stack([(d * has_choice[:, None]).sum((0, 2)) for d in distances])

@@ -16,7 +16,7 @@ import numpy as np
 
 from auditor.behaviour.certificate import BEHAVIOURAL_MARGINS, LONGER_SEQUENCES, certify_behavioural
 from auditor.behaviour.evaluation import certificate_lengths
-from auditor.behaviour.input_batch import Evidence, Rewritten, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate, Json
 
@@ -37,41 +37,41 @@ Make = Callable[[int, np.random.Generator, Progress], CanonicalTransformer]
 
 
 @dataclass(frozen=True)
-class Aim:
+class Objective:
     """Whether a twin does what it was made for, on the search sequences, and the numbers that say so."""
 
     reached: bool = True
     numbers: Mapping[str, Json] = field(default_factory=dict)
 
 
-Judge = Callable[[CanonicalTransformer, Evidence], Aim]
+Judge = Callable[[CanonicalTransformer, InputBatch], Objective]
 """(twin, search sequences) → what the certificate does not ask: say, how far attention moved."""
 
 
-def no_aim(_twin: CanonicalTransformer, _search: Evidence) -> Aim:
+def no_objective(_twin: CanonicalTransformer, _search: InputBatch) -> Objective:
     """For twins that need only give the same answers."""
-    return Aim()
+    return Objective()
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """How one attempt did on the search sequences. KL in nats per covered token."""
+    """How one attempt did on the search sequences. KL in nats per scored token."""
 
     certificate: Certificate
-    aim: Aim
+    objective: Objective
 
     @property
     def is_comfortable(self) -> bool:
         """Whether the search may stop here."""
         upper = self.certificate.kl_upper95_nats
         limit = COMFORT * BEHAVIOURAL_MARGINS["kl_upper95_nats"]
-        return self.certificate.passed and self.aim.reached and upper is not None and upper <= limit
+        return self.certificate.passed and self.objective.reached and upper is not None and upper <= limit
 
     @property
     def rank(self) -> tuple[bool, bool, float]:
         """Smaller is better: first what passes, then what reaches its aim, then the lower KL."""
         kl = self.certificate.kl_mean_nats
-        return not self.certificate.passed, not self.aim.reached, math.inf if kl is None else kl
+        return not self.certificate.passed, not self.objective.reached, math.inf if kl is None else kl
 
     def to_json(self) -> dict[str, Json]:
         """For the parameters of the variant."""
@@ -80,8 +80,8 @@ class Attempt:
             "kl_mean_nats": found.kl_mean_nats,
             "kl_upper95_nats": found.kl_upper95_nats,
             "failures": list(found.failures),
-            "aim_reached": self.aim.reached,
-            **self.aim.numbers,
+            "aim_reached": self.objective.reached,
+            **self.objective.numbers,
         }
 
 
@@ -105,7 +105,7 @@ def best_of(
     restarts: int,
     generator: np.random.Generator,
     progress: Progress,
-    judge: Judge = no_aim,
+    judge: Judge = no_objective,
 ) -> Best:
     """The first of up to ``restarts`` attempts that passes with room to spare, or the best of them.
 
@@ -126,18 +126,20 @@ def best_of(
     return Best(twins[chosen], chosen, tuple(attempts))
 
 
-def _search_sequences(model: CanonicalTransformer, generator: np.random.Generator) -> tuple[Evidence, Evidence | None]:
+def _search_sequences(
+    model: CanonicalTransformer, generator: np.random.Generator
+) -> tuple[InputBatch, InputBatch | None]:
     """Sequences like those of a certificate, drawn for the search alone."""
     lengths = certificate_lengths(model)
-    search = draw_evidence(model.task, SEARCH, generator)
-    return search, None if lengths is None else draw_evidence(model.task, LONGER_SEQUENCES, generator, lengths=lengths)
+    search = draw_inputs(model.task, SEARCH, generator)
+    return search, None if lengths is None else draw_inputs(model.task, LONGER_SEQUENCES, generator, lengths=lengths)
 
 
 def _judged(
     original: CanonicalTransformer,
     twin: CanonicalTransformer,
-    search: Evidence,
-    longer: Evidence | None,
+    search: InputBatch,
+    longer: InputBatch | None,
     generator: np.random.Generator,
     judge: Judge,
 ) -> Attempt:

@@ -1,4 +1,4 @@
-"""Other inputs on which a model should decide the same: proposals for single sequences become paired evidence.
+"""Other inputs on which a model should decide the same: proposals for single sequences become paired inputs.
 
 A proposal is kept where the new sequence is of the language and leaves something to judge, and where the true answer
 of every decision that stays is the same as before. Which bracket closes depends on the stack alone; what comes next in
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from auditor.behaviour.input_batch import Evidence, Rewritten, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.language.grammar import Dyck, Ids, States, states
 from auditor.language.task import Task
@@ -58,14 +58,14 @@ Propose = Callable[[Row, np.random.Generator], Proposal | None]
 
 
 def rewrite(
-    model: CanonicalTransformer, evidence: Evidence, propose: Propose, generator: np.random.Generator
+    model: CanonicalTransformer, inputs: InputBatch, propose: Propose, generator: np.random.Generator
 ) -> Rewritten:
     """Every sequence rewritten where that is possible within :data:`ATTEMPTS` proposals; the others stay as they are.
 
     The same object stands on both sides where no sequence can be rewritten.
     """
-    shortest, longest = length_bounds(model, evidence.task)
-    before, settled = _rows(evidence, shortest, longest), np.zeros(len(evidence), dtype=bool)
+    shortest, longest = length_bounds(model, inputs.task)
+    before, settled = _rows(inputs, shortest, longest), np.zeros(len(inputs), dtype=bool)
     chosen = [Proposal(row.tokens, np.arange(len(row.tokens))) for row in before]
     for _ in range(ATTEMPTS):
         open_rows = np.flatnonzero(~settled)
@@ -74,27 +74,27 @@ def rewrite(
         if not tried:
             continue
         rows = torch.tensor(list(tried))
-        kept = _is_equivalent(model.task, evidence.rows(rows), list(tried.values()))
+        kept = _is_equivalent(model.task, inputs.rows(rows), list(tried.values()))
         for row, is_kept in zip(tried, kept, strict=True):
             if is_kept:
                 chosen[row], settled[row] = tried[row], True
-    return _paired(evidence, chosen) if settled.any() else Rewritten(evidence, evidence)
+    return _paired(inputs, chosen) if settled.any() else Rewritten(inputs, inputs)
 
 
 def why_not_rewritten(model: CanonicalTransformer, propose: Propose) -> str | None:
     """Why no input of a model can be rewritten, or None; seen on :data:`PROBE` sequences of its task."""
     generator = numpy_generator(0, "rewriting probe")
-    probe = draw_evidence(model.task, PROBE, generator)
+    probe = draw_inputs(model.task, PROBE, generator)
     found = rewrite(model, probe, propose, generator)
     if found.before is not found.after:
         return None
     return f"none of {PROBE} inputs can be rewritten within the lengths of the task without changing a true answer"
 
 
-def share_rewritten(model: CanonicalTransformer, evidence: Evidence, propose: Propose) -> float:
+def share_rewritten(model: CanonicalTransformer, inputs: InputBatch, propose: Propose) -> float:
     """How many of these sequences are rewritten."""
-    found = rewrite(model, evidence, propose, numpy_generator(0, "share rewritten"))
-    changed = found.before.real.sum(1) != found.after.real.sum(1)
+    found = rewrite(model, inputs, propose, numpy_generator(0, "share rewritten"))
+    changed = found.before.not_padding.sum(1) != found.after.not_padding.sum(1)
     return float(changed.double().mean())
 
 
@@ -109,23 +109,23 @@ def length_bounds(model: CanonicalTransformer, task: Task) -> tuple[int, int]:
     return max(1, task.min_length + marks - slack), longest if limit is None else min(longest, limit)
 
 
-def _rows(evidence: Evidence, shortest: int, longest: int) -> list[Row]:
-    tokens, depth, opener = (t.numpy() for t in (evidence.tokens, evidence.depth, evidence.opener))
-    language, lengths = evidence.task.language, evidence.real.sum(1).tolist()
+def _rows(inputs: InputBatch, shortest: int, longest: int) -> list[Row]:
+    tokens, depth, opener = (t.numpy() for t in (inputs.tokens, inputs.depth, inputs.opener))
+    language, lengths = inputs.task.language, inputs.not_padding.sum(1).tolist()
     return [Row(language, tokens[i, :n], depth[i, :n], opener[i, :n], shortest, longest) for i, n in enumerate(lengths)]
 
 
-def _is_equivalent(task: Task, before: Evidence, proposals: Sequence[Proposal]) -> NDArray[np.bool_]:
+def _is_equivalent(task: Task, before: InputBatch, proposals: Sequence[Proposal]) -> NDArray[np.bool_]:
     """Which proposals are of the language, leave an output to judge and change no true answer."""
     pair = _paired(before, proposals)
     after = pair.after
     found = states(after.task.language, after.tokens.numpy())
-    legal = (found.legal | ~after.real.numpy()).all(axis=1)
-    judged = after.covered.any(1).numpy()
+    legal = (found.legal | ~after.not_padding.numpy()).all(axis=1)
+    judged = after.scored.any(1).numpy()
     if task.objective != "next_token":
         return np.asarray(legal & judged)
-    ours, theirs = (task.reference(_bounded(part.states, task))[part.covered.numpy()] for part in (pair.before, after))
-    owner = np.nonzero(after.covered.numpy())[0]
+    ours, theirs = (task.reference(_bounded(part.states, task))[part.scored.numpy()] for part in (pair.before, after))
+    owner = np.nonzero(after.scored.numpy())[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         kl = np.where(ours > 0, ours * np.log(ours / theirs), 0.0).sum(axis=1)
     moved = np.bincount(owner, weights=kl > SAME_ANSWER, minlength=len(after)) > 0
@@ -137,30 +137,30 @@ def _bounded(found: States, task: Task) -> States:
     return replace(found, depth=np.minimum(found.depth, task.language.depth))
 
 
-def _paired(evidence: Evidence, proposals: Sequence[Proposal]) -> Rewritten:
-    """Both sides, with only the decisions covered that exist in both."""
+def _paired(inputs: InputBatch, proposals: Sequence[Proposal]) -> Rewritten:
+    """Both sides, with only the decisions scored that exist in both."""
     width = max(len(proposal.tokens) for proposal in proposals)
     origin = np.full((len(proposals), width), -1, dtype=np.int64)
-    vocabulary = evidence.task.language.vocabulary
+    vocabulary = inputs.task.language.vocabulary
     filler = vocabulary.opening[0] if vocabulary.pad is None else vocabulary.pad
     tokens = np.full_like(origin, filler)
-    real = np.zeros(origin.shape, dtype=bool)
+    not_padding = np.zeros(origin.shape, dtype=bool)
     for row, proposal in enumerate(proposals):
         length = len(proposal.tokens)
-        tokens[row, :length], origin[row, :length], real[row, :length] = proposal.tokens, proposal.origin, True
-    stays = np.zeros(evidence.tokens.shape, dtype=bool)
+        tokens[row, :length], origin[row, :length], not_padding[row, :length] = proposal.tokens, proposal.origin, True
+    stays = np.zeros(inputs.tokens.shape, dtype=bool)
     rows, columns = np.nonzero(origin >= 0)
     stays[rows, origin[rows, columns]] = True
-    before = replace(evidence, covered=evidence.covered & torch.from_numpy(stays))
-    covered = (origin >= 0) & np.take_along_axis(evidence.covered.numpy(), origin.clip(0), axis=1)
-    found = states(evidence.task.language, tokens)
-    after = Evidence(
-        task=evidence.task,
+    before = replace(inputs, scored=inputs.scored & torch.from_numpy(stays))
+    scored = (origin >= 0) & np.take_along_axis(inputs.scored.numpy(), origin.clip(0), axis=1)
+    found = states(inputs.task.language, tokens)
+    after = InputBatch(
+        task=inputs.task,
         tokens=torch.from_numpy(tokens),
-        real=torch.from_numpy(real),
-        covered=torch.from_numpy(covered),
+        not_padding=torch.from_numpy(not_padding),
+        scored=torch.from_numpy(scored),
         depth=torch.from_numpy(found.depth),
-        top=torch.from_numpy(found.top),
+        stack_top_type=torch.from_numpy(found.top),
         opener=torch.from_numpy(found.opener),
     )
     return Rewritten(before, after)

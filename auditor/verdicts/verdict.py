@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from auditor.records import (
-    AGAIN,
+    RERUN,
     Claim,
     Finding,
     Interpretation,
@@ -74,7 +74,7 @@ def findings_of(
             for variant in certified
             if (variant.key, card.name) in interpretations
         }
-        rerun = interpretations.get((AGAIN, card.name))
+        rerun = interpretations.get((RERUN, card.name))
         again = None if rerun is None else Pairing(base, rerun, card.distance)
         subject = Subject(audit_id, card, Pairing(base, base, card.distance), pairings, certified, again)
         asserted = claims_of(card, base) if claims is None else claims.get(card.name, ())

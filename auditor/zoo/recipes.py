@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from auditor.behaviour.evaluation import evaluate
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.native_file import native_bytes
@@ -210,18 +210,18 @@ def measure(model: CanonicalTransformer) -> dict[str, Json]:
     if model.architecture.is_classifier:
         drawn = objective_of(task).batches(1, MEASURED_SEQUENCES, numpy_generator(MEASURING_SEED, "card", "strings"))
         return {"in_distribution": {"accuracy": next(drawn).accuracy(model), "sequences": MEASURED_SEQUENCES}}
-    known = draw_evidence(task, MEASURED_SEQUENCES, numpy_generator(MEASURING_SEED, "card", "in distribution"))
+    known = draw_inputs(task, MEASURED_SEQUENCES, numpy_generator(MEASURING_SEED, "card", "in distribution"))
     limit = model.architecture.max_positions
     longer: Json = {"undefined": f"the position table ends at {limit}"}
     if limit is None or limit > LONGER:
         generator = numpy_generator(MEASURING_SEED, "card", "longer")
-        strings = draw_evidence(task, LONGER_SEQUENCES, generator, lengths=(LONGER, LONGER))
+        strings = draw_inputs(task, LONGER_SEQUENCES, generator, lengths=(LONGER, LONGER))
         longer = {"length": LONGER, **_accuracies(model, strings)}
     return {"in_distribution": _accuracies(model, known), "longer": longer}
 
 
-def _accuracies(model: CanonicalTransformer, evidence: Evidence) -> dict[str, Json]:
-    found = evaluate(model, evidence).to_json()
+def _accuracies(model: CanonicalTransformer, inputs: InputBatch) -> dict[str, Json]:
+    found = evaluate(model, inputs).to_json()
     return {name: found[name] for name in ("closing_accuracy", "argmax_accuracy", "sequences", "tokens")}
 
 

@@ -18,7 +18,7 @@ from auditor.plans.plan import planned_methods, planned_variants
 from auditor.records import AuditReport, Expected, Kind, VariantState, Verdict
 from auditor.report.machine import schema, to_json_text
 from tests.auditor.small_audits import PLAN, small_model
-from tests.handmade import evidence_for, random_model
+from tests.handmade import inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.laws.snapshots import differences, snapshot
 
@@ -120,10 +120,10 @@ def test_a_twin_that_diverged_is_not_certified_and_stops_nothing(monkeypatch: py
 
 def test_the_model_is_left_alone() -> None:
     model = small_model()
-    evidence = evidence_for(model)
-    before = snapshot(model, evidence)
+    inputs = inputs_for(model)
+    before = snapshot(model, inputs)
     audit(model, PLAN)
-    assert not differences(before, snapshot(model, evidence))
+    assert not differences(before, snapshot(model, inputs))
 
 
 def test_what_does_not_apply_is_named_with_a_reason() -> None:

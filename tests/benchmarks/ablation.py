@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.measures.ablation.effects import EFFECTS
-from auditor.measures.ablation.substitutes import mean, zero
-from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.behaviour.effects import kl_per_position, mean_where
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.language.grammar import Dyck
 from auditor.language.task import Task
+from auditor.measures.ablation.effects import EFFECTS
+from auditor.measures.ablation.substitutes import mean, zero
+from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.records import Component
 from auditor.seeds import numpy_generator
 from tests.benchmarks.timing import Line, seconds
@@ -55,28 +55,28 @@ HOOKS = {Site.Z: "attn.hook_z", Site.NEURON: "mlp.hook_post"}
 def lines() -> Iterator[Line]:
     """Ablations per second in a sweep of 2 × (6 heads + 168 neurons), each over all strings."""
     for name, architecture in (("classifier", CLASSIFIER), ("language model", LANGUAGE_MODEL)):
-        model, evidence = subject(architecture)
+        model, inputs = subject(architecture)
         hooked = hooked_transformer(model)
         count = 2 * sum(len(components(model, site)) for site in HOOKS)
-        ours = count / seconds(lambda m=model, e=evidence: our_sweep(m, e), repeats=2)
-        theirs = count / sum(_hooked_seconds(hooked, model, evidence, site) for site in HOOKS)
+        ours = count / seconds(lambda m=model, e=inputs: our_sweep(m, e), repeats=2)
+        theirs = count / sum(_hooked_seconds(hooked, model, inputs, site) for site in HOOKS)
         yield Line(f"zero and mean ablation, {name}", ours, theirs, "edits/s", goal=GOAL * theirs)
 
 
-def _hooked_seconds(hooked: Any, model: CanonicalTransformer, evidence: Evidence, site: Site) -> float:
+def _hooked_seconds(hooked: Any, model: CanonicalTransformer, inputs: InputBatch, site: Site) -> float:
     """Seconds for all components of the site, from some of them."""
     everything = components(model, site)
-    chosen, means = everything[:: 1 if site is Site.Z else EVERY], mean_table(model, evidence, site)
-    took = seconds(lambda: hooked_sweep(hooked, evidence, site, chosen, means), repeats=1)
+    chosen, means = everything[:: 1 if site is Site.Z else EVERY], mean_table(model, inputs, site)
+    took = seconds(lambda: hooked_sweep(hooked, inputs, site, chosen, means), repeats=1)
     return took * len(everything) / len(chosen)
 
 
-def subject(architecture: Architecture, *, sequences: int = SEQUENCES) -> tuple[CanonicalTransformer, Evidence]:
+def subject(architecture: Architecture, *, sequences: int = SEQUENCES) -> tuple[CanonicalTransformer, InputBatch]:
     """A random model and its strings."""
     objective = "classifier" if architecture.is_classifier else "next_token"
     task = Task(Dyck.standard(2, 4), objective=objective, max_length=LENGTH)
     model = random_model(architecture, task, dtype=torch.float32)
-    return model, draw_evidence(task, sequences, numpy_generator(0, "benchmark"))
+    return model, draw_inputs(task, sequences, numpy_generator(0, "benchmark"))
 
 
 def components(model: CanonicalTransformer, site: Site) -> tuple[Component, ...]:
@@ -84,28 +84,28 @@ def components(model: CanonicalTransformer, site: Site) -> tuple[Component, ...]
     return model.architecture.heads if site is Site.Z else model.architecture.neurons
 
 
-def our_sweep(model: CanonicalTransformer, evidence: Evidence) -> list[np.ndarray]:
+def our_sweep(model: CanonicalTransformer, inputs: InputBatch) -> list[np.ndarray]:
     """KL effects of zero and mean ablation of all heads, then of all neurons, from one untouched pass."""
     ablations = [
         Ablation(components(model, site), site, substitute)
         for site in HOOKS
-        for substitute in (zero(model), mean(model, evidence, site))
+        for substitute in (zero(model), mean(model, inputs, site))
     ]
-    return sweep(model, evidence, ablations, EFFECTS["kl"])
+    return sweep(model, inputs, ablations, EFFECTS["kl"])
 
 
-def mean_table(model: CanonicalTransformer, evidence: Evidence, site: Site) -> list[Tensor]:
+def mean_table(model: CanonicalTransformer, inputs: InputBatch, site: Site) -> list[Tensor]:
     """Means over positions per layer, as the mean ablations of both sides use them."""
-    return list(mean(model, evidence, site)(torch.empty(0), 0))
+    return list(mean(model, inputs, site)(torch.empty(0), 0))
 
 
 @torch.no_grad()
 def hooked_sweep(
-    hooked: Any, evidence: Evidence, site: Site, chosen: tuple[Component, ...], means: list[Tensor]
+    hooked: Any, inputs: InputBatch, site: Site, chosen: tuple[Component, ...], means: list[Tensor]
 ) -> list[np.ndarray]:
     """The same with one run of all the padded strings per component and hook, zero first: [sequence, component]."""
     found = []
-    untouched = _log_p(hooked(evidence.tokens), evidence)
+    untouched = _log_p(hooked(inputs.tokens), inputs)
     for values in ([torch.zeros(())] * len(means), means):
         columns = []
         for component in chosen:
@@ -117,13 +117,13 @@ def hooked_sweep(
                 return activation
 
             name = f"blocks.{component.layer}.{HOOKS[site]}"
-            logits = hooked.run_with_hooks(evidence.tokens, fwd_hooks=[(name, edit)])
-            kl = kl_per_position(untouched, _log_p(logits, evidence))
-            columns.append(kl if kl.dim() == 1 else mean_where(kl, evidence.covered))
+            logits = hooked.run_with_hooks(inputs.tokens, fwd_hooks=[(name, edit)])
+            kl = kl_per_position(untouched, _log_p(logits, inputs))
+            columns.append(kl if kl.dim() == 1 else mean_where(kl, inputs.scored))
         found.append(torch.stack(columns, 1).numpy().astype(np.float64))
     return found
 
 
-def _log_p(logits: Tensor, evidence: Evidence) -> Tensor:
+def _log_p(logits: Tensor, inputs: InputBatch) -> Tensor:
     """Log-probabilities; of a classifier those at START."""
-    return (logits[:, 0] if evidence.task.objective == "classifier" else logits).log_softmax(-1)
+    return (logits[:, 0] if inputs.task.objective == "classifier" else logits).log_softmax(-1)

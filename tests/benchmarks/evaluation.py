@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from auditor.behaviour.evaluation import CLOSING_THRESHOLD, evaluate
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
 from auditor.seeds import numpy_generator
@@ -24,19 +24,19 @@ def lines() -> Iterator[Line]:
         ("training lengths", 4_000, None, 200_000),
         ("400–500 tokens", 64, (400, 500), 50_000),
     ):
-        evidence = draw_evidence(model.task, count, numpy_generator(0, "benchmark"), lengths=lengths)
-        few = evidence.rows(slice(0, max(8, count // 40)))
-        fast = int(evidence.real.sum()) / seconds(lambda given=evidence: evaluate(model, given))
-        slow = int(few.real.sum()) / seconds(lambda given=few: naive_closing_accuracy(model, given))
+        inputs = draw_inputs(model.task, count, numpy_generator(0, "benchmark"), lengths=lengths)
+        few = inputs.rows(slice(0, max(8, count // 40)))
+        fast = int(inputs.not_padding.sum()) / seconds(lambda given=inputs: evaluate(model, given))
+        slow = int(few.not_padding.sum()) / seconds(lambda given=few: naive_closing_accuracy(model, given))
         yield Line(f"closing accuracy, {name}", fast, slow, "tokens/s", goal=goal)
 
 
 @torch.no_grad()
-def naive_closing_accuracy(model: CanonicalTransformer, evidence: Evidence) -> float:
+def naive_closing_accuracy(model: CanonicalTransformer, inputs: InputBatch) -> float:
     """The same metric with one forward pass per sentence, explicit attention and a stack in Python."""
     right = total = 0
-    for row, length in enumerate(evidence.real.sum(1).tolist()):
-        tokens = evidence.tokens[row : row + 1, :length]
+    for row, length in enumerate(inputs.not_padding.sum(1).tolist()):
+        tokens = inputs.tokens[row : row + 1, :length]
         probabilities = model(tokens)[0].softmax(-1)
         stack: list[int] = []
         for position, token in enumerate(tokens[0].tolist()):

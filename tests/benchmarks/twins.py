@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from auditor import zoo
-from auditor.behaviour.input_batch import draw_evidence
+from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
 from auditor.pipeline import build
@@ -66,9 +66,9 @@ def line(model_name: str, model: CanonicalTransformer, equivalence: str, *, plan
     closing = None if found.closing_accuracy is None else found.closing_accuracy[1] - found.closing_accuracy[0]
     beyond = found.longer or {}
     longer = beyond.get("closing_accuracy_variant", 0.0) - beyond.get("closing_accuracy_original", 0.0)
-    evidence = draw_evidence(model.task, ATTENTION_SEQUENCES, numpy_generator(seed, "benchmark"))
+    inputs = draw_inputs(model.task, ATTENTION_SEQUENCES, numpy_generator(seed, "benchmark"))
     original, layers = model.clone(dtype=torch.float32), range(model.architecture.layers)
-    moved = total_variation(original, built.model.clone(dtype=torch.float32), evidence, layers).tolist()
+    moved = total_variation(original, built.model.clone(dtype=torch.float32), inputs, layers).tolist()
     return (
         f"{model_name:40}{1e3 * found.kl_mean_nats:10.3f}{1e3 * (found.kl_upper95_nats or 0):10.3f}"
         f"{found.kl_q999_nats or 0:8.3f}{_percent(found.disagreement_upper95):>10}{_points(closing):>9}"

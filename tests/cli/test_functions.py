@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
+from auditor.checkpoints.intake.detection import load
 from auditor.checkpoints.native_file import save_native
 from auditor.fingerprint.function import function_fingerprint
 from auditor.fingerprint.projection import COORDINATES
 from auditor.fingerprint.sketch import Sketch, label
-from auditor.symmetries.gauge_fixing.canonical_form import canonicalise
-from auditor.checkpoints.intake.detection import load
 from auditor.store.models import StoredModel
+from auditor.symmetries.gauge_fixing.canonical_form import canonicalise
 from cli.functions import Function, functions
 from tests.cli.conftest import MODEL, Ids, Run
 from tests.handmade import random_model

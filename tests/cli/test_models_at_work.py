@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from auditor.contracts import equivalences, methods
 from auditor.checkpoints.intake.detection import load
-from auditor.records import Kind
+from auditor.contracts import equivalences, methods
 from auditor.exports.sealed_folder import Check
 from auditor.exports.witness import VerifiedWitness
+from auditor.records import Kind
 from tests.auditor.report.samples import sample_report
 from tests.cli.conftest import MODEL, Ids, Run
 from tests.wen2023_files import checkpoint

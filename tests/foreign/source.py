@@ -57,8 +57,8 @@ def token_batches(generator: np.random.Generator) -> tuple[Tensor, Tensor]:
     lengths = generator.integers(2, LONGEST + 1, size=4)
     lengths[0] = LONGEST
     tokens = generator.integers(1, len(SPELLINGS), size=(4, LONGEST))
-    real = np.arange(LONGEST)[None, :] < lengths[:, None]
-    return torch.from_numpy(np.where(real, tokens, PAD)), torch.from_numpy(real)
+    not_padding = np.arange(LONGEST)[None, :] < lengths[:, None]
+    return torch.from_numpy(np.where(not_padding, tokens, PAD)), torch.from_numpy(not_padding)
 
 
 def pick(generator: np.random.Generator, *options: Any) -> Any:

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from auditor.contracts import methods
 from auditor.seeds import numpy_generator
-from tests.handmade import evidence_for, random_model
+from tests.handmade import inputs_for, random_model
 
 DEAR = 7_000
 """Operations on the plain model beyond which the laws look at fewer models. One forward pass takes about 100."""
@@ -38,7 +38,7 @@ def is_dear(name: str) -> bool:
     method, model = methods()[name], random_model()
     if method.not_applicable(model) is not None:
         return False
-    evidence = evidence_for(model, SEQUENCES)
+    inputs = inputs_for(model, SEQUENCES)
     with _Counter() as counter:
-        method.interpret(model, evidence, numpy_generator(0, "cost"))
+        method.interpret(model, inputs, numpy_generator(0, "cost"))
     return counter.count > DEAR

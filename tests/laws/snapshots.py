@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.serialisation import weights_bytes, weights_sha256
 
@@ -22,10 +22,10 @@ _HOOKS = (
 )
 
 
-def snapshot(model: CanonicalTransformer, evidence: Evidence) -> dict[str, Any]:
+def snapshot(model: CanonicalTransformer, inputs: InputBatch) -> dict[str, Any]:
     """Weights, flags, gradients, modes, hooks, attributes, inputs and global state, as comparable values."""
     modules = dict(model.named_modules())
-    inputs = (evidence.tokens, evidence.real, evidence.covered, evidence.depth, evidence.top, evidence.opener)
+    inputs = (inputs.tokens, inputs.not_padding, inputs.scored, inputs.depth, inputs.stack_top_type, inputs.opener)
     numpy_state = np.random.get_state()
     return {
         "weights": weights_sha256(weights_bytes(model)),

@@ -10,10 +10,10 @@ import torch
 import yaml
 
 from auditor import zoo
-from auditor.contracts import Weights, adapters
-from auditor.errors import CheckpointError
 from auditor.checkpoints.intake.detection import choose
 from auditor.checkpoints.intake.safe_loading import read_checkpoint
+from auditor.contracts import Weights, adapters
+from auditor.errors import CheckpointError
 from tests.foreign import MAKERS
 from tests.wen2023_files import checkpoint
 

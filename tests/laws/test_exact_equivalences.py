@@ -11,17 +11,17 @@ import torch
 from hypothesis import given, settings
 
 from auditor import zoo
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.interventions import Cache, run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import Equivalence, Transformed, equivalences
 from auditor.checkpoints.intake.detection import load
+from auditor.contracts import Equivalence, Transformed, equivalences
 from auditor.records import Compared, Kind, Relabelling
 from auditor.seeds import numpy_generator
 from auditor.tensors import EXACT_LOGITS
-from tests.handmade import PLAIN, evidence_for, random_model
+from tests.handmade import PLAIN, inputs_for, random_model
 from tests.laws.architectures import LAW, POSITIONS, architectures, task_for
 from tests.laws.snapshots import differences, snapshot
 from tests.wen2023_files import NAMES, checkpoint
@@ -41,10 +41,10 @@ CHANGED = 1e-6
 """A weight that moved by less has not moved."""
 
 
-def _made(plugin: Equivalence, model: CanonicalTransformer, evidence: Evidence, seed: int = 0) -> Iterator[Transformed]:
+def _made(plugin: Equivalence, model: CanonicalTransformer, inputs: InputBatch, seed: int = 0) -> Iterator[Transformed]:
     for index, parameters in enumerate(plugin.choices(model.architecture, 1)):
         generator = numpy_generator(seed, "law", index)
-        yield plugin.transform(model, evidence, generator, parameters=parameters)
+        yield plugin.transform(model, inputs, generator, parameters=parameters)
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -68,7 +68,7 @@ def _keeps_its_promises(name: str, architecture: Architecture) -> None:
     if why_not is not None:
         assert why_not.strip()
         return
-    searched, held_out = evidence_for(model, 6, seed=1), evidence_for(model, 6, seed=2)
+    searched, held_out = inputs_for(model, 6, seed=1), inputs_for(model, 6, seed=2)
     before = snapshot(model, searched)
     again = list(_made(plugin, model, searched))
     for made, same in zip(_made(plugin, model, searched), again, strict=True):
@@ -93,29 +93,29 @@ def test_another_seed_gives_another_variant(name: str) -> None:
     model = random_model(replace(WITH_POSITIONS, blocks=(three, three)))
     if len(equivalences()[name].choices(model.architecture, 2)) == 1:
         return
-    evidence = evidence_for(model, 4)
-    made = [next(_made(equivalences()[name], model, evidence, seed)) for seed in range(5)]
+    inputs = inputs_for(model, 4)
+    made = [next(_made(equivalences()[name], model, inputs, seed)) for seed in range(5)]
     assert not all(_weights_equal(made[0].model, other.model) for other in made[1:])
 
 
 @pytest.mark.parametrize("subject", TRAINED)
 def test_trained_models_stay_the_same_function(subject: str) -> None:
     model = load(TRAINED[subject]).model.double()
-    evidence = draw_evidence(model.task, 4, numpy_generator(0, "trained"))
+    inputs = draw_inputs(model.task, 4, numpy_generator(0, "trained"))
     applicable = [name for name in EXACT if equivalences()[name].not_applicable(model) is None]
     assert applicable
     for name in applicable:
-        for made in _made(equivalences()[name], model, evidence):
-            _computes_the_same(equivalences()[name], model, made.model, evidence)
+        for made in _made(equivalences()[name], model, inputs):
+            _computes_the_same(equivalences()[name], model, made.model, inputs)
             _is_another_model(model, made.model)
-            _relabels_truly(model, made, evidence)
+            _relabels_truly(model, made, inputs)
 
 
 @torch.no_grad()
 def _computes_the_same(
-    plugin: Equivalence, model: CanonicalTransformer, twin: CanonicalTransformer, evidence: Evidence
+    plugin: Equivalence, model: CanonicalTransformer, twin: CanonicalTransformer, inputs: InputBatch
 ) -> None:
-    ours, theirs = model(evidence.tokens), twin(evidence.tokens)
+    ours, theirs = model(inputs.tokens), twin(inputs.tokens)
     if plugin.compares is Compared.LOG_PROBABILITIES:
         ours, theirs = ours.log_softmax(-1), theirs.log_softmax(-1)
     assert float((ours - theirs).abs().max()) <= EXACT_LOGITS
@@ -141,10 +141,10 @@ def _weights_equal(one: CanonicalTransformer, other: CanonicalTransformer) -> bo
 
 
 @torch.no_grad()
-def _relabels_truly(model: CanonicalTransformer, made: Transformed, evidence: Evidence) -> None:
+def _relabels_truly(model: CanonicalTransformer, made: Transformed, inputs: InputBatch) -> None:
     """Each new head attends as the old ones that it stands for, each new neuron fires as they do up to its scale."""
     sites = (Site.PATTERN, Site.NEURON)
-    ours, theirs = (run_with_cache(m, evidence.tokens, sites=sites)[1] for m in (model, made.model))
+    ours, theirs = (run_with_cache(m, inputs.tokens, sites=sites)[1] for m in (model, made.model))
     layers = model.architecture.layers
     _same_under(made.relabelling, "head", _heads(ours, layers), _heads(theirs, layers))
     if model.mlps:

@@ -16,16 +16,16 @@ import pytest
 import torch
 
 from auditor import zoo
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Transformed, equivalences, methods
 from auditor.checkpoints.intake.detection import load
+from auditor.contracts import Transformed, equivalences, methods
 from auditor.records import Component, Expected, Interpretation, Kind
 from auditor.seeds import numpy_generator
 from auditor.verdicts.alignment import align
 from auditor.verdicts.claims import mean_scores
 from auditor.verdicts.distances import EXACT_TOLERANCE
-from tests.handmade import evidence_for, random_model
+from tests.handmade import inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.laws.cost import is_dear
 
@@ -148,30 +148,30 @@ def _largest(scores: np.ndarray) -> float:
 
 
 @cache
-def _subject(name: str) -> tuple[CanonicalTransformer, Evidence]:
+def _subject(name: str) -> tuple[CanonicalTransformer, InputBatch]:
     if name == "trained":
         model = load(zoo.path(zoo.DEMONSTRATION)).model.double()
     else:
         model = random_model(FAMILIES[name], task_for(FAMILIES[name]))
-    return model, evidence_for(model, SEQUENCES)
+    return model, inputs_for(model, SEQUENCES)
 
 
 @cache
 def _variants(subject: str, symmetry: str) -> tuple[Transformed, ...]:
     """The first variant that an audit would make; none where the symmetry does not exist."""
-    model, evidence = _subject(subject)
+    model, inputs = _subject(subject)
     plugin = equivalences()[symmetry]
     if plugin.not_applicable(model) is not None:
         return ()
     parameters = plugin.choices(model.architecture, 1)[0]
-    return (plugin.transform(model, evidence, numpy_generator(0, symmetry), parameters=parameters),)
+    return (plugin.transform(model, inputs, numpy_generator(0, symmetry), parameters=parameters),)
 
 
 def _scores(subject: str, method: str, model: CanonicalTransformer) -> Interpretation:
-    evidence = _subject(subject)[1]
+    inputs = _subject(subject)[1]
     if is_dear(method):
-        evidence = evidence.rows(slice(0, SEQUENCES_OF_DEAR_METHODS))
-    return methods()[method].interpret(model, evidence, numpy_generator(0, "measure"))
+        inputs = inputs.rows(slice(0, SEQUENCES_OF_DEAR_METHODS))
+    return methods()[method].interpret(model, inputs, numpy_generator(0, "measure"))
 
 
 @cache

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from auditor import seeds
-from auditor.measures.attention import matching_opener, with_open_bracket
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, methods
+from auditor.measures.attention import matching_opener, with_open_bracket
 from auditor.records import ORIGINAL, Expected, Interpretation, Kind, Variant, VariantState, Verdict
 from auditor.verdicts.distances import SMALLEST_EFFECT
 from auditor.verdicts.verdict import Settings, findings_of
-from tests.handmade import evidence_for, random_model
+from tests.handmade import inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.laws.cost import is_dear
 from tests.laws.snapshots import differences, snapshot
@@ -55,10 +55,10 @@ class _BrokenError(Exception):
 
 
 @cache
-def _subject(family: str) -> tuple[CanonicalTransformer, Evidence]:
+def _subject(family: str) -> tuple[CanonicalTransformer, InputBatch]:
     """A model, which nobody may change, and sequences that all leave a bracket open and close one."""
     model = random_model(FAMILIES[family], task_for(FAMILIES[family]))
-    drawn = evidence_for(model, 4 * SEQUENCES)
+    drawn = inputs_for(model, 4 * SEQUENCES)
     rich = with_open_bracket(drawn).any(1) & (matching_opener(drawn) >= 0).any(1)
     return model, drawn.rows(rich).rows(slice(0, SEQUENCES))
 
@@ -72,8 +72,8 @@ def _cases() -> Iterator[Any]:
             yield pytest.param((name, family), marks=() if method.smallest_plan == "quick" else pytest.mark.slow)
 
 
-def _interpret(name: str, model: CanonicalTransformer, evidence: Evidence, seed: int = 0) -> Interpretation:
-    return methods()[name].interpret(model, evidence, seeds.numpy_generator(seed, "law"))
+def _interpret(name: str, model: CanonicalTransformer, inputs: InputBatch, seed: int = 0) -> Interpretation:
+    return methods()[name].interpret(model, inputs, seeds.numpy_generator(seed, "law"))
 
 
 @cache
@@ -115,7 +115,7 @@ def test_one_seed_gives_one_result(case: tuple[str, str]) -> None:
 
 
 def test_every_axis_and_component_is_named_and_every_score_finite_or_explained(case: tuple[str, str]) -> None:
-    name, (model, evidence), found = case[0], _subject(case[1]), _found(*case)
+    name, (model, inputs), found = case[0], _subject(case[1]), _found(*case)
     assert found.method == name
     assert set(found.axes) <= AXES
     assert found.values.shape[found.axes.index(found.component_axis)] == len(found.components)
@@ -129,23 +129,23 @@ def test_every_axis_and_component_is_named_and_every_score_finite_or_explained(c
     assert all(0 <= index < len(found.components) and reason for index, reason in found.undefined.items())
     assert _is_finite_where_defined(found)
     if found.per_sequence:
-        assert len(found.values) == len(evidence), "every sequence leaves a bracket open and closes one"
+        assert len(found.values) == len(inputs), "every sequence leaves a bracket open and closes one"
 
 
 @pytest.mark.parametrize("fails_at", [None, 1, 2, 3], ids=lambda step: "unbroken" if step is None else f"step {step}")
 def test_nothing_is_left_changed_also_after_an_error_midway(case: tuple[str, str], fails_at: int | None) -> None:
-    name, (original, evidence) = case[0], _subject(case[1])
+    name, (original, inputs) = case[0], _subject(case[1])
     model = original.clone()
     _make_conspicuous(model)
     steps = _breaking(model, fails_at)
-    before = snapshot(model, evidence)
+    before = snapshot(model, inputs)
     raised = False
     try:
-        _interpret(name, model, evidence)
+        _interpret(name, model, inputs)
     except _BrokenError:
         raised = True
     assert raised is (fails_at is not None and steps["made"] >= fails_at)
-    assert not differences(before, snapshot(model, evidence))
+    assert not differences(before, snapshot(model, inputs))
 
 
 def test_gradients_that_are_switched_off_do_not_matter(case: tuple[str, str]) -> None:
@@ -156,9 +156,9 @@ def test_gradients_that_are_switched_off_do_not_matter(case: tuple[str, str]) ->
 
 
 def test_the_order_of_the_sequences_does_not_matter(case: tuple[str, str]) -> None:
-    (model, evidence), expected = _subject(case[1]), _found(*case)
-    order = torch.randperm(len(evidence), generator=seeds.torch_generator(0, "order"))
-    permuted = _interpret(case[0], model, evidence.rows(order))
+    (model, inputs), expected = _subject(case[1]), _found(*case)
+    order = torch.randperm(len(inputs), generator=seeds.torch_generator(0, "order"))
+    permuted = _interpret(case[0], model, inputs.rows(order))
     _same_scores(permuted.values, expected.values[order.numpy()] if expected.per_sequence else expected.values)
 
 
@@ -172,19 +172,19 @@ def test_batches_with_and_without_padding_agree_in_single_precision(
     case: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One sequence at a time has no padding; 7 and 64 are padded on the right."""
-    model, evidence = _subject(case[1])[0].clone(dtype=torch.float32), _subject(case[1])[1]
+    model, inputs = _subject(case[1])[0].clone(dtype=torch.float32), _subject(case[1])[1]
     found = []
     for size in (1, 7, 64):
         _batches_of(size, monkeypatch)
-        found.append(_interpret(case[0], model, evidence).values)
+        found.append(_interpret(case[0], model, inputs).values)
     allowed = SAME_SINGLE * max(1.0, float(np.nanmax(np.abs(found[0]))))
     for values in found[1:]:
         np.testing.assert_allclose(values, found[0], rtol=0, atol=allowed)
 
 
 def test_the_identity_changes_no_claim(case: tuple[str, str]) -> None:
-    name, (model, evidence) = case[0], _subject(case[1])
-    scores = {ORIGINAL: _found(*case), "copy/0": _interpret(name, model.clone(), evidence)}
+    name, (model, inputs) = case[0], _subject(case[1])
+    scores = {ORIGINAL: _found(*case), "copy/0": _interpret(name, model.clone(), inputs)}
     variant = Variant("copy/0", "copy", Kind.EXACT, 0, VariantState.CERTIFIED)
     findings = findings_of(
         "law",
@@ -203,8 +203,8 @@ def test_the_identity_changes_no_claim(case: tuple[str, str]) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_one_sequence_is_enough_or_scores_are_undefined(family: str, plan: str) -> None:
     """Every method on every family, dear ones too."""
-    model, evidence = _subject(family)
-    one = evidence.rows(slice(0, 1))
+    model, inputs = _subject(family)
+    one = inputs.rows(slice(0, 1))
     for name, method in methods().items():
         if (method.smallest_plan == "quick") is (plan == "quick") and method.not_applicable(model) is None:
             assert _is_finite_where_defined(_interpret(name, model, one)), name
@@ -216,14 +216,14 @@ def _is_finite_where_defined(found: Interpretation) -> bool:
 
 
 def _batches_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every evidence come in batches of ``size`` sequences in order, short ones padded on the right."""
+    """Let every input batch come in pieces of ``size`` sequences in order, short ones padded on the right."""
 
-    def fixed(self: Evidence, *, tokens: int = 0) -> Iterator[tuple[torch.Tensor, Evidence]]:
+    def fixed(self: InputBatch, *, tokens: int = 0) -> Iterator[tuple[torch.Tensor, InputBatch]]:
         del tokens
         for rows in torch.arange(len(self)).split(size):
             yield rows, self.rows(rows)
 
-    monkeypatch.setattr(Evidence, "batches", fixed)
+    monkeypatch.setattr(InputBatch, "batches", fixed)
 
 
 def _make_conspicuous(model: CanonicalTransformer) -> None:

@@ -51,13 +51,13 @@ def test_a_database_that_is_away_for_a_moment_costs_nothing(
     database: Database, claimed: ClaimedCell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    real = heartbeat.extend_lease
+    not_padding = heartbeat.extend_lease
 
     def flaky(*arguments: object, **named: object) -> bool:
         calls.append("beat")
         if len(calls) == 1:
             raise StoreError("the database is locked")
-        return real(*arguments, **named)  # type: ignore[arg-type]
+        return not_padding(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(heartbeat, "extend_lease", flaky)
     with Heartbeat(database, claimed, lease_seconds=LEASE, beat_seconds=BEAT) as beating:

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from auditor.canonical.architecture import Activation, Architecture, Block
-from auditor.errors import ConfigurationError, FormatError
 from auditor.checkpoints.description.fused_attention import head_width, split_fused
 from auditor.checkpoints.description.state_dict import StateDict
+from auditor.errors import ConfigurationError, FormatError
 
 _FUSED = re.compile(r"(?:^|\.)h\.\d{1,6}\.attn\.c_attn\.weight$")
 _BUFFERS = ("attn.bias", "attn.masked_bias")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditor.errors import ConfigurationError
 from auditor.checkpoints.description.reading import Description
+from auditor.errors import ConfigurationError
 from auditor.language.grammar import Dyck
 from auditor.language.task import OBJECTIVES, Objective, Task
 from auditor.language.vocabulary import Vocabulary, standard_vocabulary

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TypedDict, get_args
 
 from auditor.canonical.architecture import Activation
-from auditor.errors import ConfigurationError
-from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.language_facts import read_out_of
+from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.schema import ATTENTION
+from auditor.errors import ConfigurationError
 from auditor.language.task import Task
 
 EPSILON = 1e-5

@@ -13,15 +13,21 @@ from typing import ClassVar
 
 from auditor.canonical.architecture import Activation
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import ArchitectureAdapter, Weights
-from auditor.errors import ConfigurationError, FormatError
 from auditor.checkpoints.description.assembly import assemble
-from auditor.checkpoints.description.reading import Description
-from auditor.checkpoints.description.gpt2_layout import Gpt2Sizes, Gpt2Tables, gpt2_architecture, is_input_first, layers_of
+from auditor.checkpoints.description.gpt2_layout import (
+    Gpt2Sizes,
+    Gpt2Tables,
+    gpt2_architecture,
+    is_input_first,
+    layers_of,
+)
 from auditor.checkpoints.description.language_facts import task_of
 from auditor.checkpoints.description.model_facts import check_length
+from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.schema import check_names
 from auditor.checkpoints.description.state_dict import StateDict
+from auditor.contracts import ArchitectureAdapter, Weights
+from auditor.errors import ConfigurationError, FormatError
 from auditor.records import Json
 
 _BODY = "transformer."

@@ -14,10 +14,7 @@ import torch
 from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import ArchitectureAdapter, Weights
-from auditor.errors import ConfigurationError, FormatError
 from auditor.checkpoints.description.assembly import assemble
-from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.gpt2_layout import (
     Gpt2Sizes,
     Gpt2Tables,
@@ -28,8 +25,11 @@ from auditor.checkpoints.description.gpt2_layout import (
 )
 from auditor.checkpoints.description.language_facts import task_of
 from auditor.checkpoints.description.model_facts import activation_of, check_length, epsilon_of
+from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.schema import check_names
 from auditor.checkpoints.description.state_dict import StateDict
+from auditor.contracts import ArchitectureAdapter, Weights
+from auditor.errors import ConfigurationError, FormatError
 from auditor.language.task import Task
 from auditor.records import Json
 

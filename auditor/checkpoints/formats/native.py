@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.checkpoints.native_file import METADATA_KEY, SCHEMA, read_description
 from auditor.canonical.serialisation import model_from_state
+from auditor.checkpoints.native_file import METADATA_KEY, SCHEMA, read_description
 from auditor.contracts import ArchitectureAdapter, Weights
 from auditor.errors import ConfigurationError
 from auditor.records import Json

@@ -18,15 +18,15 @@ from torch import Tensor
 
 from auditor.canonical.architecture import Architecture, Block, NormSite, Positions
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import ArchitectureAdapter, Weights
-from auditor.errors import ConfigurationError, FormatError
 from auditor.checkpoints.description.assembly import assemble
-from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.fused_attention import head_width, split_fused
 from auditor.checkpoints.description.language_facts import task_of
 from auditor.checkpoints.description.model_facts import activation_of, check_length, epsilon_of, outputs_of, reading_of
+from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.schema import POSITIONS, SECTIONS, check_names
 from auditor.checkpoints.description.state_dict import StateDict
+from auditor.contracts import ArchitectureAdapter, Weights
+from auditor.errors import ConfigurationError, FormatError
 from auditor.language.task import Task
 
 _FACTS = (

@@ -18,14 +18,21 @@ from torch import Tensor
 
 from auditor.canonical.architecture import Architecture, Block, NormSite
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import ArchitectureAdapter, Weights
-from auditor.errors import ConfigurationError
 from auditor.checkpoints.description.assembly import assemble
-from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.language_facts import task_of
-from auditor.checkpoints.description.model_facts import activation_of, check_length, epsilon_of, outputs_of, reading_of, scale_of
+from auditor.checkpoints.description.model_facts import (
+    activation_of,
+    check_length,
+    epsilon_of,
+    outputs_of,
+    reading_of,
+    scale_of,
+)
+from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.schema import NORMS, check_names
 from auditor.checkpoints.description.state_dict import StateDict
+from auditor.contracts import ArchitectureAdapter, Weights
+from auditor.errors import ConfigurationError
 from auditor.language.task import Task
 
 _LAYER = re.compile(r"blocks\.(\d{1,6})\.")

@@ -17,11 +17,11 @@ from torch import Tensor
 from auditor.canonical.architecture import Architecture, Block, NormSite
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.serialisation import model_from_state
-from auditor.contracts import ArchitectureAdapter, Weights
-from auditor.errors import ConfigurationError
 from auditor.checkpoints.description.depth_embedding import BRACKETS, KINDS, depth_rule, depth_table, keeps_last_column
 from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.state_dict import StateDict
+from auditor.contracts import ArchitectureAdapter, Weights
+from auditor.errors import ConfigurationError
 from auditor.language.grammar import Dyck
 from auditor.language.task import Task
 from auditor.records import Json

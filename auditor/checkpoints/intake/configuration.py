@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from auditor.errors import ConfigurationError
 from auditor.checkpoints.intake.file_checks import read_plain_file
+from auditor.errors import ConfigurationError
 from auditor.records import Json
 
 MAX_JSON_BYTES = 1_000_000

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import ArchitectureAdapter, Weights, adapters
-from auditor.errors import CheckpointError, FormatError
 from auditor.checkpoints.intake.configuration import configuration_beside, read_configuration
 from auditor.checkpoints.intake.model_folder import locate
 from auditor.checkpoints.intake.safe_loading import read_checkpoint
+from auditor.contracts import ArchitectureAdapter, Weights, adapters
+from auditor.errors import CheckpointError, FormatError
 from auditor.seeds import numpy_generator
 
 AUTO = "auto"

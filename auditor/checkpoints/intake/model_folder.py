@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditor.errors import FormatError, UnsafeFileError
 from auditor.checkpoints.intake.configuration import read_configuration
+from auditor.errors import FormatError, UnsafeFileError
 from auditor.records import Json
 
 CONFIGURATION = "config.json"

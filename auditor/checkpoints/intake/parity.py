@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.errors import CheckpointError, ConfigurationError
 from auditor.checkpoints.intake.reference import Reference
+from auditor.errors import CheckpointError, ConfigurationError
 
 TOLERANCES = {"float64": 1e-9, "float32": 2e-5}
 """Per unit of the largest logit, at least 1. Float32 rounds at 6e-8; two layers of sums make 1e-6 to 1e-5 of it. A

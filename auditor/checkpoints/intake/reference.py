@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from auditor.canonical.serialisation import decode
 from auditor.canonical.tensor_header import read_header
-from auditor.errors import AuditorError, CheckpointError, ConfigurationError, UnsafeFileError
 from auditor.checkpoints.intake.file_checks import read_plain_file
+from auditor.errors import AuditorError, CheckpointError, ConfigurationError, UnsafeFileError
 
 MAX_BYTES = 32 * 2**20
 MAX_ARRAY_BYTES = 32 * 2**20

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from auditor.canonical.serialisation import check_finite, decode
 from auditor.canonical.tensor_header import header_size, read_header
-from auditor.errors import CheckpointError, UnsafeFileError
 from auditor.checkpoints.intake.file_checks import MAX_CHECKPOINT_BYTES, read_plain_file
 from auditor.checkpoints.intake.sandbox import run_in_child
 from auditor.checkpoints.intake.torch_archive import MAGIC, check_archive
 from auditor.checkpoints.intake.unpickling import LIBRARY_KEY, prepare, unpickle
+from auditor.errors import CheckpointError, UnsafeFileError
 from auditor.records import Json
 
 _PICKLE_MAGIC = b"\x80"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import Cache, run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
@@ -81,7 +81,7 @@ class Continuation:
         return flat if len(self.outputs) == flat.shape[dim] else flat.index_select(dim, self.outputs)
 
 
-def continuation(model: CanonicalTransformer, part: Evidence, where: Tensor) -> Continuation:
+def continuation(model: CanonicalTransformer, part: InputBatch, where: Tensor) -> Continuation:
     """The untouched pass over ``part``; outputs are read at ``where`` [batch, position]."""
     logits, cache = run_with_cache(model, part.tokens, sites=SITES)
     outputs = where.flatten().nonzero().flatten()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditor.measures.ablation.continuation import Continuation
 from auditor.canonical.model import Attention
 from auditor.canonical.sites import Site
+from auditor.measures.ablation.continuation import Continuation
 
 ATTENTION_SITES = (Site.Z, Site.ATTENTION_OUT)
 """Edits that the layer's MLP still reads."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from auditor.behaviour.effects import kl_per_position
 from auditor.behaviour.evaluation import CLOSING_THRESHOLD, decision_positions
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 
 EffectName = Literal["kl", "logit_difference", "closing_accuracy"]
@@ -41,13 +41,13 @@ class Effect:
             return "with one bracket type there is no other closing bracket to prefer"
         return None
 
-    def outputs(self, model: CanonicalTransformer, part: Evidence) -> Tensor:
+    def outputs(self, model: CanonicalTransformer, part: InputBatch) -> Tensor:
         """Which outputs count, True in [batch, position]; of a classifier the position that it reads."""
         if model.architecture.read_out is not None:
-            read = torch.zeros_like(part.real)
+            read = torch.zeros_like(part.not_padding)
             read[:, model.architecture.read_out] = True
             return read
-        return decision_positions(part) if self.decisions else part.covered
+        return decision_positions(part) if self.decisions else part.scored
 
 
 def closing_margin(logits: Tensor, top: Tensor, closing: Tensor) -> Tensor:

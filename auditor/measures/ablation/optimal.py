@@ -14,18 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
 from auditor.measures.ablation.continuation import Continuation, continuation
 from auditor.measures.ablation.edits import edited_logits
 from auditor.measures.ablation.effects import EFFECTS
 from auditor.measures.ablation.sweep import Reading, Substitute
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
 
 KL = EFFECTS["kl"]
 
 FIT_SEQUENCES = 64
-"""Sequences that the constant is fitted on, the first of the evidence; it has only value_width numbers."""
+"""Sequences that the constant is fitted on, the first of the inputs; it has only value_width numbers."""
 
 FIT_TOKENS = 4_096
 """Tokens run at once while fitting; bounds memory."""
@@ -45,15 +45,15 @@ Loss = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Points [problem, coordinate] → their losses [problem] and the gradients there."""
 
 
-def optimal(model: CanonicalTransformer, evidence: Evidence) -> Substitute:
+def optimal(model: CanonicalTransformer, inputs: InputBatch) -> Substitute:
     """For each head the constant z of least mean KL(untouched ‖ ablated) around its mean, fitted in float64."""
     exact = model.clone(dtype=torch.float64).requires_grad_(False)
-    evidence = evidence.rows(slice(0, min(FIT_SEQUENCES, len(evidence))))
+    inputs = inputs.rows(slice(0, min(FIT_SEQUENCES, len(inputs))))
     readings = []
-    for _, part in _parts(exact, evidence):
+    for _, part in _parts(exact, inputs):
         where = KL.outputs(exact, part)
         with torch.no_grad():
-            readings.append((continuation(exact, part, where), part.real, Reading.of(part, where, KL)))
+            readings.append((continuation(exact, part, where), part.not_padding, Reading.of(part, where, KL)))
     values = [_best(readings, layer).to(model.dtype) for layer in range(exact.architecture.layers)]
     return lambda _rows, _length: values
 
@@ -62,15 +62,15 @@ Fitted = Sequence[tuple[Continuation, Tensor, Reading]]
 """The untouched passes, where their tokens are real, and how their outputs are scored."""
 
 
-def _parts(model: CanonicalTransformer, evidence: Evidence) -> Iterator[tuple[Tensor, Evidence]]:
+def _parts(model: CanonicalTransformer, inputs: InputBatch) -> Iterator[tuple[Tensor, InputBatch]]:
     """Few pieces where padding is unseen, else unpadded ones."""
     hides_padding = model.architecture.causal or model.architecture.pad_masked
-    return evidence.batches(tokens=FIT_TOKENS) if hides_padding else evidence.unpadded(tokens=FIT_TOKENS)
+    return inputs.batches(tokens=FIT_TOKENS) if hides_padding else inputs.unpadded(tokens=FIT_TOKENS)
 
 
 def _best(fitted: Fitted, layer: int) -> Tensor:
     """The constants of one layer's heads, [head, value_width]; all heads are searched at once, each on its own."""
-    z = torch.cat([run.cache[Site.Z, layer][real] for run, real, _ in fitted])
+    z = torch.cat([run.cache[Site.Z, layer][not_padding] for run, not_padding, _ in fitted])
     mean, spread = z.mean(0), torch.stack([_spread(z[:, head]) for head in range(z.shape[1])])
     units = torch.arange(z.shape[1])
     sequences = sum(reading.sequences for _, _, reading in fitted)

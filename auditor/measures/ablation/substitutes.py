@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.measures.ablation.sweep import Substitute
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
+from auditor.measures.ablation.sweep import Substitute
 
 
 def zero(model: CanonicalTransformer) -> Substitute:
@@ -19,29 +19,28 @@ def zero(model: CanonicalTransformer) -> Substitute:
     return lambda _rows, _length: nothing
 
 
-def mean(model: CanonicalTransformer, evidence: Evidence, site: Site) -> Substitute:
+def mean(model: CanonicalTransformer, inputs: InputBatch, site: Site) -> Substitute:
     """The mean over all positions of all sequences."""
-    sums = _position_sums(model, evidence, site)
-    means = [total.sum(0) / evidence.real.sum() for total in sums]
+    sums = _position_sums(model, inputs, site)
+    means = [total.sum(0) / inputs.not_padding.sum() for total in sums]
     return lambda _rows, _length: means
 
 
-def mean_per_position(model: CanonicalTransformer, evidence: Evidence, site: Site) -> Substitute:
+def mean_per_position(model: CanonicalTransformer, inputs: InputBatch, site: Site) -> Substitute:
     """The mean at each position over the sequences that reach it."""
-    count = evidence.real.sum(0).clamp_min(1)
+    count = inputs.not_padding.sum(0).clamp_min(1)
     means = [
-        total / count[: len(total)].view(-1, *[1] * (total.dim() - 1))
-        for total in _position_sums(model, evidence, site)
+        total / count[: len(total)].view(-1, *[1] * (total.dim() - 1)) for total in _position_sums(model, inputs, site)
     ]
     return lambda _rows, length: [table[:length] for table in means]
 
 
 @torch.no_grad()
-def _position_sums(model: CanonicalTransformer, evidence: Evidence, site: Site) -> list[Tensor]:
+def _position_sums(model: CanonicalTransformer, inputs: InputBatch, site: Site) -> list[Tensor]:
     """Sums over sequences, per layer [position, …]."""
-    width = int(evidence.real.sum(1).max())
+    width = int(inputs.not_padding.sum(1).max())
     sums: list[Tensor] = []
-    for _, part in evidence.unpadded():
+    for _, part in inputs.unpadded():
         _, cache = run_with_cache(model, part.tokens, sites=(site,))
         for layer in range(model.architecture.layers):
             new = cache[site, layer].sum(0)
@@ -52,24 +51,24 @@ def _position_sums(model: CanonicalTransformer, evidence: Evidence, site: Site) 
 
 
 def resampled(
-    model: CanonicalTransformer, evidence: Evidence, site: Site, generator: np.random.Generator
+    model: CanonicalTransformer, inputs: InputBatch, site: Site, generator: np.random.Generator
 ) -> Substitute:
-    """What the component puts out on another sequence of the evidence, drawn once per sequence.
+    """What the component puts out on another sequence of the inputs, drawn once per sequence.
 
     Position j takes what the donor has at j; a shorter donor is read again from its first position. Equal sequences
     share their donor, and no sequence is its own unless all are equal, so the draw does not depend on their order.
     """
-    donors = _donors(evidence, generator)
+    donors = _donors(inputs, generator)
 
     def substitute(rows: Tensor, length: int) -> list[Tensor]:
-        return activations(model, evidence.rows(donors[rows]), site, length)
+        return activations(model, inputs.rows(donors[rows]), site, length)
 
     return substitute
 
 
-def _donors(evidence: Evidence, generator: np.random.Generator) -> Tensor:
+def _donors(inputs: InputBatch, generator: np.random.Generator) -> Tensor:
     """The donor of each sequence, [sequence], by its row."""
-    content = torch.where(evidence.real, evidence.tokens, -1).numpy()
+    content = torch.where(inputs.not_padding, inputs.tokens, -1).numpy()
     _, first, kind, count = np.unique(content, axis=0, return_index=True, return_inverse=True, return_counts=True)
     chosen = np.zeros(len(first), dtype=np.int64)
     for own in range(len(first)):
@@ -81,7 +80,7 @@ def _donors(evidence: Evidence, generator: np.random.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def activations(model: CanonicalTransformer, donors: Evidence, site: Site, length: int) -> list[Tensor]:
+def activations(model: CanonicalTransformer, donors: InputBatch, site: Site, length: int) -> list[Tensor]:
     """Per layer [donor, ``length``, …], each donor read round and round."""
     found: list[Tensor] = []
     for rows, part in donors.unpadded():

@@ -14,19 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
 from auditor.measures.ablation.continuation import Continuation, continuation
 from auditor.measures.ablation.edits import edited_logits
 from auditor.measures.ablation.effects import EFFECTS, Effect
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
 from auditor.records import Component
 
 EDIT_TOKENS = 4_096
 """Tokens × edits run on at once: keeps the streams in the processor's cache."""
 
 Substitute = Callable[[Tensor, int], Sequence[Tensor]]
-"""(rows of the evidence, their length) → what the site's activation becomes, per layer; each broadcastable to [batch,
+"""(rows of the inputs, their length) → what the site's activation becomes, per layer; each broadcastable to [batch,
 position, …]."""
 
 
@@ -41,17 +41,17 @@ class Ablation:
 
 @torch.no_grad()
 def sweep(
-    model: CanonicalTransformer, evidence: Evidence, ablations: Sequence[Ablation], effect: Effect = EFFECTS["kl"]
+    model: CanonicalTransformer, inputs: InputBatch, ablations: Sequence[Ablation], effect: Effect = EFFECTS["kl"]
 ) -> list[NDArray[np.float64]]:
     """Mean effect over the outputs of each sequence, one [sequence, component] per ablation.
 
     Sequences without an output that the effect reads are left out.
     """
-    scored = effect.outputs(model, evidence).any(1)
-    evidence = evidence.rows(scored)
-    effects = [np.empty((len(evidence), len(ablation.components))) for ablation in ablations]
+    scored = effect.outputs(model, inputs).any(1)
+    inputs = inputs.rows(scored)
+    effects = [np.empty((len(inputs), len(ablation.components))) for ablation in ablations]
     kept = scored.nonzero().flatten()
-    for rows, part in evidence.unpadded():
+    for rows, part in inputs.unpadded():
         where = effect.outputs(model, part)
         run = continuation(model, part, where)
         reading = Reading.of(part, where, effect)
@@ -62,25 +62,27 @@ def sweep(
 
 @dataclass(frozen=True)
 class Reading:
-    """How the outputs of a piece of evidence are scored and averaged."""
+    """How the outputs of a piece of the inputs are scored and averaged."""
 
     effect: Effect
     rows: Tensor  # [output] the sequence of each output
     share: Tensor  # [output] one over the outputs of that sequence
-    top: Tensor  # [output] type on top of the stack, 0 where it is empty
+    stack_top_type: Tensor  # [output] type on top of the stack, 0 where it is empty
     closing: Tensor  # [type] token ids
     sequences: int
 
     @classmethod
-    def of(cls, part: Evidence, where: Tensor, effect: Effect) -> Reading:
+    def of(cls, part: InputBatch, where: Tensor, effect: Effect) -> Reading:
         """The reading of ``part`` at ``where`` [batch, position]."""
         rows = where.nonzero()[:, 0]
         closing = torch.tensor(part.task.language.vocabulary.closing)
-        return cls(effect, rows, 1.0 / where.sum(1).double()[rows], part.top[where].clamp_min(0), closing, len(part))
+        return cls(
+            effect, rows, 1.0 / where.sum(1).double()[rows], part.stack_top_type[where].clamp_min(0), closing, len(part)
+        )
 
     def per_sequence(self, untouched: Tensor, edited: Tensor) -> Tensor:
         """[edit, sequence]."""
-        found = self.effect.measure(untouched, edited, self.top, self.closing) * self.share.to(edited.dtype)
+        found = self.effect.measure(untouched, edited, self.stack_top_type, self.closing) * self.share.to(edited.dtype)
         return edited.new_zeros(len(edited), self.sequences).index_add_(1, self.rows, found)
 
 
@@ -112,24 +114,24 @@ def _unit(component: Component) -> int:
 
 
 def head_effects(
-    model: CanonicalTransformer, evidence: Evidence, substitute: Substitute, effect: Effect = EFFECTS["kl"]
+    model: CanonicalTransformer, inputs: InputBatch, substitute: Substitute, effect: Effect = EFFECTS["kl"]
 ) -> NDArray[np.float64]:
     """[sequence, head]: every head ablated in its turn."""
-    return sweep(model, evidence, [Ablation(model.architecture.heads, Site.Z, substitute)], effect)[0]
+    return sweep(model, inputs, [Ablation(model.architecture.heads, Site.Z, substitute)], effect)[0]
 
 
 def head_ablation_effects(
-    model: CanonicalTransformer, evidence: Evidence, replacements: Mapping[Component, Tensor]
+    model: CanonicalTransformer, inputs: InputBatch, replacements: Mapping[Component, Tensor]
 ) -> NDArray[np.float64]:
     """Mean KL(untouched ‖ edited), [sequence, head], when ``replacements[head]`` [value_width] is the head's z."""
-    return sweep(model, evidence, [_replaced(model, replacements)])[0]
+    return sweep(model, inputs, [_replaced(model, replacements)])[0]
 
 
 def replacement_effects(
-    model: CanonicalTransformer, evidence: Evidence, head: Component, values: Sequence[Tensor]
+    model: CanonicalTransformer, inputs: InputBatch, head: Component, values: Sequence[Tensor]
 ) -> NDArray[np.float64]:
     """Mean KL(untouched ‖ edited), [sequence, value], when each of ``values`` [value_width] in turn is the head's z."""
-    return np.concatenate(sweep(model, evidence, [_replaced(model, {head: value}) for value in values]), axis=1)
+    return np.concatenate(sweep(model, inputs, [_replaced(model, {head: value}) for value in values]), axis=1)
 
 
 def _replaced(model: CanonicalTransformer, replacements: Mapping[Component, Tensor]) -> Ablation:

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.measures.attribution.memory import tokens_at_once
-from auditor.measures.attribution.score import Explained, blank_token, explained, has_score, why_no_score
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
+from auditor.measures.attribution.memory import tokens_at_once
+from auditor.measures.attribution.score import Explained, blank_token, explained, has_score, why_no_score
 from auditor.records import Component, Interpretation
 
 MAX_SEQUENCES = 48
@@ -52,14 +52,14 @@ class Attribution(InterpretationMethod):
         return why_no_score(model)
 
     @abstractmethod
-    def attributor(self, model: CanonicalTransformer, seen: Evidence, generator: np.random.Generator) -> Attributor:
+    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """What attributes a batch of ``seen``; what all batches must share is settled here."""
 
     def scores(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator, features: int
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator, features: int
     ) -> NDArray[np.float64]:
         """[sequence, feature] of the sequences that have a score; 0 on padding."""
-        seen = attributed(model, evidence)
+        seen = attributed(model, inputs)
         values = np.zeros((len(seen), features))
         if not len(seen):
             return values
@@ -79,11 +79,11 @@ class TokenAttribution(Attribution):
     distance = "cosine"
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, part, position]."""
-        width = attributed(model, evidence).tokens.shape[1]
-        values = self.scores(model, evidence, generator, width)
+        width = attributed(model, inputs).tokens.shape[1]
+        values = self.scores(model, inputs, generator, width)
         return Interpretation(
             self.name, ("sequence", "part", "position"), (Component(0, part="tokens"),), values[:, None]
         )
@@ -97,11 +97,11 @@ class HeadAttribution(Attribution):
     distance = "relative_change"
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, head]."""
         heads = model.architecture.heads
-        values = self.scores(model, evidence, generator, len(heads))
+        values = self.scores(model, inputs, generator, len(heads))
         return Interpretation(self.name, ("sequence", "head"), heads, values)
 
 
@@ -117,15 +117,15 @@ class NeuronAttribution(Attribution):
         return super().not_applicable(model) if model.mlps else "the model has no MLP neurons"
 
     def interpret(
-        self, model: CanonicalTransformer, evidence: Evidence, generator: np.random.Generator
+        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
     ) -> Interpretation:
         """Scores [sequence, neuron]."""
         neurons = model.architecture.neurons
-        values = self.scores(model, evidence, generator, len(neurons))
+        values = self.scores(model, inputs, generator, len(neurons))
         return Interpretation(self.name, ("sequence", "neuron"), neurons, values)
 
 
-def attributed(model: CanonicalTransformer, evidence: Evidence) -> Evidence:
+def attributed(model: CanonicalTransformer, inputs: InputBatch) -> InputBatch:
     """The first sequences that have a score."""
-    seen = evidence.rows(has_score(model, evidence))
+    seen = inputs.rows(has_score(model, inputs))
     return seen.rows(slice(0, min(MAX_SEQUENCES, len(seen))))

@@ -1,8 +1,8 @@
 """The score as a game: which tokens, heads or neurons take part, and what stands in for those that do not.
 
 A game is a function of ``presence`` [rows, feature], 1 for what is as it was and 0 for what is replaced, and of ``row``
-(:class:`~auditor.measures.attribution.score.Explained`). An absent token is a blank one; an absent head or neuron puts out its
-mean over all real positions, which no shift of its zero can touch.
+(:class:`~auditor.measures.attribution.score.Explained`). An absent token is a blank one; an absent head or neuron puts
+out its mean over all tokens but padding, which no shift of its zero can touch.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.measures.attribution.memory import tokens_at_once
-from auditor.measures.attribution.score import Explained, explained
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
+from auditor.measures.attribution.memory import tokens_at_once
+from auditor.measures.attribution.score import Explained, explained
 
 Game = Callable[[Tensor, Tensor], Tensor]
 
@@ -42,18 +42,20 @@ def component_game(batch: Explained, site: Site, means: tuple[Tensor, ...]) -> G
     def play(presence: Tensor, row: Tensor) -> Tensor:
         by_layer = torch.split(presence, sizes, dim=1)
 
-        def tap(at: Site, layer: int, value: Tensor) -> Tensor:
+        def hook(at: Site, layer: int, value: Tensor) -> Tensor:
             if at is not site:
                 return value
             share: Tensor = by_layer[layer].view(len(row), 1, -1, *[1] * (value.dim() - 3))
             return share * value + (1 - share) * means[layer]
 
-        return batch.of_tokens(batch.tokens[row], row, tap)
+        return batch.of_tokens(batch.tokens[row], row, hook)
 
     return play
 
 
-def numbering(model: CanonicalTransformer, seen: Evidence, site: Site, means: tuple[Tensor, ...]) -> NDArray[np.int64]:
+def numbering(
+    model: CanonicalTransformer, seen: InputBatch, site: Site, means: tuple[Tensor, ...]
+) -> NDArray[np.int64]:
     """Players of a component game, sorted by the mean slope of the score in their presence when all are there.
 
     Whoever draws sets or orders of players over this numbering draws the same ones whatever the model's own numbers
@@ -70,11 +72,11 @@ def numbering(model: CanonicalTransformer, seen: Evidence, site: Site, means: tu
 
 
 @torch.no_grad()
-def mean_activations(model: CanonicalTransformer, seen: Evidence, site: Site) -> tuple[Tensor, ...]:
-    """Mean over all real positions of the evidence, per layer: [head, value_width] at Z, [neuron] at NEURON."""
+def mean_activations(model: CanonicalTransformer, seen: InputBatch, site: Site) -> tuple[Tensor, ...]:
+    """Mean over all tokens of the inputs, per layer: [head, value_width] at Z, [neuron] at NEURON."""
     totals: list[Tensor] = []
     for _, part in seen.batches():
         _, cache = run_with_cache(model, part.tokens, sites=(site,))
-        sums = [cache[site, layer][part.real].sum(0) for layer in range(model.architecture.layers)]
+        sums = [cache[site, layer][part.not_padding].sum(0) for layer in range(model.architecture.layers)]
         totals = [total + new for total, new in zip(totals, sums, strict=True)] if totals else sums
-    return tuple(total / seen.real.sum() for total in totals)
+    return tuple(total / seen.not_padding.sum() for total in totals)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from auditor.behaviour.effects import mean_where
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Tap
+from auditor.canonical.sites import Hook
 from auditor.language.vocabulary import Vocabulary
 from auditor.tensors import Logits, Residual, Tokens
 
@@ -30,7 +30,7 @@ class Explained:
 
     model: CanonicalTransformer
     tokens: Tokens
-    real: Tensor  # [batch, position]
+    not_padding: Tensor  # [batch, position]
     where: Tensor  # [batch, position]: outputs scored in a language model
     answer: Tensor  # right closing bracket [batch, position]; classifiers: predicted class [batch]
 
@@ -39,9 +39,9 @@ class Explained:
         """Each sequence once."""
         return torch.arange(len(self.tokens))
 
-    def of_tokens(self, tokens: Tokens, row: Tensor, tap: Tap | None = None) -> Tensor:
+    def of_tokens(self, tokens: Tokens, row: Tensor, hook: Hook | None = None) -> Tensor:
         """Scores [rows] with these tokens in the place of the inputs'."""
-        return self._of_residual(self.model.embed(tokens), row, tap)
+        return self._of_residual(self.model.embed(tokens), row, hook)
 
     def of_rows(self, row: Tensor) -> Tensor:
         """Scores [rows] of the inputs as they are."""
@@ -62,38 +62,38 @@ class Explained:
         vocabulary = self.model.task.language.vocabulary
         brackets = torch.tensor([*vocabulary.opening, *vocabulary.closing])
         blank = torch.tensor(blank_token(vocabulary))
-        return torch.where(torch.isin(self.tokens, brackets) & self.real, blank, self.tokens)
+        return torch.where(torch.isin(self.tokens, brackets) & self.not_padding, blank, self.tokens)
 
     @property
     def blank_vectors(self) -> Residual:
         """Token vectors of the blank inputs. A table of (token, depth) is read at the depth of the blank input."""
         return self.model.token_vectors(self.blank_tokens).detach()
 
-    def _of_residual(self, x: Residual, row: Tensor, tap: Tap | None) -> Tensor:
-        logits = self.model.run_from(x, self.model.blocked(self.tokens[row]), 0, tap)
+    def _of_residual(self, x: Residual, row: Tensor, hook: Hook | None) -> Tensor:
+        logits = self.model.run_from(x, self.model.blocked(self.tokens[row]), 0, hook)
         if self.model.architecture.is_classifier:
             return log_odds(logits, self.answer[row])
         log_p = logits.log_softmax(-1).gather(2, self.answer[row][:, :, None]).squeeze(2)
         return mean_where(log_p, self.where[row])
 
 
-def explained(model: CanonicalTransformer, part: Evidence) -> Explained:
+def explained(model: CanonicalTransformer, part: InputBatch) -> Explained:
     """The batch with its scores."""
     model.check_tokens(part.tokens)
-    where = part.real & (part.depth > 0)
+    where = part.not_padding & (part.depth > 0)
     if model.architecture.is_classifier:
         with torch.no_grad():
             answer = model(part.tokens).argmax(-1)
     else:
-        answer = torch.tensor(model.task.language.vocabulary.closing)[part.top.clamp_min(0)]
-    return Explained(model, part.tokens, part.real, where, answer)
+        answer = torch.tensor(model.task.language.vocabulary.closing)[part.stack_top_type.clamp_min(0)]
+    return Explained(model, part.tokens, part.not_padding, where, answer)
 
 
-def has_score(model: CanonicalTransformer, evidence: Evidence) -> Tensor:
+def has_score(model: CanonicalTransformer, inputs: InputBatch) -> Tensor:
     """Which sequences have a score, [sequence]: a language model needs a position with an open bracket."""
     if model.architecture.is_classifier:
-        return torch.ones(len(evidence), dtype=torch.bool)
-    return (evidence.real & (evidence.depth > 0)).any(1)
+        return torch.ones(len(inputs), dtype=torch.bool)
+    return (inputs.not_padding & (inputs.depth > 0)).any(1)
 
 
 def why_no_score(model: CanonicalTransformer) -> str | None:

@@ -9,22 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
+from auditor.canonical.sites import Site
 from auditor.measures.ablation.effects import Effect
 from auditor.measures.ablation.substitutes import activations
 from auditor.measures.ablation.sweep import head_effects
-from auditor.behaviour.input_batch import Evidence
-from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
 from auditor.measures.patching.pairs import corrupted_pairs, type_margin
 
 Direction = Literal["denoising", "noising"]
 """denoising: clean into corrupt, is it enough? noising: corrupt into clean, is it needed?"""
 
 
-def patched_head_effects(model: CanonicalTransformer, evidence: Evidence, direction: Direction) -> NDArray[np.float64]:
+def patched_head_effects(model: CanonicalTransformer, inputs: InputBatch, direction: Direction) -> NDArray[np.float64]:
     """How far the clean type's margin moves towards the other input, logits, [sequence, head]; positive when patching
     does what swapping the whole input does."""
-    pairs = corrupted_pairs(evidence)
+    pairs = corrupted_pairs(inputs)
     into, out_of = (pairs.corrupt, pairs.clean) if direction == "denoising" else (pairs.clean, pairs.corrupt)
 
     def substitute(rows: Tensor, length: int) -> list[Tensor]:

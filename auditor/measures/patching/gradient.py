@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.behaviour.effects import mean_where
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.measures.patching.pairs import corrupted_pairs, type_margin
 
 
-def approximate_head_effects(model: CanonicalTransformer, evidence: Evidence) -> NDArray[np.float64]:
+def approximate_head_effects(model: CanonicalTransformer, inputs: InputBatch) -> NDArray[np.float64]:
     """Σ over positions and d_v of (z_clean − z_corrupt) · ∂ margin / ∂z at the corrupt input, [sequence, head]."""
-    pairs = corrupted_pairs(evidence)
+    pairs = corrupted_pairs(inputs)
     effects = np.empty((len(pairs.clean), len(model.architecture.heads)))
     for rows, clean in pairs.clean.unpadded():
         corrupt = pairs.corrupt.rows(rows)
@@ -31,18 +31,18 @@ def approximate_head_effects(model: CanonicalTransformer, evidence: Evidence) ->
     return effects
 
 
-def _slopes(model: CanonicalTransformer, corrupt: Evidence) -> tuple[Tensor, ...]:
+def _slopes(model: CanonicalTransformer, corrupt: InputBatch) -> tuple[Tensor, ...]:
     """∂ margin / ∂z per layer, [batch, position, head, value_width]; later layers answer to changes of earlier ones."""
     nudges: list[Tensor] = []
 
-    def tap(site: Site, _layer: int, value: Tensor) -> Tensor:
+    def hook(site: Site, _layer: int, value: Tensor) -> Tensor:
         if site is not Site.Z:
             return value
         nudges.append(torch.zeros_like(value, requires_grad=True))
         return value + nudges[-1]
 
     with torch.enable_grad():
-        logits = model(corrupt.tokens, tap)
+        logits = model(corrupt.tokens, hook)
         closing = torch.tensor(corrupt.task.language.vocabulary.closing)
-        margin = type_margin(logits.flatten(0, 1), corrupt.top.flatten().clamp_min(0), closing)
-        return torch.autograd.grad(mean_where(margin.view(corrupt.tokens.shape), corrupt.covered).sum(), nudges)
+        margin = type_margin(logits.flatten(0, 1), corrupt.stack_top_type.flatten().clamp_min(0), closing)
+        return torch.autograd.grad(mean_where(margin.view(corrupt.tokens.shape), corrupt.scored).sum(), nudges)

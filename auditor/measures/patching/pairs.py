@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 from auditor.behaviour.evaluation import decision_positions
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.language.grammar import states
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Two inputs row for row. In both, ``covered`` are the positions read and ``top`` is the clean type."""
+    """Two inputs row for row. In both, ``scored`` are the positions read and ``stack_top_type`` is the clean type."""
 
-    clean: Evidence
-    corrupt: Evidence
+    clean: InputBatch
+    corrupt: InputBatch
 
 
 def no_pairs(model: CanonicalTransformer) -> str | None:
@@ -36,17 +36,17 @@ def no_pairs(model: CanonicalTransformer) -> str | None:
     return None
 
 
-def corrupted_pairs(evidence: Evidence) -> Pairs:
+def corrupted_pairs(inputs: InputBatch) -> Pairs:
     """One pair per sequence in which some decision is made; the others are left out."""
-    evidence = evidence.rows(decision_positions(evidence).any(1))
-    decisions = decision_positions(evidence)
-    chosen = _most_asked(evidence, decisions)
-    found = states(evidence.task.language, evidence.tokens.numpy())
+    inputs = inputs.rows(decision_positions(inputs).any(1))
+    decisions = decision_positions(inputs)
+    chosen = _most_asked(inputs, decisions)
+    found = states(inputs.task.language, inputs.tokens.numpy())
     match = torch.from_numpy(found.match) == chosen[:, None]
     flipped = match | (torch.arange(match.shape[1]) == chosen[:, None])
-    tokens = torch.where(flipped & evidence.real, _next_type(evidence)[evidence.tokens], evidence.tokens)
-    read = decisions & (evidence.opener == chosen[:, None])
-    clean = replace(evidence, covered=read)
+    tokens = torch.where(flipped & inputs.not_padding, _next_type(inputs)[inputs.tokens], inputs.tokens)
+    read = decisions & (inputs.opener == chosen[:, None])
+    clean = replace(inputs, scored=read)
     return Pairs(clean, replace(clean, tokens=tokens))
 
 
@@ -60,16 +60,16 @@ def type_margin(logits: Tensor, top: Tensor, closing: Tensor) -> Tensor:
     return clean - corrupt
 
 
-def _most_asked(evidence: Evidence, decisions: Tensor) -> Tensor:
+def _most_asked(inputs: InputBatch, decisions: Tensor) -> Tensor:
     """Position of the opener that is on top at most decisions, [sequence]."""
-    asked = torch.zeros(evidence.tokens.shape, dtype=torch.int64)
-    asked.scatter_add_(1, evidence.opener.clamp_min(0), decisions.to(torch.int64))
+    asked = torch.zeros(inputs.tokens.shape, dtype=torch.int64)
+    asked.scatter_add_(1, inputs.opener.clamp_min(0), decisions.to(torch.int64))
     return asked.argmax(1)
 
 
-def _next_type(evidence: Evidence) -> Tensor:
+def _next_type(inputs: InputBatch) -> Tensor:
     """Token id → the same bracket of the next type; other tokens stay."""
-    vocabulary = evidence.task.language.vocabulary
+    vocabulary = inputs.task.language.vocabulary
     table = torch.arange(len(vocabulary))
     for brackets in (vocabulary.opening, vocabulary.closing):
         table[torch.tensor(brackets)] = torch.tensor([*brackets[1:], brackets[0]])

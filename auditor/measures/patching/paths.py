@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.behaviour.effects import mean_where
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import Cache, run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
@@ -38,7 +38,7 @@ class Runs:
     """The untouched passes over a batch of pairs of one length."""
 
     model: CanonicalTransformer
-    part: Evidence  # the clean inputs
+    part: InputBatch  # the clean inputs
     logits: Tensor  # of the clean inputs
     clean: Cache
     corrupt: Cache
@@ -51,16 +51,16 @@ class Runs:
     def margin(self, logits: Tensor) -> Tensor:
         """Mean margin of the clean type over the positions read, logits, [sequence]."""
         closing = torch.tensor(self.part.task.language.vocabulary.closing)
-        by_position = type_margin(logits.flatten(0, 1), self.part.top.flatten().clamp_min(0), closing)
-        return mean_where(by_position.view(self.part.tokens.shape), self.part.covered)
+        by_position = type_margin(logits.flatten(0, 1), self.part.stack_top_type.flatten().clamp_min(0), closing)
+        return mean_where(by_position.view(self.part.tokens.shape), self.part.scored)
 
     def rerun(self, outputs: dict[tuple[Site, int], Tensor], layer: int) -> Tensor:
         """Logits of the clean inputs with these outputs in place; ``layer`` is the first of them."""
 
-        def tap(site: Site, index: int, value: Tensor) -> Tensor:
+        def hook(site: Site, index: int, value: Tensor) -> Tensor:
             return outputs.get((site, index), value)
 
-        return self.model.run_from(self.clean[Site.RESIDUAL, layer], self.blocked, layer, tap)
+        return self.model.run_from(self.clean[Site.RESIDUAL, layer], self.blocked, layer, hook)
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ Path = Callable[[Runs, Component, Stream], Tensor]
 
 
 @torch.no_grad()
-def path_effects(model: CanonicalTransformer, evidence: Evidence, path: Path) -> NDArray[np.float64]:
+def path_effects(model: CanonicalTransformer, inputs: InputBatch, path: Path) -> NDArray[np.float64]:
     """Margin of the clean type that is lost along the path, logits, [sequence, head]: a column per sender."""
     heads = model.architecture.heads
-    pairs = corrupted_pairs(evidence)
+    pairs = corrupted_pairs(inputs)
     effects = np.empty((len(pairs.clean), len(heads)))
     for rows, runs in _untouched_runs(model, pairs):
         for column, sender in enumerate(heads):
@@ -90,10 +90,10 @@ def path_effects(model: CanonicalTransformer, evidence: Evidence, path: Path) ->
 
 
 @torch.no_grad()
-def head_to_head_effects(model: CanonicalTransformer, evidence: Evidence) -> NDArray[np.float64]:
+def head_to_head_effects(model: CanonicalTransformer, inputs: InputBatch) -> NDArray[np.float64]:
     """The same for each receiving head alone, [sequence, head, to_head]; 0 where the receiver is in no later layer."""
     heads = model.architecture.heads
-    pairs = corrupted_pairs(evidence)
+    pairs = corrupted_pairs(inputs)
     effects = np.zeros((len(pairs.clean), len(heads), len(heads)))
     for rows, runs in _untouched_runs(model, pairs):
         for row, sender in enumerate(heads):
@@ -176,14 +176,14 @@ def _later_z(runs: Runs, stream: Stream) -> dict[int, Tensor]:
     """Step 2 for heads: z of all heads of each later layer, [batch, position, head, value_width]."""
     kept: dict[int, Tensor] = {}
 
-    def tap(site: Site, layer: int, value: Tensor) -> Tensor:
+    def hook(site: Site, layer: int, value: Tensor) -> Tensor:
         if site is Site.Z:
             kept[layer] = value
         return value
 
     for layer, x in stream.entering.items():
         block = runs.model.block(layer)
-        block.attention(block.normed("attention_in", x), runs.blocked, layer, tap)
+        block.attention(block.normed("attention_in", x), runs.blocked, layer, hook)
     return kept
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from auditor.behaviour.effects import mean_head_outputs
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.symmetries.gauge_fixing.balance import balanced
 
@@ -26,7 +26,7 @@ def balance_queries_and_keys(model: CanonicalTransformer) -> None:
             attention.W_K[:, head] = key.T
 
 
-def centre_head_outputs(model: CanonicalTransformer, reference: Evidence) -> None:
+def centre_head_outputs(model: CanonicalTransformer, reference: InputBatch) -> None:
     """E[z] = 0 over the reference: b_V → b_V − E[z], b_O → b_O + E[z] W_O (rows of attention sum to 1)."""
     if not model.architecture.output_map:
         return

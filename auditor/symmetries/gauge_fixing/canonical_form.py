@@ -14,11 +14,11 @@ from typing import Final
 
 import torch
 
-from auditor.behaviour.input_batch import draw_evidence
+from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.norm_readers import fold_norms, norm_readings
 from auditor.errors import CheckpointError
 from auditor.fingerprint.probes import Interface, probe_strings
+from auditor.seeds import numpy_generator
 from auditor.symmetries.gauge_fixing.attention import (
     balance_queries_and_keys,
     balance_values_and_outputs,
@@ -29,7 +29,7 @@ from auditor.symmetries.gauge_fixing.attention import (
 from auditor.symmetries.gauge_fixing.neurons import scale_neurons, sort_neurons
 from auditor.symmetries.gauge_fixing.norms import drop_null_directions
 from auditor.symmetries.gauge_fixing.writes import centre_position_table, centre_writes
-from auditor.seeds import numpy_generator
+from auditor.symmetries.norm_readers import fold_norms, norm_readings
 from auditor.tensors import EXACT_LOGITS
 
 REFERENCE_SEQUENCES: Final = 256
@@ -47,7 +47,7 @@ def canonicalise(model: CanonicalTransformer) -> CanonicalTransformer:
         CheckpointError: the form's logits differ by more than the bound of exact symmetries.
     """
     form = model.clone(dtype=torch.float64).cpu()
-    reference = draw_evidence(form.task, REFERENCE_SEQUENCES, numpy_generator(0, "gauge fixing", "reference"))
+    reference = draw_inputs(form.task, REFERENCE_SEQUENCES, numpy_generator(0, "gauge fixing", "reference"))
     fold_norms(norm_readings(form))
     drop_null_directions(form)
     centre_position_table(form)

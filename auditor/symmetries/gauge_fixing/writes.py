@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from auditor.symmetries.mean_blind_writers import mean_blind_writers
 from auditor.canonical.model import CanonicalTransformer
+from auditor.symmetries.mean_blind_writers import mean_blind_writers
 
 
 def centre_writes(model: CanonicalTransformer) -> None:

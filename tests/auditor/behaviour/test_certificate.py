@@ -19,7 +19,7 @@ from auditor.behaviour.certificate import (
     clopper_pearson_upper,
 )
 from auditor.behaviour.evaluation import draw_deeper
-from auditor.behaviour.input_batch import Evidence, Rewritten, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
@@ -30,21 +30,21 @@ ENOUGH = 800
 """Sequences at which 3/n lies below every margin."""
 
 
-def _evidence(model: CanonicalTransformer, count: int = ENOUGH, lengths: tuple[int, int] | None = None) -> Evidence:
-    return draw_evidence(model.task, count, numpy_generator(0, "certificate"), lengths=lengths)
+def _inputs(model: CanonicalTransformer, count: int = ENOUGH, lengths: tuple[int, int] | None = None) -> InputBatch:
+    return draw_inputs(model.task, count, numpy_generator(0, "certificate"), lengths=lengths)
 
 
 def _behavioural(
-    ours: CanonicalTransformer, theirs: CanonicalTransformer, *, count: int = ENOUGH, longer: Evidence | None = None
+    ours: CanonicalTransformer, theirs: CanonicalTransformer, *, count: int = ENOUGH, longer: InputBatch | None = None
 ) -> Certificate:
     generator = numpy_generator(0, "decisions")
     return certify_behavioural(
-        ours, theirs, _same(_evidence(ours, count)), None if longer is None else _same(longer), generator=generator
+        ours, theirs, _same(_inputs(ours, count)), None if longer is None else _same(longer), generator=generator
     )
 
 
-def _same(evidence: Evidence) -> Rewritten:
-    return Rewritten(evidence, evidence)
+def _same(inputs: InputBatch) -> Rewritten:
+    return Rewritten(inputs, inputs)
 
 
 @torch.no_grad()
@@ -61,7 +61,7 @@ def _one_nan(model: CanonicalTransformer) -> CanonicalTransformer:
 @pytest.mark.parametrize(("amount", "passes"), [(0.0, True), (9e-10, True), (1.1e-9, False), (1.0, False)])
 def test_an_exact_certificate_allows_rounding_and_no_more(amount: float, passes: bool) -> None:
     model = random_model(PLAIN)
-    found = certify_exact(model, _with_output_bias(model, 4, amount), _evidence(model, 20))
+    found = certify_exact(model, _with_output_bias(model, 4, amount), _inputs(model, 20))
     assert found.passed is passes
     assert found.max_abs_logit_difference == pytest.approx(amount, rel=1e-3, abs=1e-15)
     assert [text.split()[0] for text in found.failures] == ([] if passes else ["max|Δlogit|"])
@@ -72,7 +72,7 @@ def test_a_shift_of_all_logits_is_no_exact_equality() -> None:
     twin = model.clone()
     with torch.no_grad():
         twin.b_U += 0.1
-    found = certify_exact(model, twin, _evidence(model, 20))
+    found = certify_exact(model, twin, _inputs(model, 20))
     assert not found.passed
     assert found.kl_mean_nats == pytest.approx(0, abs=1e-12)
 
@@ -85,7 +85,7 @@ def test_what_is_not_finite_certifies_nothing_and_reports_no_number(weight: str,
     with torch.no_grad():
         twin.get_parameter(weight).flatten()[-1] = value
     for one, other in ((model, twin), (twin, model), (twin, twin)):
-        for found in (certify_exact(one, other, _evidence(one, 120)), _behavioural(one, other, count=120)):
+        for found in (certify_exact(one, other, _inputs(one, 120)), _behavioural(one, other, count=120)):
             assert not found.passed
             assert found.failures
             json.dumps(found.to_json(), allow_nan=False)
@@ -96,7 +96,7 @@ def test_nan_on_longer_inputs_alone_is_seen() -> None:
     twin = model.clone()
     with torch.no_grad():
         twin.W_pos[13:] = float("nan")
-    longer = _evidence(model, 20, lengths=(14, 14))
+    longer = _inputs(model, 20, lengths=(14, 14))
     found = _behavioural(model, twin, count=120, longer=longer)
     assert not found.passed
     json.dumps(found.to_json(), allow_nan=False)
@@ -104,7 +104,7 @@ def test_nan_on_longer_inputs_alone_is_seen() -> None:
 
 def test_a_copy_is_certified_on_enough_sequences_only() -> None:
     model = stack_model()
-    longer = _evidence(model, LONGER_SEQUENCES, lengths=(30, 40))
+    longer = _inputs(model, LONGER_SEQUENCES, lengths=(30, 40))
     found = _behavioural(model, model.clone(), longer=longer)
     assert found.passed
     assert found.failures == ()
@@ -132,7 +132,7 @@ def test_no_disagreement_is_still_no_certainty() -> None:
 def test_few_longer_inputs_are_no_evidence_of_equality() -> None:
     """Without a difference in 20 sequences one of up to 3/20 is still possible: above the margin of two points."""
     model = stack_model()
-    found = _behavioural(model, model.clone(), longer=_evidence(model, 20, lengths=(30, 40)))
+    found = _behavioural(model, model.clone(), longer=_inputs(model, 20, lengths=(30, 40)))
     assert [text.split()[0] for text in found.failures] == ["longer_closing_accuracy"]
     assert found.longer is not None
     assert found.longer["closing_accuracy_upper95"] == pytest.approx(3 / 20)
@@ -146,7 +146,7 @@ def test_deeper_inputs_are_reported_under_no_margin() -> None:
     assert deeper is not None
     assert bool((deeper.depth.amax(1) > model.task.language.depth).all())
     found = certify_behavioural(
-        model, twin, _same(_evidence(model, 200)), None, deeper=_same(deeper), generator=numpy_generator(0, "x")
+        model, twin, _same(_inputs(model, 200)), None, deeper=_same(deeper), generator=numpy_generator(0, "x")
     )
     assert found.deeper is not None
     assert found.deeper["depth"] == model.task.language.depth + 2
@@ -166,7 +166,7 @@ def test_a_twin_that_decides_otherwise_fails_by_name() -> None:
     assert twin.W_U is not None
     with torch.no_grad():
         twin.W_U[:2, 6:8] = twin.W_U[:2, 6:8].flip(1)
-    found = _behavioural(model, twin, longer=_evidence(model, 10, lengths=(60, 80)))
+    found = _behavioural(model, twin, longer=_inputs(model, 10, lengths=(60, 80)))
     assert found.disagreement == found.disagreement_upper95 == 1.0
     assert found.closing_accuracy == (1.0, 0.0)
     assert {text.split()[0] for text in found.failures} == set(BEHAVIOURAL_MARGINS)
@@ -182,8 +182,8 @@ def test_a_twin_that_cannot_decide_fails_by_its_divergence() -> None:
     with torch.no_grad():
         twin.W_U[0, 7] = 10 + 10 / 7
     found = _behavioural(model, twin)
-    evidence = _evidence(model)
-    share = float((evidence.top[evidence.covered] == 0).double().mean())
+    inputs = _inputs(model)
+    share = float((inputs.stack_top_type[inputs.scored] == 0).double().mean())
     assert found.kl_q999_nats == pytest.approx(math.log(2), abs=1e-6)
     assert found.kl_mean_nats == pytest.approx(share * math.log(2), abs=1e-6)
     assert "kl_upper95_nats" in {text.split()[0] for text in found.failures}
@@ -191,11 +191,11 @@ def test_a_twin_that_cannot_decide_fails_by_its_divergence() -> None:
 
 def test_divergences_are_means_over_the_covered_positions() -> None:
     model = random_model(PLAIN)
-    twin, evidence = _with_output_bias(model, 4, 0.5), _evidence(model, 200)
+    twin, inputs = _with_output_bias(model, 4, 0.5), _inputs(model, 200)
     with torch.no_grad():
-        p, q = (m(evidence.tokens).softmax(-1)[evidence.covered].numpy() for m in (model, twin))
+        p, q = (m(inputs.tokens).softmax(-1)[inputs.scored].numpy() for m in (model, twin))
     kl = (p * np.log(p / q)).sum(1)
-    found = certify_behavioural(model, twin, _same(evidence), None, generator=numpy_generator(0, "x"))
+    found = certify_behavioural(model, twin, _same(inputs), None, generator=numpy_generator(0, "x"))
     assert found.kl_mean_nats == pytest.approx(kl.mean(), rel=1e-9)
     assert found.kl_q999_nats == pytest.approx(np.quantile(kl, 0.999), rel=1e-9)
     assert found.total_variation_mean == pytest.approx(np.abs(p - q).sum(1).mean() / 2, rel=1e-9)
@@ -206,9 +206,9 @@ def test_divergences_are_means_over_the_covered_positions() -> None:
 def test_a_certificate_of_classifiers_compares_the_read_out_only() -> None:
     name = "bidirectional classifier, RMS norm"
     model = random_model(FAMILIES[name], task_for(FAMILIES[name]))
-    assert certify_exact(model, model.clone(), _evidence(model, 20)).passed
+    assert certify_exact(model, model.clone(), _inputs(model, 20)).passed
     other = _with_output_bias(model, 0, 1.0)
-    found = certify_exact(model, other, _evidence(model, 20))
+    found = certify_exact(model, other, _inputs(model, 20))
     assert found.max_abs_logit_difference == pytest.approx(1.0)
     assert found.kl_mean_nats is not None
     assert found.kl_mean_nats > 1e-3
@@ -229,8 +229,8 @@ def test_all_hits_bound_nothing() -> None:
 def test_the_bound_holds_as_often_as_it_promises() -> None:
     """Exact coverage at p = 0.1, n = 30: P(bound ≥ p) ≥ 0.95 by summing the binomial."""
     n, p = 30, 0.1
-    covered = sum(math.comb(n, h) * p**h * (1 - p) ** (n - h) for h in range(n + 1) if clopper_pearson_upper(h, n) >= p)
-    assert 0.95 <= covered < 1
+    scored = sum(math.comb(n, h) * p**h * (1 - p) ** (n - h) for h in range(n + 1) if clopper_pearson_upper(h, n) >= p)
+    assert 0.95 <= scored < 1
 
 
 def test_a_clustered_error_is_larger_than_a_naive_one() -> None:

@@ -10,12 +10,12 @@ import torch
 
 from auditor import zoo
 from auditor.behaviour.evaluation import Behaviour, evaluate, full_behaviour, longer_lengths
-from auditor.behaviour.input_batch import Evidence, draw_evidence, evidence_of
+from auditor.behaviour.input_batch import InputBatch, draw_inputs, inputs_of
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.errors import LanguageError
 from auditor.checkpoints.intake.detection import load
+from auditor.errors import LanguageError
 from auditor.language.sampling import Sample
 from auditor.seeds import numpy_generator
 from tests.handmade import TASK, counting_model, naive_stacks, random_model, stack_model
@@ -25,8 +25,8 @@ from tests.wen2023_files import FOLDER, NAMES, checkpoint, reference
 EXACT = 1e-10
 
 
-def _drawn(model: CanonicalTransformer, lengths: tuple[int, int] | None = None) -> Evidence:
-    return draw_evidence(model.task, 60, numpy_generator(0, "evaluation"), lengths=lengths)
+def _drawn(model: CanonicalTransformer, lengths: tuple[int, int] | None = None) -> InputBatch:
+    return draw_inputs(model.task, 60, numpy_generator(0, "evaluation"), lengths=lengths)
 
 
 @pytest.mark.parametrize("lengths", [None, (100, 140)])
@@ -44,28 +44,28 @@ def test_a_model_that_knows_one_bracket_is_right_where_it_tops_the_stack() -> No
     W_O, _ = model.attentions[0].output
     with torch.no_grad():
         W_O[1] = 0.0
-    evidence = _drawn(model)
+    inputs = _drawn(model)
     tops = [
         stack[-1][0]
-        for row, length in zip(evidence.tokens.tolist(), evidence.real.sum(1).tolist(), strict=True)
+        for row, length in zip(inputs.tokens.tolist(), inputs.not_padding.sum(1).tolist(), strict=True)
         for stack in naive_stacks(row[:length])
         if stack
     ]
-    below = evaluate(model, evidence)
+    below = evaluate(model, inputs)
     assert (below.closing_accuracy, below.tokens) == (0.0, len(tops))
     assert below.argmax_accuracy == pytest.approx(tops.count(0) / len(tops))
     with torch.no_grad():
         model.attentions[0].b_V[0] = math.log(30)
-    assert evaluate(model, evidence).closing_accuracy == pytest.approx(tops.count(0) / len(tops))
+    assert evaluate(model, inputs).closing_accuracy == pytest.approx(tops.count(0) / len(tops))
 
 
 def test_the_divergence_from_the_generator_and_the_illegal_mass_by_enumeration() -> None:
     model = counting_model()
-    evidence = _drawn(model)
-    truth = TASK.reference(evidence.states)
+    inputs = _drawn(model)
+    truth = TASK.reference(inputs.states)
     kl, illegal = [], []
-    for row, length in enumerate(evidence.real.sum(1).tolist()):
-        for position, stack in enumerate(naive_stacks(evidence.tokens[row, :length].tolist())):
+    for row, length in enumerate(inputs.not_padding.sum(1).tolist()):
+        for position, stack in enumerate(naive_stacks(inputs.tokens[row, :length].tolist())):
             logits = np.zeros(8)
             logits[6], logits[7] = math.log(3), 2 / (position + 1)
             q, p = np.exp(logits) / np.exp(logits).sum(), truth[row, position]
@@ -73,7 +73,7 @@ def test_the_divergence_from_the_generator_and_the_illegal_mass_by_enumeration()
             legal = {6 + stack[-1][0]} if stack else {3}
             legal |= {4, 5} if len(stack) < 3 else set()
             illegal.append(1 - sum(q[token] for token in legal))
-    found = evaluate(model, evidence)
+    found = evaluate(model, inputs)
     assert found.kl_nats == pytest.approx(np.mean(kl), abs=EXACT)
     assert found.illegal_mass == pytest.approx(np.mean(illegal), abs=EXACT)
 
@@ -134,10 +134,10 @@ WEN_SETS = [
 def test_closing_accuracies_are_those_of_the_original_code(name: str, entry: str, file: str) -> None:
     """Within one position: where a share is 0.8 to the last bit of float32, the two may fall on other sides."""
     model, expected = load(checkpoint(name)).model, reference()["models"][name][entry]
-    evidence = _sentences(model, file)
-    found = evaluate(model, evidence)
+    inputs = _sentences(model, file)
+    found = evaluate(model, inputs)
     assert found.sequences == expected["n_sentences"]
-    assert int(evidence.real.sum()) == expected["n_positions_scored_over"]
+    assert int(inputs.not_padding.sum()) == expected["n_positions_scored_over"]
     assert abs(found.closing_accuracy - expected["acc"]) * found.tokens <= 1 + EXACT
 
 
@@ -158,7 +158,7 @@ def test_the_attention_variation_between_seeds_is_that_of_the_original_code() ->
     assert np.mean(per_row) == pytest.approx(expected["mean_per_row"], rel=1e-4)
 
 
-def _sentences(model: CanonicalTransformer, file: str) -> Evidence:
+def _sentences(model: CanonicalTransformer, file: str) -> InputBatch:
     """A file of sentences as the model reads them: START in front, the last token only a label."""
     vocabulary = model.task.language.vocabulary
     lines = (FOLDER / f"{file}.txt").read_text(encoding="utf-8").splitlines()
@@ -166,4 +166,4 @@ def _sentences(model: CanonicalTransformer, file: str) -> Evidence:
     tokens = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
     for row, ids in enumerate(rows):
         tokens[row, : len(ids)] = ids
-    return evidence_of(model.task, Sample(tokens, np.asarray([len(ids) for ids in rows])))
+    return inputs_of(model.task, Sample(tokens, np.asarray([len(ids) for ids in rows])))

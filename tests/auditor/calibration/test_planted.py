@@ -15,7 +15,7 @@ from auditor.seeds import numpy_generator
 from auditor.verdicts.alignment import align
 from auditor.verdicts.distances import pattern_variation
 from auditor.verdicts.verdict import Settings
-from tests.handmade import evidence_for, random_model
+from tests.handmade import inputs_for, random_model
 
 HEAD = Component(0, head=1)
 
@@ -31,14 +31,14 @@ def _ladders(model: CanonicalTransformer) -> dict[str, Ladder]:
 @pytest.mark.parametrize("name", ["shares", "attention"])
 def test_every_rung_computes_the_function_of_the_model(name: str) -> None:
     model = random_model()
-    evidence, ladder = evidence_for(model), _ladders(model)[name]
+    inputs, ladder = inputs_for(model), _ladders(model)[name]
     for rung, made in ladder.rungs.items():
         allowed = 0.1 if rung == "half precision" else 1e-9
-        assert float((made.model(evidence.tokens) - model(evidence.tokens)).abs().max()) <= allowed, rung
+        assert float((made.model(inputs.tokens) - model(inputs.tokens)).abs().max()) <= allowed, rung
 
 
 def _scores(method: str, model: CanonicalTransformer) -> Interpretation:
-    return methods()[method].interpret(model, evidence_for(model), numpy_generator(0, "measure"))
+    return methods()[method].interpret(model, inputs_for(model), numpy_generator(0, "measure"))
 
 
 def test_shares_move_the_norm_of_each_part_in_proportion_and_nothing_else() -> None:

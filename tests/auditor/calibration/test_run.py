@@ -12,8 +12,8 @@ from auditor import zoo
 from auditor.calibration import run
 from auditor.calibration.run import Calibration, calibrate
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod, methods
 from auditor.checkpoints.intake.detection import load
+from auditor.contracts import InterpretationMethod, methods
 from auditor.interpretations.ablation_head_mean import HeadMeanAblation
 from auditor.records import Interpretation
 from auditor.verdicts.verdict import Settings

@@ -10,7 +10,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.errors import PlanError
 from auditor.records import Component
-from tests.handmade import evidence_for, random_model
+from tests.handmade import inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 
 ROUNDING = 1e-12
@@ -24,7 +24,7 @@ def model(request: pytest.FixtureRequest) -> CanonicalTransformer:
 
 @torch.no_grad()
 def test_replacing_a_head_by_its_own_output_changes_nothing(model: CanonicalTransformer) -> None:
-    tokens = evidence_for(model, 4).tokens
+    tokens = inputs_for(model, 4).tokens
     plain, cache = run_with_cache(model, tokens, sites=(Site.Z,))
     for head in model.architecture.heads:
         own = cache[Site.Z, head.layer][:, :, head.head]
@@ -34,7 +34,7 @@ def test_replacing_a_head_by_its_own_output_changes_nothing(model: CanonicalTran
 @torch.no_grad()
 def test_a_replacement_is_that_of_a_changed_weight(model: CanonicalTransformer) -> None:
     """With W_V = 0 and b_V = c a head's z is c everywhere."""
-    tokens = evidence_for(model, 4).tokens
+    tokens = inputs_for(model, 4).tokens
     for head in model.architecture.heads:
         value = torch.full((model.architecture.blocks[head.layer].value_width,), 0.7, dtype=torch.float64)
         changed = model.clone()
@@ -46,7 +46,7 @@ def test_a_replacement_is_that_of_a_changed_weight(model: CanonicalTransformer) 
 
 @torch.no_grad()
 def test_sites_have_the_axes_they_name(model: CanonicalTransformer) -> None:
-    tokens = evidence_for(model, 3).tokens
+    tokens = inputs_for(model, 3).tokens
     (batch, length), architecture = tokens.shape, model.architecture
     _, cache = run_with_cache(model, tokens, sites=Site)
     residual = (batch, length, architecture.model_width)
@@ -65,7 +65,7 @@ def test_sites_have_the_axes_they_name(model: CanonicalTransformer) -> None:
 
 @torch.no_grad()
 def test_a_tap_that_fails_leaves_nothing_behind(model: CanonicalTransformer) -> None:
-    tokens = evidence_for(model, 2).tokens
+    tokens = inputs_for(model, 2).tokens
     before = model(tokens)
 
     def failing(site: Site, layer: int, value: torch.Tensor) -> torch.Tensor:

@@ -10,13 +10,13 @@ import torch
 from hypothesis import given
 from torch import nn
 
-from auditor.behaviour.input_batch import draw_evidence
+from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.errors import LanguageError
 from auditor.seeds import numpy_generator
 from tests.auditor.canonical.naive_model import naive_logits
-from tests.handmade import PLAIN, TASK, evidence_for, random_model
+from tests.handmade import PLAIN, TASK, inputs_for, random_model
 from tests.laws.architectures import FAMILIES, LAW, architectures, task_for
 
 FLOAT64 = 1e-10
@@ -29,7 +29,7 @@ FLOAT32 = 1e-4
 @given(architecture=architectures())
 def test_every_switch_computes_what_the_naive_model_computes(architecture: Architecture) -> None:
     model = random_model(architecture, task_for(architecture))
-    tokens = evidence_for(model, 2).tokens
+    tokens = inputs_for(model, 2).tokens
     with torch.no_grad():
         found = model(tokens).numpy()
     np.testing.assert_allclose(found, naive_logits(model, tokens.tolist()), rtol=FLOAT64, atol=FLOAT64)
@@ -39,7 +39,7 @@ def test_every_switch_computes_what_the_naive_model_computes(architecture: Archi
 @given(architecture=architectures())
 def test_the_fast_path_is_the_explicit_path(architecture: Architecture) -> None:
     model = random_model(architecture, task_for(architecture))
-    tokens = evidence_for(model, 5).tokens
+    tokens = inputs_for(model, 5).tokens
     with torch.no_grad():
         torch.testing.assert_close(model(tokens, fast=True), model(tokens), rtol=FLOAT64, atol=FLOAT64)
         single = model.clone(dtype=torch.float32)
@@ -50,11 +50,11 @@ def test_the_fast_path_is_the_explicit_path(architecture: Architecture) -> None:
 @given(architecture=architectures())
 def test_padding_on_the_right_changes_nothing(architecture: Architecture) -> None:
     model = random_model(architecture, task_for(architecture))
-    evidence = evidence_for(model, 6)
+    inputs = inputs_for(model, 6)
     with torch.no_grad():
-        together = model(evidence.tokens)
-        for row, length in enumerate(evidence.real.sum(1).tolist()):
-            alone = model(evidence.tokens[row : row + 1, :length])[0]
+        together = model(inputs.tokens)
+        for row, length in enumerate(inputs.not_padding.sum(1).tolist()):
+            alone = model(inputs.tokens[row : row + 1, :length])[0]
             seen = together[row] if architecture.is_classifier else together[row, :length]
             torch.testing.assert_close(alone, seen, rtol=FLOAT64, atol=FLOAT64)
 
@@ -63,16 +63,16 @@ def test_padding_on_the_right_changes_nothing(architecture: Architecture) -> Non
 @given(architecture=architectures())
 def test_running_on_from_a_layer_is_running_from_the_start(architecture: Architecture) -> None:
     model = random_model(architecture, task_for(architecture))
-    tokens = evidence_for(model, 3).tokens
+    tokens = inputs_for(model, 3).tokens
     entering: dict[int, torch.Tensor] = {}
 
-    def tap(site: str, layer: int, value: torch.Tensor) -> torch.Tensor:
+    def hook(site: str, layer: int, value: torch.Tensor) -> torch.Tensor:
         if site == "residual":
             entering[layer] = value
         return value
 
     with torch.no_grad():
-        logits = model(tokens, tap)
+        logits = model(tokens, hook)
         assert sorted(entering) == list(range(architecture.layers))
         for layer, x in entering.items():
             assert torch.equal(model.run_from(x, model.blocked(tokens), layer), logits)
@@ -123,14 +123,14 @@ def _copy(theirs: nn.TransformerEncoderLayer, model: CanonicalTransformer, sites
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_clone_is_equal_and_shares_nothing(family: str) -> None:
     model = random_model(FAMILIES[family], task_for(FAMILIES[family]))
-    evidence = draw_evidence(model.task, 3, numpy_generator(0, "clone"))
+    inputs = draw_inputs(model.task, 3, numpy_generator(0, "clone"))
     twin = model.clone()
     with torch.no_grad():
-        expected = model(evidence.tokens)
-        assert torch.equal(twin(evidence.tokens), expected)
+        expected = model(inputs.tokens)
+        assert torch.equal(twin(inputs.tokens), expected)
         for parameter in twin.parameters():
             parameter.zero_()
-        assert torch.equal(model(evidence.tokens), expected)
+        assert torch.equal(model(inputs.tokens), expected)
     assert not twin.training
     assert {p.requires_grad for p in twin.parameters()} == {p.requires_grad for p in model.parameters()}
     assert model.clone(dtype=torch.float32).dtype is torch.float32

@@ -10,15 +10,15 @@ import torch
 
 from auditor import zoo
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Transformed, equivalences
 from auditor.checkpoints.intake.detection import load
+from auditor.contracts import Transformed, equivalences
 from auditor.language.task import Task
 from auditor.pipeline import build, measure
 from auditor.plans.plan import PLANS
 from auditor.records import VariantState
 from auditor.seeds import numpy_generator
 from auditor.verdicts.distances import pattern_variation
-from tests.handmade import PLAIN, TASK, evidence_for, random_model
+from tests.handmade import PLAIN, TASK, inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.laws.snapshots import differences, snapshot
 
@@ -27,7 +27,7 @@ NAME = "behavioural_adversarial_attention"
 
 def _made(model: CanonicalTransformer, *, steps: int, seed: int = 0) -> Transformed:
     return equivalences()[NAME].transform(
-        model, evidence_for(model, 4), numpy_generator(seed, "twin"), parameters={"steps": steps, "restarts": 1}
+        model, inputs_for(model, 4), numpy_generator(seed, "twin"), parameters={"steps": steps, "restarts": 1}
     )
 
 
@@ -48,10 +48,10 @@ def test_any_number_of_steps_runs(steps: int) -> None:
 
 def test_one_seed_is_one_twin_and_the_original_is_left_alone() -> None:
     model = random_model(PLAIN)
-    evidence = evidence_for(model, 4)
-    before = snapshot(model, evidence)
+    inputs = inputs_for(model, 4)
+    before = snapshot(model, inputs)
     first, again, other = (_made(model, steps=8, seed=seed).model.state_dict() for seed in (0, 0, 1))
-    assert not differences(before, snapshot(model, evidence))
+    assert not differences(before, snapshot(model, inputs))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
@@ -71,16 +71,16 @@ def test_interrupted_training_leaves_flags_and_gradients_alone() -> None:
     def interrupt(_share: float, _words: str) -> None:
         raise KeyboardInterrupt
 
-    before = snapshot(model, evidence_for(model, 4))
+    before = snapshot(model, inputs_for(model, 4))
     with pytest.raises(KeyboardInterrupt):
         equivalences()[NAME].transform(
             model,
-            evidence_for(model, 4),
+            inputs_for(model, 4),
             numpy_generator(0, "x"),
             parameters={"steps": 3, "restarts": 1},
             progress=interrupt,
         )
-    assert not differences(before, snapshot(model, evidence_for(model, 4)))
+    assert not differences(before, snapshot(model, inputs_for(model, 4)))
 
 
 def test_positions_bound_the_lengths_that_are_taught() -> None:

@@ -10,7 +10,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Transformed, equivalences
 from auditor.seeds import numpy_generator
-from tests.handmade import PLAIN, evidence_for, random_model
+from tests.handmade import PLAIN, inputs_for, random_model
 
 NAME = "behavioural_adversarial_attention_all_layers"
 
@@ -24,7 +24,7 @@ def _small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _made(model: CanonicalTransformer, *, steps: int) -> Transformed:
     return equivalences()[NAME].transform(
-        model, evidence_for(model, 4), numpy_generator(0, "twin"), parameters={"steps": steps, "restarts": 1}
+        model, inputs_for(model, 4), numpy_generator(0, "twin"), parameters={"steps": steps, "restarts": 1}
     )
 
 

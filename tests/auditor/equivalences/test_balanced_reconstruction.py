@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from auditor.behaviour.input_batch import draw_evidence
+from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.architecture import Architecture, Block
-from auditor.contracts import equivalences
 from auditor.checkpoints.intake.detection import load
+from auditor.contracts import equivalences
 from auditor.pipeline import build
 from auditor.plans.plan import PLANS
 from auditor.records import VariantState
 from auditor.seeds import numpy_generator
-from tests.handmade import TASK, evidence_for, random_model
+from tests.handmade import TASK, inputs_for, random_model
 from tests.wen2023_files import NAMES, checkpoint
 
 NAME = "behavioural_balanced_reconstruction"
@@ -40,11 +40,11 @@ BALANCED = tuple(name for name in NAMES if name.startswith("balance_acc"))
 
 def test_without_an_epsilon_the_outputs_are_equal_at_every_length_and_the_attention_is_not() -> None:
     model = random_model(MINIMAL)
-    made = equivalences()[NAME].transform(model, evidence_for(model), numpy_generator(0, "twin"), parameters={})
-    longer = draw_evidence(model.task, 8, numpy_generator(1, "longer"), lengths=(60, 80))
-    for evidence in (evidence_for(model, seed=3), longer):
+    made = equivalences()[NAME].transform(model, inputs_for(model), numpy_generator(0, "twin"), parameters={})
+    longer = draw_inputs(model.task, 8, numpy_generator(1, "longer"), lengths=(60, 80))
+    for inputs in (inputs_for(model, seed=3), longer):
         with torch.no_grad():
-            difference = (model(evidence.tokens) - made.model(evidence.tokens))[evidence.real].abs().max()
+            difference = (model(inputs.tokens) - made.model(inputs.tokens))[inputs.not_padding].abs().max()
         assert float(difference) < 1e-8
     assert made.parameters["total_variation"] > 0.5
     assert made.parameters["classes"] == CLASSES

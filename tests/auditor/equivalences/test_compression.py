@@ -10,16 +10,16 @@ import torch
 
 from auditor import zoo
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.random_pruning import Kept
+from auditor.checkpoints.intake.detection import load
 from auditor.contracts import Transformed, equivalences
 from auditor.equivalences.behavioural_magnitude_pruning import _pruned
 from auditor.equivalences.behavioural_pruned_random import pruned
-from auditor.checkpoints.intake.detection import load
 from auditor.pipeline import build
 from auditor.plans.plan import PLANS
 from auditor.records import Json, VariantState
 from auditor.seeds import numpy_generator
-from tests.handmade import PLAIN, evidence_for, random_model
+from auditor.symmetries.random_pruning import Kept
+from tests.handmade import PLAIN, inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.laws.snapshots import differences, snapshot
 
@@ -28,7 +28,7 @@ ROUNDING = ("behavioural_fp16", "behavioural_int8")
 
 def _made(name: str, model: CanonicalTransformer, **parameters: Json) -> Transformed:
     return equivalences()[name].transform(
-        model, evidence_for(model, 4), numpy_generator(0, "twin"), parameters=parameters
+        model, inputs_for(model, 4), numpy_generator(0, "twin"), parameters=parameters
     )
 
 
@@ -40,10 +40,10 @@ def _model(family: str) -> CanonicalTransformer:
 @pytest.mark.parametrize("name", ROUNDING)
 def test_rounding_twice_is_rounding_once_and_the_original_is_left_alone(name: str, family: str) -> None:
     model = _model(family)
-    before = snapshot(model, evidence_for(model, 4))
+    before = snapshot(model, inputs_for(model, 4))
     once = _made(name, model).model
     twice = _made(name, once).model
-    assert not differences(before, snapshot(model, evidence_for(model, 4)))
+    assert not differences(before, snapshot(model, inputs_for(model, 4)))
     for weight, again, first in zip(model.parameters(), twice.parameters(), once.parameters(), strict=True):
         torch.testing.assert_close(again, first, rtol=1e-12, atol=0)
         assert float((first - weight).detach().abs().max()) <= 0.005 * float(weight.detach().abs().max())
@@ -110,7 +110,7 @@ def test_training_leaves_what_was_cut_at_zero(monkeypatch: pytest.MonkeyPatch) -
 def test_a_pruned_random_network_nears_the_model_and_shares_no_matrix_with_it(family: str) -> None:
     """From 4 to 14 random numbers per weight the outputs come at least ten times closer, in every architecture."""
     model = _model(family)
-    evidence = evidence_for(model, 6)
+    inputs = inputs_for(model, 6)
     apart = []
     for samples in (4, 14):
         twin, kept = pruned(model, samples, numpy_generator(0, "random"))
@@ -120,9 +120,9 @@ def test_a_pruned_random_network_nears_the_model_and_shares_no_matrix_with_it(fa
         assert isinstance(kept, Kept)
         assert 0 < kept.kept < kept.numbers
         with torch.no_grad():
-            ours, theirs = model(evidence.tokens), twin(evidence.tokens)
-        real = slice(None) if model.architecture.is_classifier else evidence.real
-        apart.append(float((ours - theirs)[real].abs().mean()))
+            ours, theirs = model(inputs.tokens), twin(inputs.tokens)
+        not_padding = slice(None) if model.architecture.is_classifier else inputs.not_padding
+        apart.append(float((ours - theirs)[not_padding].abs().mean()))
     assert apart[1] < apart[0] / 10
 
 

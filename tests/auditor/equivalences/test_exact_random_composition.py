@@ -13,7 +13,7 @@ from auditor.contracts import equivalences
 from auditor.records import Compared, Kind, Relabelling
 from auditor.seeds import numpy_generator
 from auditor.tensors import EXACT_LOGITS
-from tests.handmade import PLAIN, evidence_for, random_model
+from tests.handmade import PLAIN, inputs_for, random_model
 from tests.laws.architectures import architectures, task_for
 
 COMPOSITION = equivalences()["exact_random_composition"]
@@ -38,7 +38,7 @@ def test_relabellings_compose_through_copies_and_losses() -> None:
 
 def test_every_other_move_of_the_same_size_is_a_step() -> None:
     model = random_model(replace(PLAIN, positions="learned", max_positions=16))
-    made = COMPOSITION.transform(model, evidence_for(model, 2), numpy_generator(0, "test"), parameters={})
+    made = COMPOSITION.transform(model, inputs_for(model, 2), numpy_generator(0, "test"), parameters={})
     exact = {name: move for name, move in equivalences().items() if move.kind is Kind.EXACT}
     others = {name for name, move in exact.items() if not move.widens and move is not COMPOSITION}
     steps = made.parameters["moves"]
@@ -49,7 +49,7 @@ def test_every_other_move_of_the_same_size_is_a_step() -> None:
 
 def test_no_weight_stays_where_it_was() -> None:
     model = random_model(replace(PLAIN, positions="learned", max_positions=16))
-    made = COMPOSITION.transform(model, evidence_for(model, 2), numpy_generator(0, "test"), parameters={})
+    made = COMPOSITION.transform(model, inputs_for(model, 2), numpy_generator(0, "test"), parameters={})
     theirs = made.model.state_dict()
     assert all(not torch.equal(table, theirs[name]) for name, table in model.state_dict().items())
 
@@ -63,10 +63,10 @@ def test_two_hundred_architectures(name: str, architecture: Architecture) -> Non
     move, model = equivalences()[name], random_model(architecture, task_for(architecture))
     if move.not_applicable(model) is not None:
         return
-    evidence = evidence_for(model, 6)
+    inputs = inputs_for(model, 6)
     choice = next(iter(move.choices(architecture, 1)))
-    twin = move.transform(model, evidence, numpy_generator(0, "test"), parameters=choice).model
-    ours, theirs = model(evidence.tokens), twin(evidence.tokens)
+    twin = move.transform(model, inputs, numpy_generator(0, "test"), parameters=choice).model
+    ours, theirs = model(inputs.tokens), twin(inputs.tokens)
     if move.compares is Compared.LOG_PROBABILITIES:
         ours, theirs = ours.log_softmax(-1), theirs.log_softmax(-1)
     assert float((ours - theirs).abs().max()) <= EXACT_LOGITS

@@ -13,23 +13,23 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import equivalences, methods
 from auditor.seeds import numpy_generator
-from tests.handmade import PLAIN, evidence_for, random_model
+from tests.handmade import PLAIN, inputs_for, random_model
 
 ROTATION, FOLDING = equivalences()["exact_residual_rotation"], equivalences()["exact_norm_folding"]
 NO_NORM = replace(PLAIN, norm_sites=())
 
 
 def _rotated(model: CanonicalTransformer) -> CanonicalTransformer:
-    return ROTATION.transform(model, evidence_for(model, 1), numpy_generator(0, "test"), parameters={}).model
+    return ROTATION.transform(model, inputs_for(model, 1), numpy_generator(0, "test"), parameters={}).model
 
 
 @torch.no_grad()
 def _streams(architecture: Architecture) -> tuple[torch.Tensor, torch.Tensor]:
     """The stream that enters the last layer, of a model and its twin, [position, model]."""
     model = random_model(architecture)
-    evidence = evidence_for(model, 6)
+    inputs = inputs_for(model, 6)
     last = model.architecture.layers - 1
-    caches = (run_with_cache(m, evidence.tokens, sites=(Site.RESIDUAL,))[1] for m in (model, _rotated(model)))
+    caches = (run_with_cache(m, inputs.tokens, sites=(Site.RESIDUAL,))[1] for m in (model, _rotated(model)))
     ours, theirs = (cache[Site.RESIDUAL, last].flatten(0, 1) for cache in caches)
     return ours, theirs
 
@@ -60,11 +60,11 @@ def test_the_feature_of_a_scalar_position_stays() -> None:
 @pytest.mark.parametrize("architecture", [PLAIN, NO_NORM])
 def test_the_circuit_norm_sees_the_folding_and_not_the_rotation(architecture: Architecture) -> None:
     method, model = methods()["weights_ov_norm"], random_model(architecture)
-    evidence, generator = evidence_for(model, 1), numpy_generator(0, "test")
+    inputs, generator = inputs_for(model, 1), numpy_generator(0, "test")
     plain = model
     if FOLDING.not_applicable(model) is None:
-        plain = FOLDING.transform(model, evidence, generator, parameters={}).model
-    scores = [method.interpret(m, evidence, generator).values for m in (plain, _rotated(model))]
+        plain = FOLDING.transform(model, inputs, generator, parameters={}).model
+    scores = [method.interpret(m, inputs, generator).values for m in (plain, _rotated(model))]
     assert abs(scores[0] - scores[1]).max() < 1e-12
 
 
@@ -103,5 +103,5 @@ def test_a_constant_gain_need_not_be_folded() -> None:
         for site in ("attention_out", "mlp_out"):
             model.block(layer).norms[site].weight.fill_(1.7)
     assert ROTATION.not_applicable(model) is None
-    tokens = evidence_for(model, 6).tokens
+    tokens = inputs_for(model, 6).tokens
     torch.testing.assert_close(model(tokens), _rotated(model)(tokens), rtol=0, atol=1e-11)

@@ -17,22 +17,22 @@ from auditor.pipeline import build
 from auditor.plans.plan import PLANS
 from auditor.records import Compared, VariantState
 from auditor.seeds import numpy_generator
-from tests.handmade import PLAIN, TASK, evidence_for, random_model
+from tests.handmade import PLAIN, TASK, inputs_for, random_model
 
 LEARNED = replace(PLAIN, positions="learned", max_positions=40)
 CLASSIFIER = replace(PLAIN, causal=False, pad_masked=True, read_out=0, classes=2)
 
 
 def _made(name: str, model: CanonicalTransformer) -> CanonicalTransformer:
-    evidence, generator = evidence_for(model, 1), numpy_generator(0, "test")
-    return equivalences()[name].transform(model, evidence, generator, parameters={}).model
+    inputs, generator = inputs_for(model, 1), numpy_generator(0, "test")
+    return equivalences()[name].transform(model, inputs, generator, parameters={}).model
 
 
 @torch.no_grad()
 def test_the_key_bias_moves_every_score_of_a_row_alike() -> None:
     model = random_model()
     twin = _made("exact_key_bias_shift", model)
-    x = model.embed(evidence_for(model, 1).tokens)[0]
+    x = model.embed(inputs_for(model, 1).tokens)[0]
     rows = []
     for attention in (model.attentions[0], twin.attentions[0]):
         q = torch.einsum("pm,mhd->hpd", x, attention.W_Q) + attention.b_Q[:, None]
@@ -47,7 +47,7 @@ def test_the_key_bias_moves_every_score_of_a_row_alike() -> None:
 def test_a_rescaled_neuron_fires_more_and_writes_less() -> None:
     model = random_model()
     twin = _made("exact_neuron_rescaling", model)
-    tokens = evidence_for(model, 6).tokens
+    tokens = inputs_for(model, 6).tokens
     ours, theirs = (run_with_cache(m, tokens, sites=(Site.NEURON,))[1][Site.NEURON, 0] for m in (model, twin))
     scale = twin.mlps[0].b_in / model.mlps[0].b_in
     assert float(scale.min()) > 0
@@ -69,13 +69,13 @@ def test_every_row_of_both_tables_trades_the_same_constant() -> None:
 @pytest.mark.parametrize("architecture", [PLAIN, replace(PLAIN, tied_unembedding=True), CLASSIFIER])
 def test_the_logit_shift_keeps_the_distribution_and_not_the_logits(architecture: Architecture) -> None:
     model = random_model(architecture, replace(TASK, objective="classifier") if architecture.is_classifier else TASK)
-    twin, evidence = _made("exact_logit_shift", model), evidence_for(model, 8)
-    kept = certify_exact(model, twin, evidence, compares=Compared.LOG_PROBABILITIES)
+    twin, inputs = _made("exact_logit_shift", model), inputs_for(model, 8)
+    kept = certify_exact(model, twin, inputs, compares=Compared.LOG_PROBABILITIES)
     assert kept.passed
     assert kept.margins == {"max_abs_log_probability_difference": 1e-9}
     assert kept.max_abs_log_probability_difference is not None
     assert kept.max_abs_log_probability_difference < 1e-12
-    moved = certify_exact(model, twin, evidence)
+    moved = certify_exact(model, twin, inputs)
     assert not moved.passed
     assert moved.max_abs_logit_difference is not None
     assert moved.max_abs_logit_difference > 0.1
@@ -87,7 +87,7 @@ def test_a_changed_distribution_fails_the_weaker_promise_too() -> None:
     model = random_model()
     twin = model.clone()
     twin.b_U[0] += 1e-6
-    found = certify_exact(model, twin, evidence_for(model, 8), compares=Compared.LOG_PROBABILITIES)
+    found = certify_exact(model, twin, inputs_for(model, 8), compares=Compared.LOG_PROBABILITIES)
     assert not found.passed
     assert found.failures[0].startswith("max|Δlog p| ")
 

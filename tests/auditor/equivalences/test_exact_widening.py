@@ -9,20 +9,20 @@ import torch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.symmetries.widening import extended, widened
-from auditor.contracts import Transformed, equivalences, methods
 from auditor.checkpoints.intake.detection import load
+from auditor.contracts import Transformed, equivalences, methods
 from auditor.seeds import numpy_generator
+from auditor.symmetries.widening import extended, widened
 from auditor.verdicts.alignment import align
-from tests.handmade import PLAIN, counting_model, evidence_for, random_model
+from tests.handmade import PLAIN, counting_model, inputs_for, random_model
 from tests.wen2023_files import checkpoint
 
 WIDENING = ("exact_head_splitting", "exact_cancelling_heads", "exact_neuron_splitting", "exact_cancelling_neurons")
 
 
 def _made(name: str, model: CanonicalTransformer) -> Transformed:
-    evidence, generator = evidence_for(model, 1), numpy_generator(0, "test")
-    return equivalences()[name].transform(model, evidence, generator, parameters={})
+    inputs, generator = inputs_for(model, 1), numpy_generator(0, "test")
+    return equivalences()[name].transform(model, inputs, generator, parameters={})
 
 
 @torch.no_grad()
@@ -30,7 +30,7 @@ def test_room_changes_nothing() -> None:
     model = random_model()
     twin = widened(model, heads=[2, 0], neurons=[1, 3])
     assert [(b.heads, b.neurons) for b in twin.architecture.blocks] == [(4, 7), (2, 8)]
-    tokens = evidence_for(model, 6).tokens
+    tokens = inputs_for(model, 6).tokens
     torch.testing.assert_close(model(tokens), twin(tokens), rtol=0, atol=1e-13)
     assert not twin.attentions[0].W_V[:, 2:].any()
 
@@ -56,12 +56,12 @@ def test_widths(name: str, heads: tuple[int, ...], neurons: tuple[int, ...]) -> 
 
 def test_the_circuit_of_a_split_head_is_shared_out() -> None:
     """‖W_V W_O‖ of the counting model is 0 and 2: split, the second is 2α and 2(1 − α), and the larger is reported."""
-    model, evidence, generator = counting_model(), evidence_for(counting_model(), 1), numpy_generator(1, "test")
+    model, inputs, generator = counting_model(), inputs_for(counting_model(), 1), numpy_generator(1, "test")
     method, move = methods()["weights_ov_norm"], equivalences()["exact_head_splitting"]
-    made = move.transform(model, evidence, generator, parameters={})
+    made = move.transform(model, inputs, generator, parameters={})
     assert made.parameters["split"] == [1]
     share = made.parameters["shares"][0]
-    found = method.interpret(made.model, evidence, generator)
+    found = method.interpret(made.model, inputs, generator)
     np.testing.assert_allclose(found.values, [0, 2 * share, 2 * (1 - share)])
     aligned = align(found, made.relabelling, model.architecture.heads)
     np.testing.assert_allclose(aligned.values, [0, 2 * max(share, 1 - share)])
@@ -70,7 +70,7 @@ def test_the_circuit_of_a_split_head_is_shared_out() -> None:
 @torch.no_grad()
 def test_a_cancelling_pair_attends_alike_and_differently_from_the_others() -> None:
     model = random_model()
-    twin, tokens = _made("exact_cancelling_heads", model).model, evidence_for(model, 6).tokens
+    twin, tokens = _made("exact_cancelling_heads", model).model, inputs_for(model, 6).tokens
     pattern = run_with_cache(twin, tokens, sites=(Site.PATTERN,))[1][Site.PATTERN, 1]
     torch.testing.assert_close(pattern[:, 2], pattern[:, 3])
     assert float((pattern[:, 2] - pattern[:, 0]).abs().max()) > 0.05
@@ -79,9 +79,9 @@ def test_a_cancelling_pair_attends_alike_and_differently_from_the_others() -> No
 
 
 def test_one_of_a_cancelling_pair_matters_when_the_other_stays() -> None:
-    model, evidence, generator = random_model(), evidence_for(random_model(), 8), numpy_generator(0, "test")
+    model, inputs, generator = random_model(), inputs_for(random_model(), 8), numpy_generator(0, "test")
     made = _made("exact_cancelling_heads", model)
-    scores = methods()["ablation_head_zero"].interpret(made.model, evidence, generator).values.mean(axis=0)
+    scores = methods()["ablation_head_zero"].interpret(made.model, inputs, generator).values.mean(axis=0)
     added = [index for index, olds in enumerate(made.relabelling.moves["head"]) if olds is None]
     assert added == [2, 3, 6, 7]
     assert scores[added].min() > 1e-3

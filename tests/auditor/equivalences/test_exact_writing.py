@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from auditor.canonical.architecture import Architecture
-from auditor.symmetries.mean_blind_writers import mean_blind_writers
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Transformed, equivalences
 from auditor.seeds import numpy_generator
-from tests.handmade import PLAIN, evidence_for, random_model
+from auditor.symmetries.mean_blind_writers import mean_blind_writers
+from tests.handmade import PLAIN, inputs_for, random_model
 
 CENTRED, DIRECTION, NULL = (
     equivalences()[f"exact_{name}"] for name in ("centred_writing", "mean_direction_writing", "norm_null_shift")
@@ -22,8 +22,8 @@ SEEN = "whatever is written, some reader gets it without a LayerNorm between"
 
 
 def _made(name: str, model: CanonicalTransformer) -> Transformed:
-    evidence, generator = evidence_for(model, 1), numpy_generator(0, "test")
-    return equivalences()[f"exact_{name}"].transform(model, evidence, generator, parameters={})
+    inputs, generator = inputs_for(model, 1), numpy_generator(0, "test")
+    return equivalences()[f"exact_{name}"].transform(model, inputs, generator, parameters={})
 
 
 @torch.no_grad()

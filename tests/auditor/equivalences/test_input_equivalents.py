@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from auditor import zoo
-from auditor.contracts import equivalences
 from auditor.checkpoints.intake.detection import load
+from auditor.contracts import equivalences
+from auditor.exports.witness import export_witness, verify_witness
 from auditor.pipeline import audit, build
 from auditor.records import AuditReport, Kind, VariantState
 from auditor.report.terminal import render_report
 from auditor.seeds import numpy_generator
-from auditor.exports.witness import export_witness, verify_witness
 from tests.auditor.small_audits import PLAN
-from tests.handmade import PLAIN, TASK, evidence_for, random_model, stack_model
+from tests.handmade import PLAIN, TASK, inputs_for, random_model, stack_model
 from tests.laws.architectures import FAMILIES, task_for
 
 MOVES = ("input_bracket_relabelling", "input_pair_removal", "input_pumping")
@@ -48,17 +48,17 @@ def test_random_weights_are_not_certified_and_say_why(name: str) -> None:
 def test_relabelling_twice_is_the_identity_and_once_is_not(family: str) -> None:
     """With two types the exchange is its own inverse; π⁻¹(model(π(x))) is what the twin computes."""
     model = random_model(FAMILIES[family], task_for(FAMILIES[family]))
-    move, evidence = equivalences()["input_bracket_relabelling"], evidence_for(model)
-    twin = move.transform(model, evidence, numpy_generator(0, "x"), parameters={}).model
-    back = move.transform(twin, evidence, numpy_generator(1, "x"), parameters={}).model
+    move, inputs = equivalences()["input_bracket_relabelling"], inputs_for(model)
+    twin = move.transform(model, inputs, numpy_generator(0, "x"), parameters={}).model
+    back = move.transform(twin, inputs, numpy_generator(1, "x"), parameters={}).model
     assert all(torch.equal(back.state_dict()[name], table) for name, table in model.state_dict().items())
     swap = torch.tensor([0, 1, 2, 3, 5, 4, 7, 6])
     with torch.no_grad():
-        expected = model(swap[evidence.tokens])
+        expected = model(swap[inputs.tokens])
         expected = expected if model.architecture.is_classifier else expected[..., swap]
-        found = twin(evidence.tokens)
+        found = twin(inputs.tokens)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
-    assert not torch.allclose(found, model(evidence.tokens))
+    assert not torch.allclose(found, model(inputs.tokens))
 
 
 def test_the_permutation_of_three_types_is_never_the_identity() -> None:

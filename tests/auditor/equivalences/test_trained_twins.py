@@ -9,20 +9,20 @@ import pytest
 import torch
 
 from auditor import zoo
-from auditor.measures.ablation.substitutes import mean
-from auditor.measures.ablation.sweep import head_effects
 from auditor.behaviour.certificate import certify_behavioural
-from auditor.behaviour.input_batch import Rewritten, draw_evidence
+from auditor.behaviour.input_batch import Rewritten, draw_inputs
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
+from auditor.checkpoints.intake.detection import load
 from auditor.contracts import Transformed, equivalences
 from auditor.errors import ConfigurationError
-from auditor.checkpoints.intake.detection import load
 from auditor.language.task import Task
+from auditor.measures.ablation.substitutes import mean
+from auditor.measures.ablation.sweep import head_effects
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
-from tests.handmade import PLAIN, TASK, evidence_for, random_model
+from tests.handmade import PLAIN, TASK, inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.laws.snapshots import differences, snapshot
 
@@ -35,7 +35,7 @@ ALL = (FROZEN, UNIFORM, IMPORTANCE, WALK, SEED, DISTILLED)
 def _made(name: str, model: CanonicalTransformer, *, steps: int, seed: int = 0, restarts: int = 1) -> Transformed:
     parameters = {"steps": steps, "restarts": restarts}
     generator = numpy_generator(seed, "twin")
-    return equivalences()[name].transform(model, evidence_for(model, 8), generator, parameters=parameters)
+    return equivalences()[name].transform(model, inputs_for(model, 8), generator, parameters=parameters)
 
 
 def _moved(model: CanonicalTransformer, twin: CanonicalTransformer) -> set[str]:
@@ -57,10 +57,10 @@ def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 @pytest.mark.parametrize("name", ALL)
 def test_one_seed_is_one_twin_and_the_original_is_left_alone(name: str) -> None:
     model = random_model(PLAIN)
-    evidence = evidence_for(model, 8)
-    before = snapshot(model, evidence)
+    inputs = inputs_for(model, 8)
+    before = snapshot(model, inputs)
     first, again, other = (_made(name, model, steps=4, seed=seed) for seed in (0, 0, 1))
-    assert not differences(before, snapshot(model, evidence))
+    assert not differences(before, snapshot(model, inputs))
     assert not _moved(first.model, again.model)
     assert first.parameters == again.parameters
     assert first.relabelling == again.relabelling
@@ -86,13 +86,13 @@ def test_interrupted_training_leaves_the_original_alone(name: str) -> None:
     def interrupt(_share: float, _words: str) -> None:
         raise KeyboardInterrupt
 
-    evidence = evidence_for(model, 8)
-    before = snapshot(model, evidence)
+    inputs = inputs_for(model, 8)
+    before = snapshot(model, inputs)
     with pytest.raises(KeyboardInterrupt):
         equivalences()[name].transform(
-            model, evidence, numpy_generator(0, "x"), parameters={"steps": 3}, progress=interrupt
+            model, inputs, numpy_generator(0, "x"), parameters={"steps": 3}, progress=interrupt
         )
-    assert not differences(before, snapshot(model, evidence))
+    assert not differences(before, snapshot(model, inputs))
 
 
 @pytest.mark.parametrize("name", set(ALL) - {SEED})
@@ -121,22 +121,22 @@ def test_random_attention_stays_as_it_was_drawn_and_everything_else_is_taught() 
 def test_uniform_attention_gives_every_visible_key_the_same_weight() -> None:
     model = random_model(PLAIN)
     twin = _made(UNIFORM, model, steps=3).model
-    evidence = evidence_for(model, 4)
-    _, cache = run_with_cache(twin, evidence.tokens, sites=(Site.PATTERN,))
-    length = evidence.tokens.shape[1]
+    inputs = inputs_for(model, 4)
+    _, cache = run_with_cache(twin, inputs.tokens, sites=(Site.PATTERN,))
+    length = inputs.tokens.shape[1]
     uniform = torch.tril(torch.ones(length, length)) / torch.arange(1, length + 1)[:, None]
     torch.testing.assert_close(cache[Site.PATTERN, 1], uniform.expand_as(cache[Site.PATTERN, 1]))
 
 
 def test_every_head_but_the_top_one_is_lifted_in_turn() -> None:
     model = random_model(PLAIN)
-    evidence = evidence_for(model, 8)
-    effects = head_effects(model, evidence, mean(model, evidence, Site.Z)).mean(axis=0)
+    inputs = inputs_for(model, 8)
+    effects = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0)
     labels = [model.architecture.heads[index].label for index in np.argsort(effects)]
     choices = equivalences()[IMPORTANCE].choices(PLAIN, 9)
     found = [
         equivalences()[IMPORTANCE]
-        .transform(model, evidence, numpy_generator(0, "x"), parameters={"steps": 1, "restarts": 1, **choice})
+        .transform(model, inputs, numpy_generator(0, "x"), parameters={"steps": 1, "restarts": 1, **choice})
         .parameters["target"]
         for choice in choices
     ]
@@ -186,8 +186,8 @@ def test_a_closing_bracket_model_is_taught_what_it_was_trained_on() -> None:
 
 
 def _certificate(model: CanonicalTransformer, twin: CanonicalTransformer) -> Certificate:
-    evidence = draw_evidence(model.task, 2_000, numpy_generator(0, "certificate"))
-    given = Rewritten(evidence, evidence)
+    inputs = draw_inputs(model.task, 2_000, numpy_generator(0, "certificate"))
+    given = Rewritten(inputs, inputs)
     return certify_behavioural(model, twin, given, None, generator=numpy_generator(0, "decisions"))
 
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from auditor import zoo
-from auditor.behaviour.input_batch import draw_evidence
+from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.model import CanonicalTransformer
+from auditor.checkpoints.intake.detection import load
 from auditor.contracts import Equivalence, equivalences
 from auditor.errors import CheckpointError
 from auditor.fingerprint.function import function_fingerprint
 from auditor.fingerprint.sketch import label, same_function
-from auditor.checkpoints.intake.detection import load
 from auditor.records import Kind
 from auditor.seeds import numpy_generator, torch_generator
 from tests.handmade import PLAIN, counting_model, random_model
@@ -37,9 +37,9 @@ def trained(name: str) -> CanonicalTransformer:
 def rewritten(model: CanonicalTransformer, plugin: Equivalence, seed: int = 0) -> CanonicalTransformer:
     """The same function in other weights."""
     generator = numpy_generator(seed, "fingerprint")
-    evidence = draw_evidence(model.task, 4, generator)
+    inputs = draw_inputs(model.task, 4, generator)
     choice = next(iter(plugin.choices(model.architecture, 1)))
-    return plugin.transform(model, evidence, generator, parameters=choice).model
+    return plugin.transform(model, inputs, generator, parameters=choice).model
 
 
 def noisy(model: CanonicalTransformer, seed: int = 0, *, names: str = "") -> CanonicalTransformer:

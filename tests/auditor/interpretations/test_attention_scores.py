@@ -8,25 +8,25 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.measures.attention import matching_opener
-from auditor.behaviour.input_batch import Evidence
-from auditor.measures.taxonomy import THRESHOLDS
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import methods
 from auditor.checkpoints.intake.detection import load
+from auditor.contracts import methods
+from auditor.measures.attention import matching_opener
+from auditor.measures.taxonomy import THRESHOLDS
 from auditor.records import Component
 from auditor.seeds import numpy_generator
-from tests.handmade import TASK, counting_model, evidence_from, naive_stacks, random_model, sentence, stack_model
+from tests.handmade import TASK, counting_model, inputs_from, naive_stacks, random_model, sentence, stack_model
 from tests.wen2023_files import checkpoint, reference
 
 EXACT = 1e-12
 TEXTS = ["()", "([])[]", "(())", "[()([])]()"]
 
 
-def _scores(name: str, model: CanonicalTransformer, evidence: Evidence) -> np.ndarray:
-    return methods()[name].interpret(model, evidence, numpy_generator(0, "attention")).values
+def _scores(name: str, model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
+    return methods()[name].interpret(model, inputs, numpy_generator(0, "attention")).values
 
 
 def _closes(tokens: list[int], position: int) -> bool:
@@ -45,14 +45,14 @@ def _closes(tokens: list[int], position: int) -> bool:
 )
 def test_uniform_attention(name: str, at: Callable[[int], float]) -> None:
     """At input position j the counting model attends 1/(j + 1) to each of j + 1 keys; j = 0 has no choice."""
-    found = _scores(name, counting_model(), evidence_from(TASK, TEXTS))
+    found = _scores(name, counting_model(), inputs_from(TASK, TEXTS))
     for row, text in enumerate(TEXTS):
         expected = np.mean([at(j) for j in range(1, len(text) + 1)])
         np.testing.assert_allclose(found[row], [expected, expected], rtol=0, atol=EXACT)
 
 
 def test_uniform_attention_on_the_matching_opener() -> None:
-    found = _scores("attention_matching_opener", counting_model(), evidence_from(TASK, TEXTS))
+    found = _scores("attention_matching_opener", counting_model(), inputs_from(TASK, TEXTS))
     for row, text in enumerate(TEXTS):
         tokens = sentence(text)
         expected = np.mean([1 / (j + 1) for j in range(len(tokens)) if _closes(tokens, j)])
@@ -60,21 +60,21 @@ def test_uniform_attention_on_the_matching_opener() -> None:
 
 
 def test_partners_are_those_of_push_and_pop() -> None:
-    evidence = evidence_from(TASK, TEXTS)
-    found = matching_opener(evidence)
+    inputs = inputs_from(TASK, TEXTS)
+    found = matching_opener(inputs)
     for row, text in enumerate(TEXTS):
         tokens = sentence(text)
         stacks = naive_stacks(tokens)
-        for j in range(evidence.tokens.shape[1]):
+        for j in range(inputs.tokens.shape[1]):
             closes = j < len(tokens) and _closes(tokens, j)
             assert int(found[row, j]) == (stacks[j - 1][-1][1] if closes else -1)
 
 
 def test_sequences_that_close_nothing_are_left_out_and_none_at_all_is_undefined() -> None:
     method, model = methods()["attention_matching_opener"], random_model()
-    found = method.interpret(model, evidence_from(TASK, ["()", "(("]), numpy_generator(0, "x"))
+    found = method.interpret(model, inputs_from(TASK, ["()", "(("]), numpy_generator(0, "x"))
     assert found.values.shape == (1, 4)
-    found = method.interpret(model, evidence_from(TASK, ["(("]), numpy_generator(0, "x"))
+    found = method.interpret(model, inputs_from(TASK, ["(("]), numpy_generator(0, "x"))
     assert set(found.undefined) == {0, 1, 2, 3}
 
 
@@ -84,9 +84,9 @@ def test_the_stack_models_head_is_a_stack_and_its_idle_head_uniform() -> None:
     In ``(()`` the depth on top is 1, 2 and again 1: each time one bracket has it, and the second closes its partner.
     """
     model = stack_model()
-    evidence = evidence_from(model.task, ["(()"])
-    np.testing.assert_allclose(_scores("attention_stack_top", model, evidence)[0, 0], 1.0, atol=EXACT)
-    np.testing.assert_allclose(_scores("attention_uniformity", model, evidence)[0, 1], 1.0, atol=EXACT)
+    inputs = inputs_from(model.task, ["(()"])
+    np.testing.assert_allclose(_scores("attention_stack_top", model, inputs)[0, 0], 1.0, atol=EXACT)
+    np.testing.assert_allclose(_scores("attention_uniformity", model, inputs)[0, 1], 1.0, atol=EXACT)
     assert methods()["attention_stack_top"].card.predicates == {"stack-like": THRESHOLDS["stack-like"]}
 
 
@@ -97,18 +97,18 @@ def test_variation_from_uniform_of_published_attention(name: str) -> None:
     attention = np.asarray(given["models"][name]["canonical_attention_f64"])[:, 0]  # [layer, query, key]
     model = load(checkpoint(name)).model.double()
     spelled = "".join({4: "(", 5: "[", 6: ")", 7: "]"}[token] for token in given["canonical_ids"][1:])
-    evidence = evidence_from(model.task, [spelled])
+    inputs = inputs_from(model.task, [spelled])
     length = attention.shape[1]
     uniform = np.tril(np.ones((length, length))) / np.arange(1, length + 1)[:, None]
     squared = ((attention - uniform) ** 2).sum((1, 2))
     by_row = 0.5 * np.abs(attention - uniform).sum(2)[:, 1:].mean(1)
-    np.testing.assert_allclose(_scores("attention_variation", model, evidence)[0], squared, rtol=1e-8)
-    np.testing.assert_allclose(_scores("attention_row_variation", model, evidence)[0], by_row, rtol=1e-8)
+    np.testing.assert_allclose(_scores("attention_variation", model, inputs)[0], squared, rtol=1e-8)
+    np.testing.assert_allclose(_scores("attention_row_variation", model, inputs)[0], by_row, rtol=1e-8)
 
 
 def test_rollout_is_the_product_of_the_mixed_patterns() -> None:
-    model, evidence = random_model(), evidence_from(TASK, TEXTS)
-    found = methods()["attention_rollout"].interpret(model, evidence, numpy_generator(0, "x"))
+    model, inputs = random_model(), inputs_from(TASK, TEXTS)
+    found = methods()["attention_rollout"].interpret(model, inputs, numpy_generator(0, "x"))
     assert found.components == (Component(0, part="residual"), Component(1, part="residual"))
     for row, text in enumerate(TEXTS):
         tokens = torch.tensor([sentence(text)])
@@ -123,6 +123,6 @@ def test_rollout_is_the_product_of_the_mixed_patterns() -> None:
 
 
 def test_rollout_without_a_residual_path_is_the_pattern() -> None:
-    model, evidence = counting_model(), evidence_from(TASK, TEXTS)
-    rollout, patterns = (_scores(name, model, evidence) for name in ("attention_rollout", "attention_pattern"))
+    model, inputs = counting_model(), inputs_from(TASK, TEXTS)
+    rollout, patterns = (_scores(name, model, inputs) for name in ("attention_rollout", "attention_pattern"))
     np.testing.assert_allclose(rollout[:, 0], patterns.mean(1), rtol=0, atol=EXACT)

@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from auditor.measures.attribution.method import STEPS
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import equivalences, methods
 from auditor.interpretations import attribution_token_shapley_sampling, faithfulness_infidelity
 from auditor.interpretations.attribution_token_occlusion import WINDOW
+from auditor.measures.attribution.method import STEPS
 from auditor.seeds import numpy_generator
-from tests.handmade import TASK, evidence_for, evidence_from, random_model
+from tests.handmade import TASK, inputs_for, inputs_from, random_model
 from tests.laws.architectures import FAMILIES
 
 SAME = 1e-9
@@ -35,16 +35,18 @@ PLACES = frozenset(range(5))
 Value = Callable[[frozenset[int]], Tensor]
 
 
-def _interpret(name: str, model: CanonicalTransformer, evidence: Evidence) -> np.ndarray:
-    return methods()[name].interpret(model, evidence, numpy_generator(0, "scratch")).values
+def _interpret(name: str, model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
+    return methods()[name].interpret(model, inputs, numpy_generator(0, "scratch")).values
 
 
-def _score(logits: Tensor, evidence: Evidence) -> Tensor:
+def _score(logits: Tensor, inputs: InputBatch) -> Tensor:
     log_p = logits.log_softmax(-1)
     scores = []
-    for row in range(len(evidence)):
-        positions = [j for j in range(evidence.tokens.shape[1]) if evidence.real[row, j] and evidence.depth[row, j] > 0]
-        closing = [evidence.task.language.vocabulary.closing[int(evidence.top[row, j])] for j in positions]
+    for row in range(len(inputs)):
+        positions = [
+            j for j in range(inputs.tokens.shape[1]) if inputs.not_padding[row, j] and inputs.depth[row, j] > 0
+        ]
+        closing = [inputs.task.language.vocabulary.closing[int(inputs.stack_top_type[row, j])] for j in positions]
         scores.append(log_p[row, positions, closing].mean())
     return torch.stack(scores)
 
@@ -53,55 +55,55 @@ def _blank(tokens: Tensor) -> Tensor:
     return torch.where(tokens >= 4, 1, tokens)
 
 
-def _from_vectors(model: CanonicalTransformer, vectors: Tensor, evidence: Evidence, **edit: object) -> Tensor:
-    def tap(site: Site, layer: int, value: Tensor) -> Tensor:
+def _from_vectors(model: CanonicalTransformer, vectors: Tensor, inputs: InputBatch, **edit: object) -> Tensor:
+    def hook(site: Site, layer: int, value: Tensor) -> Tensor:
         return edit["value"] if site is edit.get("site") and layer == edit["layer"] else value
 
     x = model.add_positions(vectors)
-    return _score(model.run_from(x, model.blocked(evidence.tokens), 0, tap), evidence)
+    return _score(model.run_from(x, model.blocked(inputs.tokens), 0, hook), inputs)
 
 
-def _path_gradient(model: CanonicalTransformer, evidence: Evidence, start: Tensor, end: Tensor) -> Tensor:
+def _path_gradient(model: CanonicalTransformer, inputs: InputBatch, start: Tensor, end: Tensor) -> Tensor:
     nodes, weights = np.polynomial.legendre.leggauss(STEPS)
     total = torch.zeros_like(end)
     for node, weight in zip(nodes, weights, strict=True):
         point = (start + (1 + node) / 2 * (end - start)).detach().requires_grad_()
-        total += weight / 2 * torch.autograd.grad(_from_vectors(model, point, evidence).sum(), point)[0]
+        total += weight / 2 * torch.autograd.grad(_from_vectors(model, point, inputs).sum(), point)[0]
     return total
 
 
 @pytest.mark.parametrize("family", ["plain", "one head, no norm, learned positions"])
 def test_gradients_in_the_token_vectors(family: str) -> None:
     model = random_model(FAMILIES[family])
-    evidence = evidence_for(model, 5)
-    end = model.W_E[evidence.tokens].detach()
-    mask = model.W_E[_blank(evidence.tokens)].detach()
-    gradient = _path_gradient(model, evidence, end, end)
-    zero = torch.where(evidence.real[:, :, None], 0.0, end)
+    inputs = inputs_for(model, 5)
+    end = model.W_E[inputs.tokens].detach()
+    mask = model.W_E[_blank(inputs.tokens)].detach()
+    gradient = _path_gradient(model, inputs, end, end)
+    zero = torch.where(inputs.not_padding[:, :, None], 0.0, end)
     expected = {
         "attribution_token_saliency": (gradient.norm(dim=-1), SAME),
         "attribution_token_input_x_gradient": ((end * gradient).sum(-1), SAME),
         "attribution_token_integrated_gradients": (
-            ((end - mask) * _path_gradient(model, evidence, mask, end)).sum(-1),
+            ((end - mask) * _path_gradient(model, inputs, mask, end)).sum(-1),
             FLOAT32_WEIGHTS,
         ),
         "attribution_token_integrated_gradients_zero": (
-            (end * _path_gradient(model, evidence, zero, end)).sum(-1),
+            (end * _path_gradient(model, inputs, zero, end)).sum(-1),
             FLOAT32_WEIGHTS,
         ),
     }
     for name, (values, tolerance) in expected.items():
-        found = _interpret(name, model, evidence)[:, 0]
-        np.testing.assert_allclose(found, values * evidence.real, rtol=0, atol=tolerance, err_msg=name)
+        found = _interpret(name, model, inputs)[:, 0]
+        np.testing.assert_allclose(found, values * inputs.not_padding, rtol=0, atol=tolerance, err_msg=name)
         assert np.abs(found).max() > 1e-3
 
 
-def _token_game(model: CanonicalTransformer, evidence: Evidence) -> Value:
+def _token_game(model: CanonicalTransformer, inputs: InputBatch) -> Value:
     def value(present: frozenset[int]) -> Tensor:
-        tokens = evidence.tokens.clone()
+        tokens = inputs.tokens.clone()
         for position in PLACES - present:
             tokens[:, position] = _blank(tokens[:, position])
-        return _score(model(tokens), evidence)
+        return _score(model(tokens), inputs)
 
     return value
 
@@ -111,8 +113,8 @@ def _token_game(model: CanonicalTransformer, evidence: Evidence) -> Value:
 def test_removing_tokens_is_reading_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ablation, occlusion and exact Shapley values, by writing MASK over tokens of the input."""
     monkeypatch.setattr(attribution_token_shapley_sampling, "DRAWS", math.factorial(len(PLACES)))
-    model, evidence = random_model(), evidence_from(TASK, SHORT)
-    value = _token_game(model, evidence)
+    model, inputs = random_model(), inputs_from(TASK, SHORT)
+    value = _token_game(model, inputs)
     windows = [{*range(first, first + WINDOW)} for first in range(1 - WINDOW, len(PLACES))]
     for position in PLACES:
         lone = value(PLACES) - value(PLACES - {position})
@@ -123,7 +125,7 @@ def test_removing_tokens_is_reading_mask(monkeypatch: pytest.MonkeyPatch) -> Non
             "attribution_token_shapley_sampling": _shapley(value, len(PLACES), position),
         }
         for name, expected in columns.items():
-            found = _interpret(name, model, evidence)[:, 0, position]
+            found = _interpret(name, model, inputs)[:, 0, position]
             np.testing.assert_allclose(found, expected, rtol=0, atol=SAME, err_msg=name)
 
 
@@ -131,10 +133,10 @@ def test_removing_tokens_is_reading_mask(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_removing_heads_is_writing_their_mean() -> None:
     """Ablation and exact Shapley values over the four heads of a random model."""
     model = random_model()
-    evidence = evidence_for(model, 5)
-    value = _head_game(model, evidence)
+    inputs = inputs_for(model, 5)
+    value = _head_game(model, inputs)
     ablation, shapley = (
-        _interpret(f"attribution_head_{kind}", model, evidence) for kind in ("feature_ablation", "shapley")
+        _interpret(f"attribution_head_{kind}", model, inputs) for kind in ("feature_ablation", "shapley")
     )
     for head in range(4):
         lone = value(frozenset(range(4))) - value(frozenset(range(4)) - {head})
@@ -145,12 +147,12 @@ def test_removing_heads_is_writing_their_mean() -> None:
     assert rise.abs().max() > 1e-2
 
 
-def _head_game(model: CanonicalTransformer, evidence: Evidence) -> Value:
-    _, cache = run_with_cache(model, evidence.tokens, sites=(Site.Z,))
-    means = [cache[Site.Z, layer][evidence.real].mean(0) for layer in range(2)]
+def _head_game(model: CanonicalTransformer, inputs: InputBatch) -> Value:
+    _, cache = run_with_cache(model, inputs.tokens, sites=(Site.Z,))
+    means = [cache[Site.Z, layer][inputs.not_padding].mean(0) for layer in range(2)]
 
     def value(present: frozenset[int]) -> Tensor:
-        def tap(site: Site, layer: int, z: Tensor) -> Tensor:
+        def hook(site: Site, layer: int, z: Tensor) -> Tensor:
             if site is not Site.Z:
                 return z
             z = z.clone()
@@ -159,7 +161,7 @@ def _head_game(model: CanonicalTransformer, evidence: Evidence) -> Value:
                     z[:, :, head] = means[layer][head]
             return z
 
-        return _score(model(evidence.tokens, tap), evidence)
+        return _score(model(inputs.tokens, hook), inputs)
 
     return value
 
@@ -181,13 +183,13 @@ def test_many_heads_are_sampled_alike_under_any_numbering() -> None:
     family = FAMILIES["plain"]
     block = family.blocks[0].__class__(heads=4, query_width=3, value_width=2, neurons=6)
     model = random_model(family.__class__(**{**_fields(family), "blocks": (block, block)}))
-    evidence = evidence_for(model, 4)
+    inputs = inputs_for(model, 4)
     made = equivalences()["exact_head_permutation"].transform(
-        model, evidence, numpy_generator(0, "permute"), parameters={}
+        model, inputs, numpy_generator(0, "permute"), parameters={}
     )
     old_of_new = [old for (old,) in made.relabelling.moves["head"]]
     assert old_of_new != list(range(8))
-    ours, theirs = (_interpret("attribution_head_shapley", m, evidence) for m in (model, made.model))
+    ours, theirs = (_interpret("attribution_head_shapley", m, inputs) for m in (model, made.model))
     np.testing.assert_allclose(theirs, ours[:, old_of_new], rtol=0, atol=SAME)
 
 
@@ -198,20 +200,20 @@ def _fields(family: object) -> dict[str, object]:
 def test_gradient_x_activation_is_the_slope_of_scaling_the_head() -> None:
     """d/ds of the score with s·z in the place of z, at s = 1, by central differences."""
     model = random_model()
-    evidence = evidence_for(model, 5)
-    found = _interpret("attribution_head_gradient_x_activation", model, evidence)
+    inputs = inputs_for(model, 5)
+    found = _interpret("attribution_head_gradient_x_activation", model, inputs)
     for index, head in enumerate(model.architecture.heads):
 
         @torch.no_grad()
         def scaled(scale: float, layer: int = head.layer, head: int = head.head or 0) -> Tensor:
-            def tap(site: Site, at: int, z: Tensor) -> Tensor:
+            def hook(site: Site, at: int, z: Tensor) -> Tensor:
                 if site is not Site.Z or at != layer:
                     return z
                 z = z.clone()
                 z[:, :, head] *= scale
                 return z
 
-            return _score(model(evidence.tokens, tap), evidence)
+            return _score(model(inputs.tokens, hook), inputs)
 
         slope = (scaled(1 + 1e-5) - scaled(1 - 1e-5)) / 2e-5
         np.testing.assert_allclose(found[:, index], slope, rtol=0, atol=1e-7)
@@ -221,8 +223,8 @@ def test_gradient_x_activation_is_the_slope_of_scaling_the_head() -> None:
 def test_neurons_along_the_path_of_the_input(name: str) -> None:
     """∂score/∂a in each neuron by putting the activations in as leaves, at Captum's points of the path."""
     model = random_model()
-    evidence = evidence_for(model, 5)
-    end, start = (model.W_E[tokens].detach() for tokens in (evidence.tokens, _blank(evidence.tokens)))
+    inputs = inputs_for(model, 5)
+    end, start = (model.W_E[tokens].detach() for tokens in (inputs.tokens, _blank(inputs.tokens)))
     points, weights = np.polynomial.legendre.leggauss(STEPS + (name == "conductance"))
     columns = []
     for layer in range(2):
@@ -237,9 +239,9 @@ def test_neurons_along_the_path_of_the_input(name: str) -> None:
                     seen[at] = value
                 return value
 
-            model.run_from(x, model.blocked(evidence.tokens), 0, keep)
+            model.run_from(x, model.blocked(inputs.tokens), 0, keep)
             leaf = seen[layer].detach().requires_grad_()
-            score = _from_vectors(model, vectors, evidence, site=Site.NEURON, layer=layer, value=leaf).sum()
+            score = _from_vectors(model, vectors, inputs, site=Site.NEURON, layer=layer, value=leaf).sum()
             slopes.append(torch.autograd.grad(score, leaf)[0])
             activations.append(leaf.detach())
         if name == "conductance":
@@ -247,7 +249,7 @@ def test_neurons_along_the_path_of_the_input(name: str) -> None:
         else:
             terms = [weight / 2 * slope for weight, slope in zip(weights, slopes, strict=True)]
         columns.append(sum(terms).sum(1))
-    found = _interpret(f"attribution_neuron_{name}", model, evidence)
+    found = _interpret(f"attribution_neuron_{name}", model, inputs)
     np.testing.assert_allclose(found, torch.cat(columns, dim=1), rtol=0, atol=FLOAT32_WEIGHTS)
     assert np.abs(found).max() > 1e-3
 
@@ -265,17 +267,17 @@ def test_infidelity_over_all_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
     """min over β of mean over sets (β Σ φ − fall)², which is mean fall² − (mean fall·Σφ)² / mean (Σφ)²."""
     monkeypatch.setattr(faithfulness_infidelity, "DRAWS", len(SETS))
     monkeypatch.setattr(faithfulness_infidelity, "_removals", _subsets)
-    model, evidence = random_model(), evidence_from(TASK, SHORT)
-    found = methods()["faithfulness_infidelity"].interpret(model, evidence, numpy_generator(0, "scratch"))
+    model, inputs = random_model(), inputs_from(TASK, SHORT)
+    found = methods()["faithfulness_infidelity"].interpret(model, inputs, numpy_generator(0, "scratch"))
     by_name = {part.label: found.values[:, index] for index, part in enumerate(found.components)}
-    games = {5: _token_game(model, evidence), 4: _head_game(model, evidence)}
+    games = {5: _token_game(model, inputs), 4: _head_game(model, inputs)}
     for name in (
         "attribution_token_saliency",
         "attribution_token_feature_ablation",
         "attribution_head_shapley",
         "attribution_head_integrated_gradients",
     ):
-        given = _interpret(name, model, evidence).reshape(len(evidence), -1)
+        given = _interpret(name, model, inputs).reshape(len(inputs), -1)
         players = given.shape[1]
         whole, fall, told = games[players](frozenset(range(players))), [], []
         for chosen in SETS[:, :players]:

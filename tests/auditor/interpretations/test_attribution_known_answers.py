@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import methods
 from auditor.seeds import numpy_generator
-from tests.handmade import CONSTANT, SLOPE, TASK, counting_model, evidence_from
+from tests.handmade import CONSTANT, SLOPE, TASK, counting_model, inputs_from
 
 EXACT = 1e-12
 QUADRATURE = 1e-6
@@ -37,8 +37,8 @@ def _slope(z: float) -> float:
     return 7 / (math.exp(z) + 7)
 
 
-def _scores(name: str, model: CanonicalTransformer, evidence: Evidence) -> np.ndarray:
-    values = methods()[name].interpret(model, evidence, numpy_generator(0, "known")).values
+def _scores(name: str, model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
+    values = methods()[name].interpret(model, inputs, numpy_generator(0, "known")).values
     return values[:, 0] if methods()[name].by_position else values
 
 
@@ -83,7 +83,7 @@ BRACKET = {
 
 @pytest.mark.parametrize("name", BRACKET)
 def test_token_attributions_of_one_bracket(name: str) -> None:
-    found = _scores(name, bracket_model(), evidence_from(TASK, ["()"]))
+    found = _scores(name, bracket_model(), inputs_from(TASK, ["()"]))
     after = (_f(ONE) - _f(0)) / 2 if name.endswith("occlusion") else 0.0  # the window over ``(`` and ``)``
     np.testing.assert_allclose(found, [[*BRACKET[name], after]], rtol=0, atol=QUADRATURE)
 
@@ -91,8 +91,8 @@ def test_token_attributions_of_one_bracket(name: str) -> None:
 @pytest.mark.parametrize("name", BRACKET)
 def test_padding_gets_nothing(name: str) -> None:
     """Beside a longer sequence the short one has the same scores, and 0 where it has no tokens."""
-    alone = _scores(name, bracket_model(), evidence_from(TASK, ["()"]))
-    padded = _scores(name, bracket_model(), evidence_from(TASK, ["()", "([][])"]))
+    alone = _scores(name, bracket_model(), inputs_from(TASK, ["()"]))
+    padded = _scores(name, bracket_model(), inputs_from(TASK, ["()", "([][])"]))
     np.testing.assert_allclose(padded[0], [*alone[0], 0, 0, 0, 0], rtol=0, atol=EXACT)
 
 
@@ -121,7 +121,7 @@ def _counting_score(text: str, slope_times_z: dict[int, float]) -> float:
 
 def test_gradient_x_activation_of_the_counting_model() -> None:
     """Σ over open positions of z_h · (1[h is right] − p_h) · ∂logit/∂z_h, over their number."""
-    found = _scores("attribution_head_gradient_x_activation", counting_model(), evidence_from(TASK, TEXTS))
+    found = _scores("attribution_head_gradient_x_activation", counting_model(), inputs_from(TASK, TEXTS))
     for row, text in enumerate(TEXTS):
         terms = []
         for position, kind in _open_positions(text):
@@ -134,7 +134,7 @@ def test_gradient_x_activation_of_the_counting_model() -> None:
 @pytest.mark.parametrize("name", ["attribution_head_feature_ablation", "attribution_head_shapley"])
 def test_ablation_and_shapley_values_of_the_counting_model(name: str) -> None:
     """Head 0 is its own mean, so it plays no part; head 1 then plays alone, and both scores are its lone effect."""
-    found = _scores(name, counting_model(), evidence_from(TASK, TEXTS))
+    found = _scores(name, counting_model(), inputs_from(TASK, TEXTS))
     mean = SLOPE * float(np.mean([1 / (j + 1) for text in TEXTS for j in range(len(text) + 1)]))
     np.testing.assert_allclose(found[:, 0], 0, atol=EXACT)
     for row, text in enumerate(TEXTS):
@@ -169,12 +169,12 @@ def neuron_model() -> CanonicalTransformer:
 
 def test_conductance_of_the_only_live_neuron_is_the_whole_rise() -> None:
     """f(3) − f(0) up to the steps of the sum, which Captum takes between the points of its quadrature."""
-    found = _scores("attribution_neuron_conductance", neuron_model(), evidence_from(TASK, ["()"]))
+    found = _scores("attribution_neuron_conductance", neuron_model(), inputs_from(TASK, ["()"]))
     assert found[0, 1] == 0
     assert found[0, 0] == pytest.approx(_f(3) - _f(0), rel=0.03)
 
 
 def test_internal_influence_is_the_mean_slope() -> None:
     """∫ f′(3t) dt = (f(3) − f(0)) / 3 for the live neuron; −2 times that for the dead one, were it to fire."""
-    found = _scores("attribution_neuron_internal_influence", neuron_model(), evidence_from(TASK, ["()"]))
+    found = _scores("attribution_neuron_internal_influence", neuron_model(), inputs_from(TASK, ["()"]))
     np.testing.assert_allclose(found, np.outer([(_f(3) - _f(0)) / 3], [1, -2]), rtol=0, atol=QUADRATURE)

@@ -10,13 +10,13 @@ import torch
 from hypothesis import given
 
 from auditor.behaviour.closing import closing_contrast
-from auditor.measures.direct_logits import heads_write, mlp_writes, neurons_write
 from auditor.canonical.architecture import Architecture
-from auditor.measures.direct_paths import direct_paths
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.measures.streams import lens_logits, stream_components, streams_and_writes
 from auditor.contracts import methods
+from auditor.measures.direct_logits import heads_write, mlp_writes, neurons_write
+from auditor.measures.direct_paths import direct_paths
+from auditor.measures.streams import lens_logits, stream_components, streams_and_writes
 from auditor.records import Interpretation
 from auditor.seeds import numpy_generator
 from tests.handmade import (
@@ -24,8 +24,8 @@ from tests.handmade import (
     SLOPE,
     TASK,
     counting_model,
-    evidence_for,
-    evidence_from,
+    inputs_for,
+    inputs_from,
     naive_stacks,
     random_model,
     sentence,
@@ -38,7 +38,7 @@ TEXTS = ["()", "([])[]", "[[]]"]
 
 
 def _interpret(name: str, model: CanonicalTransformer) -> Interpretation:
-    return methods()[name].interpret(model, evidence_from(TASK, TEXTS), numpy_generator(0, "direct"))
+    return methods()[name].interpret(model, inputs_from(TASK, TEXTS), numpy_generator(0, "direct"))
 
 
 def test_heads_of_the_counting_model() -> None:
@@ -75,10 +75,10 @@ def test_what_is_written_adds_up_to_the_logits(architecture: Architecture) -> No
         for name, parameter in model.named_parameters():
             if ("norm" in name and name.endswith("bias")) or name == "b_U":
                 parameter.zero_()
-        evidence = evidence_for(model, 3)
-        direction = closing_contrast(model)[evidence.top.clamp_min(0)]
-        paths = direct_paths(model, evidence.tokens, direction)
-        total = (model.embed(evidence.tokens) * paths.embedding).sum(-1)
+        inputs = inputs_for(model, 3)
+        direction = closing_contrast(model)[inputs.stack_top_type.clamp_min(0)]
+        paths = direct_paths(model, inputs.tokens, direction)
+        total = (model.embed(inputs.tokens) * paths.embedding).sum(-1)
         for layer, attention in enumerate(model.attentions):
             total += heads_write(model, paths, layer).sum(-1)
             if attention.b_O is not None:
@@ -87,9 +87,9 @@ def test_what_is_written_adds_up_to_the_logits(architecture: Architecture) -> No
                 total += mlp_writes(model, paths, layer)[..., 0]
                 neurons = neurons_write(model, paths, layer).sum(-1) + paths.mlp[layer] @ model.mlps[layer].b_out
                 torch.testing.assert_close(neurons, mlp_writes(model, paths, layer)[..., 0], rtol=0, atol=SUM)
-        logits = model(evidence.tokens)
+        logits = model(inputs.tokens)
     closing = logits[..., list(model.task.language.vocabulary.closing)]
-    right = closing.gather(2, evidence.top.clamp_min(0)[..., None])[..., 0]
+    right = closing.gather(2, inputs.stack_top_type.clamp_min(0)[..., None])[..., 0]
     wrong = closing.sum(-1) - right
     torch.testing.assert_close(total, right - wrong, rtol=0, atol=SUM * max(1.0, float(logits.abs().max())))
 
@@ -97,15 +97,15 @@ def test_what_is_written_adds_up_to_the_logits(architecture: Architecture) -> No
 @pytest.mark.parametrize("family", [name for name in FAMILIES if not FAMILIES[name].is_classifier])
 def test_streams_are_those_of_the_forward_pass(family: str) -> None:
     model = random_model(FAMILIES[family])
-    tokens = evidence_for(model, 3).tokens
+    tokens = inputs_for(model, 3).tokens
     seen = {}
 
-    def tap(site: Site, layer: int, value: torch.Tensor) -> torch.Tensor:
+    def hook(site: Site, layer: int, value: torch.Tensor) -> torch.Tensor:
         seen[site, layer] = value
         return value
 
     with torch.no_grad():
-        logits, found = model(tokens, tap), streams_and_writes(model, tokens)
+        logits, found = model(tokens, hook), streams_and_writes(model, tokens)
         components = stream_components(model)
         for layer, component in enumerate(components[:-1]):
             torch.testing.assert_close(found[component], seen[Site.RESIDUAL, layer])

@@ -9,13 +9,13 @@ import pytest
 import torch
 from scipy.optimize import minimize_scalar
 
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import methods
 from auditor.records import Component
 from auditor.seeds import numpy_generator
-from tests.handmade import CONSTANT, SLOPE, TASK, counting_model, evidence_from, naive_stacks, sentence, stack_model
+from tests.handmade import CONSTANT, SLOPE, TASK, counting_model, inputs_from, naive_stacks, sentence, stack_model
 
 EXACT = 1e-12
 FITTED = 1e-7
@@ -24,8 +24,8 @@ FITTED = 1e-7
 TEXTS = ["()", "([])[]", "(())", "[()([])]()"]
 
 
-def _scores(name: str, model: CanonicalTransformer, evidence: Evidence) -> np.ndarray:
-    return methods()[name].interpret(model, evidence, numpy_generator(0, "known")).values
+def _scores(name: str, model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
+    return methods()[name].interpret(model, inputs, numpy_generator(0, "known")).values
 
 
 def _kl(ours: tuple[float, float], theirs: tuple[float, float]) -> float:
@@ -49,21 +49,21 @@ MEAN = float(np.mean([1 / (j + 1) for text in TEXTS for j in range(len(text) + 1
 
 def test_means_by_position_leave_the_counting_model_alone() -> None:
     """Both heads' z depend on the position only."""
-    found = _scores("ablation_head_mean_per_position", counting_model(), evidence_from(TASK, TEXTS))
+    found = _scores("ablation_head_mean_per_position", counting_model(), inputs_from(TASK, TEXTS))
     np.testing.assert_allclose(found, 0, atol=EXACT)
 
 
 def test_resampling_the_counting_model() -> None:
     """The longer donor has the same 1/(j + 1); the shorter one, of 3 inputs, is read again from its start."""
     texts = ["()", "([])[]"]
-    found = _scores("ablation_head_resample", counting_model(), evidence_from(TASK, texts))
+    found = _scores("ablation_head_resample", counting_model(), inputs_from(TASK, texts))
     again = _mean_kl(texts[1], CONSTANT, {j: 1 / (j % 3 + 1) for j in range(11)})
     np.testing.assert_allclose(found, [[0, 0], [0, again]], rtol=0, atol=EXACT)
 
 
 def test_the_best_constants_of_the_counting_model() -> None:
     """Head 0 always says ln 3. For head 1 one number is searched, by another algorithm."""
-    found = _scores("ablation_head_optimal", counting_model(), evidence_from(TASK, TEXTS))
+    found = _scores("ablation_head_optimal", counting_model(), inputs_from(TASK, TEXTS))
     least = minimize_scalar(lambda b: np.mean([_mean_kl(text, CONSTANT, b) for text in TEXTS])).fun
     np.testing.assert_allclose(found[:, 0], 0, atol=EXACT)
     assert found[:, 1].mean() == pytest.approx(least, abs=FITTED)
@@ -73,7 +73,7 @@ def test_the_best_constants_of_the_counting_model() -> None:
 @pytest.mark.parametrize(("kind", "instead"), [("zero", (0.0, 0.0)), ("mean", (CONSTANT, SLOPE * MEAN))])
 def test_logit_differences_of_the_counting_model(kind: str, instead: tuple[float, float]) -> None:
     """A head's change of its own logit counts for decisions on its bracket and against those on the other."""
-    found = _scores(f"ablation_head_{kind}_logit_difference", counting_model(), evidence_from(TASK, TEXTS))
+    found = _scores(f"ablation_head_{kind}_logit_difference", counting_model(), inputs_from(TASK, TEXTS))
     for row, text in enumerate(TEXTS):
         tops = {j: stack[-1][0] for j, stack in enumerate(naive_stacks(sentence(text))) if stack}
         lost = [
@@ -87,9 +87,9 @@ def test_closing_accuracy_of_the_stack_model() -> None:
     """Untouched it is always right. With a constant (m_a, m_b) for head 0, LayerNorm and 10 for the unembedding, the
     closing logits differ by 10 (m_a − m_b)/σ, σ² = (m_a² + m_b²)/8 − ((m_a + m_b)/8)², at every decision."""
     model = stack_model()
-    evidence = draw_evidence(model.task, 40, numpy_generator(0, "stack"))
+    inputs = draw_inputs(model.task, 40, numpy_generator(0, "stack"))
     total, positions = np.zeros(2), 0
-    for tokens, length in zip(evidence.tokens.tolist(), evidence.real.sum(1).tolist(), strict=True):
+    for tokens, length in zip(inputs.tokens.tolist(), inputs.not_padding.sum(1).tolist(), strict=True):
         depths: list[int] = []
         for token, stack in zip(tokens[:length], naive_stacks(tokens[:length]), strict=True):
             depths.append(len(stack) + (token in (6, 7)) if token > 3 else 0)
@@ -102,9 +102,9 @@ def test_closing_accuracy_of_the_stack_model() -> None:
     sigma = math.sqrt((means**2).sum() / 8 - (means.sum() / 8) ** 2)
     share = 1 / (1 + math.exp(-10 * (means[0] - means[1]) / sigma))
     survives = [share > 0.8, 1 - share > 0.8]
-    found = _scores("ablation_head_mean_closing_accuracy", model, evidence)
-    for row, length in enumerate(evidence.real.sum(1).tolist()):
-        tops = [stack[-1][0] for stack in naive_stacks(evidence.tokens[row, :length].tolist()) if stack]
+    found = _scores("ablation_head_mean_closing_accuracy", model, inputs)
+    for row, length in enumerate(inputs.not_padding.sum(1).tolist()):
+        tops = [stack[-1][0] for stack in naive_stacks(inputs.tokens[row, :length].tolist()) if stack]
         assert found[row].tolist() == pytest.approx([1 - np.mean([survives[top] for top in tops]), 0])
 
 
@@ -119,12 +119,12 @@ def _uniform_z(tokens: list[int]) -> np.ndarray:
 
 def test_a_whole_attention_layer_of_the_counting_model() -> None:
     """Without it all logits are 0; with its mean, head 0 keeps its constant and head 1 says its mean."""
-    model, evidence = counting_model(), evidence_from(TASK, TEXTS)
+    model, inputs = counting_model(), inputs_from(TASK, TEXTS)
     zero, mean = (methods()[f"ablation_attention_{kind}"] for kind in ("zero", "mean"))
-    found = zero.interpret(model, evidence, numpy_generator(0, "known"))
+    found = zero.interpret(model, inputs, numpy_generator(0, "known"))
     assert found.components == (Component(0, part="attention"),)
     np.testing.assert_allclose(found.values[:, 0], [_mean_kl(text, 0.0, 0.0) for text in TEXTS], atol=EXACT)
-    found = mean.interpret(model, evidence, numpy_generator(0, "known"))
+    found = mean.interpret(model, inputs, numpy_generator(0, "known"))
     np.testing.assert_allclose(found.values[:, 0], [_mean_kl(text, CONSTANT, MEAN) for text in TEXTS], atol=EXACT)
 
 
@@ -159,7 +159,7 @@ NEURON_MEANS = np.mean([pair for pairs in ON for pair in pairs], axis=0)
 @pytest.mark.parametrize("kind", ["zero", "mean"])
 def test_neurons_and_the_mlp_of_the_neuron_model(kind: str) -> None:
     a, b = (0.0, 0.0) if kind == "zero" else NEURON_MEANS
-    evidence = evidence_from(TASK, TEXTS)
+    inputs = inputs_from(TASK, TEXTS)
     expected = [
         (
             np.mean([_kl(pair, (a, pair[1])) for pair in pairs]),
@@ -168,8 +168,8 @@ def test_neurons_and_the_mlp_of_the_neuron_model(kind: str) -> None:
         )
         for pairs in ON
     ]
-    neurons = _scores(f"ablation_neuron_{kind}", neuron_model(), evidence)
-    whole = _scores(f"ablation_mlp_{kind}", neuron_model(), evidence)
+    neurons = _scores(f"ablation_neuron_{kind}", neuron_model(), inputs)
+    whole = _scores(f"ablation_mlp_{kind}", neuron_model(), inputs)
     np.testing.assert_allclose(np.concatenate([neurons, whole], axis=1), expected, rtol=0, atol=EXACT)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import methods
 from auditor.records import Component, Interpretation
@@ -19,7 +19,7 @@ from tests.handmade import (
     SLOPE,
     TASK,
     counting_model,
-    evidence_from,
+    inputs_from,
     naive_stacks,
     random_model,
     stack_model,
@@ -29,8 +29,8 @@ EXACT = 1e-12
 TEXTS = ["()", "([])[]", "(())", "[()([])]()"]
 
 
-def _interpret(name: str, model: CanonicalTransformer, evidence: Evidence) -> Interpretation:
-    return methods()[name].interpret(model, evidence, numpy_generator(0, "known"))
+def _interpret(name: str, model: CanonicalTransformer, inputs: InputBatch) -> Interpretation:
+    return methods()[name].interpret(model, inputs, numpy_generator(0, "known"))
 
 
 def _counting_kl(position: int, *, a: float, b: float) -> float:
@@ -46,7 +46,7 @@ def _mean_over_inputs(text: str, kl: dict[int, float]) -> float:
 
 
 def test_zero_ablation_of_the_counting_model() -> None:
-    found = _interpret("ablation_head_zero", counting_model(), evidence_from(TASK, TEXTS))
+    found = _interpret("ablation_head_zero", counting_model(), inputs_from(TASK, TEXTS))
     for row, text in enumerate(TEXTS):
         without_a = {j: _counting_kl(j, a=0.0, b=SLOPE / (j + 1)) for j in range(11)}
         without_b = {j: _counting_kl(j, a=CONSTANT, b=0.0) for j in range(11)}
@@ -61,7 +61,7 @@ def test_the_closed_form_of_the_docstring() -> None:
 
 
 def test_mean_ablation_of_the_counting_model() -> None:
-    found = _interpret("ablation_head_mean", counting_model(), evidence_from(TASK, TEXTS))
+    found = _interpret("ablation_head_mean", counting_model(), inputs_from(TASK, TEXTS))
     mean = np.mean([1 / (j + 1) for text in TEXTS for j in range(len(text) + 1)])
     kl = {j: _counting_kl(j, a=CONSTANT, b=SLOPE * float(mean)) for j in range(11)}
     np.testing.assert_allclose(found.values[:, 0], 0, atol=EXACT)
@@ -69,7 +69,7 @@ def test_mean_ablation_of_the_counting_model() -> None:
 
 
 def test_attention_of_the_counting_model_is_uniform() -> None:
-    found = _interpret("attention_pattern", counting_model(), evidence_from(TASK, TEXTS))
+    found = _interpret("attention_pattern", counting_model(), inputs_from(TASK, TEXTS))
     for row, text in enumerate(TEXTS):
         length = len(text) + 1
         expected = np.zeros((11, 11))
@@ -79,7 +79,7 @@ def test_attention_of_the_counting_model_is_uniform() -> None:
 
 
 def test_stack_top_mass_of_uniform_attention() -> None:
-    found = _interpret("attention_stack_top", counting_model(), evidence_from(TASK, TEXTS))
+    found = _interpret("attention_stack_top", counting_model(), inputs_from(TASK, TEXTS))
     for row, text in enumerate(TEXTS):
         tokens = [2, *("([)]".index(c) + 4 for c in text)]
         mass = np.mean([1 / (j + 1) for j, stack in enumerate(naive_stacks(tokens)) if stack])
@@ -87,27 +87,27 @@ def test_stack_top_mass_of_uniform_attention() -> None:
 
 
 def test_value_output_norms_of_both_models() -> None:
-    evidence = evidence_from(TASK, TEXTS)
-    assert _interpret("weights_ov_norm", counting_model(), evidence).values.tolist() == pytest.approx([0, SLOPE])
-    assert _interpret("weights_ov_norm", stack_model(), evidence).values.tolist() == pytest.approx([math.sqrt(2), 0])
+    inputs = inputs_from(TASK, TEXTS)
+    assert _interpret("weights_ov_norm", counting_model(), inputs).values.tolist() == pytest.approx([0, SLOPE])
+    assert _interpret("weights_ov_norm", stack_model(), inputs).values.tolist() == pytest.approx([math.sqrt(2), 0])
 
 
 def test_no_gradient_flows_from_a_token_that_never_changes() -> None:
     """Only START reaches z, and START is in the baseline too."""
     name = "attribution_head_integrated_gradients"
-    found = _interpret(name, counting_model(), evidence_from(TASK, TEXTS))
+    found = _interpret(name, counting_model(), inputs_from(TASK, TEXTS))
     np.testing.assert_allclose(found.values, 0, atol=EXACT)
 
 
 def test_the_stack_model_reads_the_top_and_needs_one_head() -> None:
     model = stack_model()
-    evidence = draw_evidence(model.task, 30, numpy_generator(0, "stack"))
-    mass = _interpret("attention_stack_top", model, evidence).values
-    for row, length in enumerate(evidence.real.sum(1).tolist()):
-        np.testing.assert_allclose(mass[row], _stack_model_mass(evidence.tokens[row, :length].tolist()), atol=EXACT)
-    effects = _interpret("ablation_head_zero", model, evidence).values
+    inputs = draw_inputs(model.task, 30, numpy_generator(0, "stack"))
+    mass = _interpret("attention_stack_top", model, inputs).values
+    for row, length in enumerate(inputs.not_padding.sum(1).tolist()):
+        np.testing.assert_allclose(mass[row], _stack_model_mass(inputs.tokens[row, :length].tolist()), atol=EXACT)
+    effects = _interpret("ablation_head_zero", model, inputs).values
     np.testing.assert_allclose(effects, np.tile([math.log(8), 0.0], (30, 1)), rtol=0, atol=1e-8)
-    mean_effects = _interpret("ablation_head_mean", model, evidence).values
+    mean_effects = _interpret("ablation_head_mean", model, inputs).values
     assert (mean_effects[:, 1] == 0).all()
     assert mean_effects[:, 0].min() > 0.1
 
@@ -126,7 +126,7 @@ def _stack_model_mass(tokens: list[int]) -> list[float]:
 def test_one_head_of_a_random_model_by_hand() -> None:
     """‖W_V W_O‖_F from its definition, head by head."""
     model = random_model(PLAIN)
-    found = _interpret("weights_ov_norm", model, evidence_from(TASK, TEXTS))
+    found = _interpret("weights_ov_norm", model, inputs_from(TASK, TEXTS))
     for index, head in enumerate(found.components):
         attention = model.attentions[head.layer]
         W_O, _ = attention.output
@@ -137,24 +137,24 @@ def test_one_head_of_a_random_model_by_hand() -> None:
 
 def test_sequences_that_open_nothing_have_no_stack_top() -> None:
     """A read input of START alone leaves no bracket open."""
-    evidence = evidence_from(TASK, ["()", ""])
-    found = _interpret("attention_stack_top", random_model(PLAIN), evidence)
+    inputs = inputs_from(TASK, ["()", ""])
+    found = _interpret("attention_stack_top", random_model(PLAIN), inputs)
     assert found.values.shape == (1, 4)
     assert np.isfinite(found.values).all()
 
 
 @torch.no_grad()
 def test_ablation_effects_are_those_of_the_changed_weights() -> None:
-    """Zero ablation is the model with W_V = b_V = 0 in that head, KL averaged over the covered outputs."""
+    """Zero ablation is the model with W_V = b_V = 0 in that head, KL averaged over the scored outputs."""
     model = random_model(PLAIN)
-    evidence = draw_evidence(model.task, 10, numpy_generator(0, "effects"))
-    found = _interpret("ablation_head_zero", model, evidence)
-    log_p = model(evidence.tokens).log_softmax(-1)
+    inputs = draw_inputs(model.task, 10, numpy_generator(0, "effects"))
+    found = _interpret("ablation_head_zero", model, inputs)
+    log_p = model(inputs.tokens).log_softmax(-1)
     for index, head in enumerate(found.components):
         changed = model.clone()
         changed.attentions[head.layer].W_V[:, head.head] = 0
         changed.attentions[head.layer].b_V[head.head] = 0
-        log_q = changed(evidence.tokens).log_softmax(-1)
+        log_q = changed(inputs.tokens).log_softmax(-1)
         kl = (log_p.exp() * (log_p - log_q)).sum(-1)
-        for row in range(len(evidence)):
-            assert found.values[row, index] == pytest.approx(float(kl[row][evidence.covered[row]].mean()), rel=1e-9)
+        for row in range(len(inputs)):
+            assert found.values[row, index] == pytest.approx(float(kl[row][inputs.scored[row]].mean()), rel=1e-9)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import methods
 from auditor.seeds import numpy_generator
-from tests.handmade import TASK, counting_model, evidence_from, stack_model
+from tests.handmade import TASK, counting_model, inputs_from, stack_model
 
 EXACT = 1e-12
 LEAKS = 1e-8
@@ -22,8 +22,8 @@ LEAKS = 1e-8
 DIRECT, BY_HEAD, BY_MLP = 3.0, 5.0, 7.0
 
 
-def _scores(name: str, model: CanonicalTransformer, evidence: Evidence) -> np.ndarray:
-    return methods()[name].interpret(model, evidence, numpy_generator(0, "known")).values
+def _scores(name: str, model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
+    return methods()[name].interpret(model, inputs, numpy_generator(0, "known")).values
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_the_stack_model_keeps_the_type_in_head_0(name: str) -> None:
     the two closing logits are 80/√7 apart. Another type turns that round, so 160/√7 goes through head 0 and nothing
     through head 1, on the one path that there is."""
     model = stack_model()
-    found = _scores(name, model, draw_evidence(model.task, 20, numpy_generator(0, "stack")))
+    found = _scores(name, model, draw_inputs(model.task, 20, numpy_generator(0, "stack")))
     np.testing.assert_allclose(found[:, 0], 160 / math.sqrt(7), rtol=0, atol=LEAKS * 1e3)
     np.testing.assert_allclose(found[:, 1], 0, atol=EXACT)
 
@@ -43,16 +43,16 @@ def test_the_gradient_of_the_stack_model_misses_the_bend_of_the_norm() -> None:
     """Along Δ = (e_clean − e_corrupt)/n at e_corrupt/n the margin 10 (u_clean − u_corrupt)/σ has slope
     10 (2/σ − 1/(8σ³)) with σ = √7/8: 480/(7√7) where 160/√7 would be right."""
     model = stack_model()
-    evidence = draw_evidence(model.task, 20, numpy_generator(0, "stack"))
-    found = _scores("patching_attribution_head", model, evidence)
+    inputs = draw_inputs(model.task, 20, numpy_generator(0, "stack"))
+    found = _scores("patching_attribution_head", model, inputs)
     np.testing.assert_allclose(found[:, 0], 480 / (7 * math.sqrt(7)), rtol=0, atol=LEAKS * 1e3)
     np.testing.assert_allclose(found[:, 1], 0, atol=EXACT)
 
 
 def test_the_counting_model_carries_no_type() -> None:
-    evidence = evidence_from(TASK, ["()", "([])[]", "(("])
+    inputs = inputs_from(TASK, ["()", "([])[]", "(("])
     for name in ("patching_activation_head", "patching_attribution_head", "patching_path_to_logits"):
-        np.testing.assert_allclose(_scores(name, counting_model(), evidence), 0, atol=EXACT)
+        np.testing.assert_allclose(_scores(name, counting_model(), inputs), 0, atol=EXACT)
 
 
 def relay_model() -> CanonicalTransformer:
@@ -98,5 +98,5 @@ def relay_model() -> CanonicalTransformer:
 )
 @pytest.mark.parametrize("text", ["(", "["])
 def test_every_path_of_the_relay_model(name: str, expected: list[float], text: str) -> None:
-    found = _scores(name, relay_model(), evidence_from(TASK, [text]))
+    found = _scores(name, relay_model(), inputs_from(TASK, [text]))
     np.testing.assert_allclose(found, [expected], rtol=0, atol=EXACT)

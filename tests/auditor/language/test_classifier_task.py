@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from auditor.behaviour.input_batch import draw_evidence
+from auditor.behaviour.input_batch import draw_inputs
 from auditor.errors import ConfigurationError
 from auditor.language.grammar import Dyck, is_member
 from auditor.language.task import Task
@@ -19,10 +19,13 @@ READS_END = Task(Dyck(VOCABULARY, 3), objective="classifier", max_length=8, read
 
 
 def _inputs(task: Task) -> list[list[int]]:
-    evidence = draw_evidence(task, 30, numpy_generator(0, "classifier"))
-    pairs = zip(evidence.tokens.numpy(), evidence.real.numpy(), strict=True)
-    assert all(np.isin(tokens[~real], [0, 1]).all() for tokens, real in pairs)
-    return [tokens[real].tolist() for tokens, real in zip(evidence.tokens.numpy(), evidence.real.numpy(), strict=True)]
+    inputs = draw_inputs(task, 30, numpy_generator(0, "classifier"))
+    pairs = zip(inputs.tokens.numpy(), inputs.not_padding.numpy(), strict=True)
+    assert all(np.isin(tokens[~not_padding], [0, 1]).all() for tokens, not_padding in pairs)
+    return [
+        tokens[not_padding].tolist()
+        for tokens, not_padding in zip(inputs.tokens.numpy(), inputs.not_padding.numpy(), strict=True)
+    ]
 
 
 def _every_second_is_a_word(task: Task, shown: list[list[int]]) -> None:

@@ -31,10 +31,10 @@ def test_old_positions_keep_their_tokens_and_stacks(pairs: int, prefixes: bool) 
     assert (pumped.sample.tokens[rows, columns] == given.tokens[rows, old]).all()
     for field in ("depth", "top"):
         assert (getattr(after, field)[rows, columns] == getattr(before, field)[rows, old]).all()
-    real = np.arange(pumped.sample.tokens.shape[1])[None] < pumped.sample.lengths[:, None]
-    assert after.legal[real].all()
+    not_padding = np.arange(pumped.sample.tokens.shape[1])[None] < pumped.sample.lengths[:, None]
+    assert after.legal[not_padding].all()
     assert (pumped.sample.lengths - given.lengths == 2 * pairs).all()
-    assert ((pumped.origin < 0) & real).sum(axis=1).tolist() == [2 * pairs] * len(given)
+    assert ((pumped.origin < 0) & not_padding).sum(axis=1).tolist() == [2 * pairs] * len(given)
 
 
 def test_pumped_words_are_words() -> None:

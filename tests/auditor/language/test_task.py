@@ -70,8 +70,8 @@ def test_prefixes_never_end_and_open_an_empty_stack() -> None:
 def test_objectives_cover_what_they_train() -> None:
     drawn = TASK.draw(20, numpy_generator(0, "task"))
     found = states(TASK.language, drawn.inputs)
-    assert (TASK.covered(drawn, found) == drawn.input_mask).all()
-    closing = replace(TASK, objective="closing_bracket").covered(drawn, found)
+    assert (TASK.scored(drawn, found) == drawn.input_mask).all()
+    closing = replace(TASK, objective="closing_bracket").scored(drawn, found)
     assert (closing == (drawn.input_mask & (found.depth > 0))).all()
     assert 0 < closing.sum() < drawn.input_mask.sum()
 

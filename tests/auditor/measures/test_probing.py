@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from auditor.contracts import methods
 from auditor.measures.attention import with_choice
 from auditor.measures.probing import RIDGE, ProbeTask, _folds, _held_out, _ridge_scores, selectivity
 from auditor.measures.streams import EMBEDDING
-from auditor.contracts import methods
 from auditor.records import Component
 from auditor.seeds import numpy_generator
-from tests.handmade import TASK, evidence_for, evidence_from, random_model, stack_model
+from tests.handmade import TASK, inputs_for, inputs_from, random_model, stack_model
 
 
 def test_ridge_is_least_squares_with_penalty_rows() -> None:
@@ -47,36 +47,36 @@ def test_what_is_only_remembered_is_not_found_again() -> None:
 
 def test_copies_of_a_sequence_share_a_fold_and_the_order_does_not_matter() -> None:
     texts = ["()", "[]", "(())", "()", "[[]]", "[]", "([])"]
-    folds = _folds(evidence_from(TASK, texts))
+    folds = _folds(inputs_from(TASK, texts))
     assert folds[0] == folds[3]
     assert folds[1] == folds[5]
     assert sorted(np.bincount([folds[i] for i in (0, 1, 2, 4, 6)]).tolist()) == [2, 3]
-    assert _folds(evidence_from(TASK, texts[::-1])).tolist() == folds[::-1].tolist()
+    assert _folds(inputs_from(TASK, texts[::-1])).tolist() == folds[::-1].tolist()
 
 
 def test_a_label_that_never_varies_shows_nothing() -> None:
     model = random_model()
-    evidence = evidence_for(model, 8)
-    task = ProbeTask(torch.zeros_like(evidence.depth), with_choice(evidence))
-    assert not selectivity("probe", model, evidence, task, numpy_generator(0, "x")).values.any()
+    inputs = inputs_for(model, 8)
+    task = ProbeTask(torch.zeros_like(inputs.depth), with_choice(inputs))
+    assert not selectivity("probe", model, inputs, task, numpy_generator(0, "x")).values.any()
 
 
 def test_the_inputs_of_the_stack_model_name_the_depth() -> None:
     """Every bracket's vector holds the depth of the stack after it, one-hot: no probe can be wrong."""
     model = stack_model()
-    evidence = evidence_for(model, 60)
-    where = with_choice(evidence)
+    inputs = inputs_for(model, 60)
+    where = with_choice(inputs)
     rows = torch.arange(60)[:, None].expand(where.shape)[where].numpy()
-    features = model.embed(evidence.tokens)[where].detach().numpy()
-    assert _held_out(features, evidence.depth[where].numpy(), _folds(evidence)[rows]).all()
+    features = model.embed(inputs.tokens)[where].detach().numpy()
+    assert _held_out(features, inputs.depth[where].numpy(), _folds(inputs)[rows]).all()
 
 
 def test_the_layer_of_the_stack_model_writes_the_top_and_not_the_depth() -> None:
     model = stack_model()
-    evidence, written = evidence_for(model, 60), Component(0, part="attention")
+    inputs, written = inputs_for(model, 60), Component(0, part="attention")
     means = {}
     for name in ("probe_depth", "probe_stack_top"):
-        found = methods()[name].interpret(model, evidence, numpy_generator(0, "x"))
+        found = methods()[name].interpret(model, inputs, numpy_generator(0, "x"))
         means[name] = dict(zip(found.components, found.values.mean(0).tolist(), strict=True))
         assert set(means[name]) == {EMBEDDING, Component(0, part="residual"), written}
     assert means["probe_depth"][EMBEDDING] > 0.2 + means["probe_depth"][written]
@@ -84,7 +84,5 @@ def test_the_layer_of_the_stack_model_writes_the_top_and_not_the_depth() -> None
 
 
 def test_one_sequence_cannot_be_held_out() -> None:
-    found = methods()["probe_depth"].interpret(
-        random_model(), evidence_from(TASK, ["()", "()"]), numpy_generator(0, "x")
-    )
+    found = methods()["probe_depth"].interpret(random_model(), inputs_from(TASK, ["()", "()"]), numpy_generator(0, "x"))
     assert set(found.undefined) == set(range(len(found.components)))

@@ -94,7 +94,7 @@ def sample_report(*, name: str = "dyck-k3-d4-two-heads", findings: tuple[Finding
                 "sequences": 200,
                 "tokens": 90112,
                 "lengths": [76, 84],
-                "reason": "kl_nats undefined: no covered position",
+                "reason": "kl_nats undefined: no scored position",
             },
             "deeper": None,
             "scored": "every position",

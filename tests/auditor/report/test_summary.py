@@ -70,7 +70,7 @@ def test_behaviour_notes_say_why_a_number_is_missing() -> None:
     assert behaviour.ranges == ("in distribution", "longer")
     assert ("lengths", ("–", "76, 84")) in behaviour.rows
     assert "reason: deeper: the model has 84 positions" in behaviour.notes
-    assert "longer, reason: kl_nats undefined: no covered position" in behaviour.notes
+    assert "longer, reason: kl_nats undefined: no scored position" in behaviour.notes
 
 
 def test_matrix_says_why_a_field_is_empty() -> None:

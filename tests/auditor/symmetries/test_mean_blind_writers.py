@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 
 from auditor.canonical.architecture import Architecture
-from auditor.symmetries.mean_blind_writers import mean_blind_writers
 from auditor.canonical.model import CanonicalTransformer
-from tests.handmade import evidence_for, random_model
+from auditor.symmetries.mean_blind_writers import mean_blind_writers
+from tests.handmade import inputs_for, random_model
 from tests.laws.architectures import LAW, architectures, task_for
 
 UNSEEN, SEEN = 1e-10, 1e-5
@@ -23,7 +23,7 @@ UNSEEN, SEEN = 1e-10, 1e-5
 def test_a_constant_is_lost_exactly_where_the_writer_is_listed(architecture: Architecture) -> None:
     """GELU throughout: a ReLU that is off would hide a constant."""
     model = random_model(replace(architecture, activation="gelu_erf"), task_for(architecture))
-    tokens = evidence_for(model, 6).tokens
+    tokens = inputs_for(model, 6).tokens
     listed = {id(table) for writer in mean_blind_writers(model) for table in writer.tables}
     base = model(tokens)
     for table in _written(model):

@@ -10,7 +10,7 @@ from hypothesis import given
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.symmetries.norm_readers import fold_norms, norm_readings
-from tests.handmade import PLAIN, evidence_for, random_model
+from tests.handmade import PLAIN, inputs_for, random_model
 from tests.laws.architectures import LAW, architectures, task_for
 
 UNSEEN, SEEN = 1e-10, 1e-6
@@ -23,7 +23,7 @@ UNSEEN, SEEN = 1e-10, 1e-6
 def test_a_gain_can_be_compensated_exactly_where_linear_maps_alone_read_it(architecture: Architecture) -> None:
     """GELU throughout: a ReLU that is off would hide a feature."""
     model = random_model(replace(architecture, activation="gelu_erf"), task_for(architecture))
-    tokens = evidence_for(model, 6).tokens
+    tokens = inputs_for(model, 6).tokens
     base = model(tokens)
     for reading in norm_readings(model):
         reading.norm.weight[0] *= 3.0
@@ -47,7 +47,7 @@ def test_a_gain_can_be_compensated_exactly_where_linear_maps_alone_read_it(archi
 @torch.no_grad()
 def test_a_norm_that_is_not_listed_never_runs(architecture: Architecture) -> None:
     model = random_model(architecture, task_for(architecture))
-    tokens, listed = evidence_for(model, 6).tokens, {id(reading.norm) for reading in norm_readings(model)}
+    tokens, listed = inputs_for(model, 6).tokens, {id(reading.norm) for reading in norm_readings(model)}
     base = model(tokens)
     for norm in _all_norms(model):
         if id(norm) not in listed:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from auditor.canonical import random_pruning
-from auditor.symmetries.random_pruning import best_subsets, parallel_sums, two_layer_linear
 from auditor.seeds import numpy_generator, torch_generator
+from auditor.symmetries.random_pruning import best_subsets, parallel_sums, two_layer_linear
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:

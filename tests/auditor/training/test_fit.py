@@ -186,7 +186,7 @@ def test_a_classifier_learns_which_strings_are_words() -> None:
 
 
 def test_the_balance_regulariser_makes_a_balanced_prefix_matter_less() -> None:
-    """The same steps with and without it: what a prefix does to the covered logits shrinks."""
+    """The same steps with and without it: what a prefix does to the scored logits shrinks."""
     task = replace(TASK, objective="closing_bracket")
     plain, balanced = (
         fit(ARCHITECTURE, task, seed=0, schedule=Schedule(60, learning_rate=1e-2, contrast=weight)).model

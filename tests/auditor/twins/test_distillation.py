@@ -17,10 +17,10 @@ from tests.handmade import PLAIN, TASK, random_model
 
 
 def test_the_kl_of_a_sequence_is_summed_over_what_is_covered() -> None:
-    """Certain teacher, uniform student over 4 outputs: ln 4 per covered output; 2 of 3 and 1 of 3 are covered."""
+    """Certain teacher, uniform student over 4 outputs: ln 4 per scored output; 2 of 3 and 1 of 3 are covered."""
     log_p = torch.tensor([0.0, -100.0, -100.0, -100.0]).expand(2, 3, 4)
-    covered = torch.tensor([[True, True, False], [False, False, True]])
-    pool = Pool(torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, 3, 1), log_p, covered, covered | True, 2)
+    scored = torch.tensor([[True, True, False], [False, False, True]])
+    pool = Pool(torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, 3, 1), log_p, scored, scored | True, 2)
     found = kl_to_teacher(pool, torch.full((2, 3, 4), -math.log(4)))
     assert found.tolist() == pytest.approx([2 * math.log(4), math.log(4)])
 

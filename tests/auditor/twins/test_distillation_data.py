@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from auditor.seeds import numpy_generator
-from auditor.twins.distillation_data import lessons
+from auditor.twins.distillation_data import distillation_data
 from tests.handmade import PLAIN, TASK, random_model
 
 
@@ -23,9 +23,9 @@ def _small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_shortest_strings_may_be_left_out(shortest: float, least: int, longer: int) -> None:
     """Strings of 2 to 10 brackets, longer ones up to 36; inputs are one more, START."""
     model = random_model(PLAIN, dtype=torch.float32)
-    short, again, long = lessons(model, numpy_generator(0, "lessons"), first_layer=0, shortest=shortest)
+    short, again, long = distillation_data(model, numpy_generator(0, "lessons"), first_layer=0, shortest=shortest)
     assert short is again
-    known, beyond = short.real.sum(1) - 1, long.real.sum(1) - 1
+    known, beyond = short.not_padding.sum(1) - 1, long.not_padding.sum(1) - 1
     assert int(known.min()) >= least
     assert int(known.max()) == TASK.max_length
     assert int(beyond.min()) >= longer
@@ -34,5 +34,7 @@ def test_the_shortest_strings_may_be_left_out(shortest: float, least: int, longe
 
 def test_where_positions_end_early_all_strings_have_the_training_lengths() -> None:
     tight = replace(PLAIN, positions="learned", max_positions=TASK.max_length + 1)
-    _, _, long = lessons(random_model(tight, dtype=torch.float32), numpy_generator(0, "lessons"), first_layer=0)
-    assert int(long.real.sum(1).max()) == TASK.max_length + 1
+    _, _, long = distillation_data(
+        random_model(tight, dtype=torch.float32), numpy_generator(0, "lessons"), first_layer=0
+    )
+    assert int(long.not_padding.sum(1).max()) == TASK.max_length + 1

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from auditor.behaviour.input_batch import evidence_of
+from auditor.behaviour.input_batch import inputs_of
 from auditor.language.sampling import Sample
 from auditor.seeds import numpy_generator
 from auditor.twins.divergence import _reach, _shortfall, _starts_opposed, total_variation
-from tests.handmade import PLAIN, TASK, counting_model, evidence_for, random_model
+from tests.handmade import PLAIN, TASK, counting_model, inputs_for, random_model
 
 LENGTH = 6
 """Tokens of every string below, START and END among them."""
@@ -23,7 +23,7 @@ def _strings() -> Sample:
 
 def test_a_model_does_not_move_away_from_itself() -> None:
     model = random_model()
-    assert total_variation(model, model.clone(), evidence_for(model), (0, 1)).tolist() == [0.0] * 4
+    assert total_variation(model, model.clone(), inputs_for(model), (0, 1)).tolist() == [0.0] * 4
 
 
 def test_uniform_attention_that_goes_to_start_moves_by_its_share_elsewhere() -> None:
@@ -36,7 +36,7 @@ def test_uniform_attention_that_goes_to_start_moves_by_its_share_elsewhere() -> 
     with torch.no_grad():
         twin.attentions[0].b_Q[1] = 1.0
         twin.attentions[0].W_K[0, 1] = 100.0
-    found = total_variation(model, twin, evidence_of(TASK, _strings()), (0,))
+    found = total_variation(model, twin, inputs_of(TASK, _strings()), (0,))
     assert found.tolist() == pytest.approx([0.0, (1 / 2 + 2 / 3 + 3 / 4 + 4 / 5) / 4])
 
 
@@ -46,10 +46,10 @@ def test_the_penalty_counts_each_query_as_often_as_strings_reach_it() -> None:
     ours = theirs.clone()
     ours[0, 0, 1] = torch.tensor([1.0, 0.0, 0.0])
     penalty = _shortfall(0.9, torch.tensor([1.0, 1.0, 0.5]))
-    real = torch.ones(1, 3, dtype=torch.bool)
-    assert float(penalty(ours, theirs, real)) == pytest.approx(0.9 - 2 / 3)
-    assert bool(real.all())
-    assert float(penalty(theirs, theirs, real)) == pytest.approx(0.9)
+    not_padding = torch.ones(1, 3, dtype=torch.bool)
+    assert float(penalty(ours, theirs, not_padding)) == pytest.approx(0.9 - 2 / 3)
+    assert bool(not_padding.all())
+    assert float(penalty(theirs, theirs, not_padding)) == pytest.approx(0.9)
 
 
 def test_every_string_reaches_the_first_positions() -> None:

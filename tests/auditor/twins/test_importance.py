@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.measures.ablation.substitutes import mean
-from auditor.measures.ablation.sweep import head_effects
-from auditor.behaviour.input_batch import evidence_of
+from auditor.behaviour.input_batch import inputs_of
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.language.sampling import Sample
+from auditor.measures.ablation.substitutes import mean
+from auditor.measures.ablation.sweep import head_effects
 from auditor.twins.distillation import Pool, make_pool
 from auditor.twins.importance import MARGIN, SMALLEST_EFFECT, Promotion
 from tests.handmade import TASK, counting_model, random_model, sentence
@@ -32,8 +32,8 @@ def _copies(model: CanonicalTransformer, text: str) -> tuple[Sample, Pool]:
 def test_the_penalty_is_the_hinge_on_the_effects_of_mean_ablation(target: int) -> None:
     model = random_model()
     given, pool = _copies(model, "([()])")
-    evidence = evidence_of(TASK, given)
-    effects = head_effects(model, evidence, mean(model, evidence, Site.Z)).mean(axis=0) + SMALLEST_EFFECT
+    inputs = inputs_of(TASK, given)
+    effects = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0) + SMALLEST_EFFECT
     hinge = [max(0.0, math.log(MARGIN * e / effects[target])) for h, e in enumerate(effects) if h != target]
     kl, penalty = Promotion(model, target, TASK.max_length)(pool)
     assert float(kl.detach().abs().max()) == pytest.approx(0, abs=1e-12)

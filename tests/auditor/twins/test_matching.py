@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.twins.matching import Matching, match
 from auditor.canonical.architecture import Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Transformed, equivalences
 from auditor.seeds import numpy_generator
-from tests.handmade import PLAIN, evidence_for, random_model
+from auditor.twins.matching import Matching, match
+from tests.handmade import PLAIN, inputs_for, random_model
 
 THREE_HEADS = replace(
     PLAIN,
@@ -30,11 +30,11 @@ ALIKE = 1e-6
 
 def _moved(name: str, model: CanonicalTransformer, seed: int = 0) -> Transformed:
     plugin = equivalences()[name]
-    return plugin.transform(model, evidence_for(model, 4), numpy_generator(seed, name), parameters={})
+    return plugin.transform(model, inputs_for(model, 4), numpy_generator(seed, name), parameters={})
 
 
 def _matched(model: CanonicalTransformer, other: CanonicalTransformer) -> Matching:
-    return match(model, other, evidence_for(model, SEQUENCES, seed=3))
+    return match(model, other, inputs_for(model, SEQUENCES, seed=3))
 
 
 @pytest.mark.parametrize("seed", range(3))

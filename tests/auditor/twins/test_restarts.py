@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.seeds import numpy_generator
 from auditor.training import restarts
-from auditor.twins.restarts import Aim, Best, best_of
+from auditor.twins.restarts import Best, Objective, best_of
 from tests.handmade import PLAIN, random_model
 
 FAR, NEAR, SAME = 3.0, 0.2, 0.0
@@ -35,9 +35,9 @@ def _search(amounts: list[float], *, allowed: int, reached: tuple[bool, ...] = (
         made.append(twin)
         return twin
 
-    def judge(twin: CanonicalTransformer, _search: Evidence) -> Aim:
+    def judge(twin: CanonicalTransformer, _search: InputBatch) -> Objective:
         number = next(index for index, one in enumerate(made) if one is twin)
-        return Aim(reached[number], {"number": number})
+        return Objective(reached[number], {"number": number})
 
     found = best_of(
         make,

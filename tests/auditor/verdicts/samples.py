@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from auditor.records import (
-    AGAIN,
     ORIGINAL,
+    RERUN,
     Claim,
     Component,
     Finding,
@@ -70,7 +70,7 @@ def judged(
         [given for given, _ in others],
         {
             (ORIGINAL, card.name): base,
-            **({} if again is None else {(AGAIN, card.name): again}),
+            **({} if again is None else {(RERUN, card.name): again}),
             **{(given.key, card.name): other for given, other in others},
         },
         original=ORIGINAL,

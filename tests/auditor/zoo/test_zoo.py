@@ -11,11 +11,11 @@ import pytest
 
 from auditor import zoo
 from auditor.behaviour.evaluation import evaluate
-from auditor.behaviour.input_batch import draw_evidence
+from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.checkpoints.native_file import native_bytes
 from auditor.canonical.serialisation import model_from_bytes
+from auditor.checkpoints.native_file import native_bytes
 from auditor.errors import NotFoundError
 from auditor.language.task import Task
 from auditor.seeds import numpy_generator
@@ -79,13 +79,13 @@ def test_fresh_strings_give_the_accuracy_on_the_card(name: str) -> None:
         return
     assert card["in_distribution"]["closing_accuracy"] >= 0.999
     assert card["in_distribution"]["sequences"] == 5_000
-    fresh = evaluate(model, draw_evidence(model.task, REMEASURED, numpy_generator(1, "test")))
+    fresh = evaluate(model, draw_inputs(model.task, REMEASURED, numpy_generator(1, "test")))
     assert fresh.closing_accuracy == pytest.approx(card["in_distribution"]["closing_accuracy"], abs=SAMPLING)
     if "undefined" in card["longer"]:
         assert model.architecture.max_positions <= 100
         return
     lengths = (card["longer"]["length"],) * 2
-    longer = evaluate(model, draw_evidence(model.task, REMEASURED, numpy_generator(1, "test"), lengths=lengths))
+    longer = evaluate(model, draw_inputs(model.task, REMEASURED, numpy_generator(1, "test"), lengths=lengths))
     assert longer.closing_accuracy == pytest.approx(card["longer"]["closing_accuracy"], abs=SAMPLING)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from auditor.errors import ConfigurationError
-from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.language_facts import read_out_of, task_of, vocabulary_of
+from auditor.checkpoints.description.reading import Description
+from auditor.errors import ConfigurationError
 from auditor.language.vocabulary import standard_vocabulary
 
 TOKENS: dict[str, Any] = {"tokens": ["<", "(", ")", "{", "}", ">", "?"], "pairs": ["()", ["{", "}"]]}

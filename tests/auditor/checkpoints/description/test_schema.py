@@ -5,9 +5,9 @@ from __future__ import annotations
 import jsonschema
 import pytest
 
-from auditor.errors import ConfigurationError
 from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.schema import SECTIONS, check_names, json_schema
+from auditor.errors import ConfigurationError
 from tests.foreign import MAKERS
 from tests.foreign.bracket_classifier import DESCRIPTION
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from auditor.checkpoints.formats.native import Native
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
-from auditor.checkpoints.native_file import METADATA_KEY, describe, native_bytes, save_native
 from auditor.canonical.serialisation import state_of, weights_bytes
+from auditor.checkpoints.formats.native import Native
+from auditor.checkpoints.intake.detection import load
+from auditor.checkpoints.native_file import METADATA_KEY, describe, native_bytes, save_native
 from auditor.contracts import Weights
 from auditor.errors import AuditorError, CheckpointError, ConfigurationError
-from auditor.checkpoints.intake.detection import load
 from auditor.language.grammar import Dyck
 from auditor.language.task import Task
 from auditor.seeds import torch_generator

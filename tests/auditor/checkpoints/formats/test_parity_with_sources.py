@@ -22,11 +22,11 @@ VARIES = 1e-2
 def _largest_difference(name: str, seed: int) -> float:
     source = MAKERS[name](seed)
     model = adapters()[name].convert(source.weights())
-    tokens, real = token_batches(np.random.default_rng(seed))
+    tokens, not_padding = token_batches(np.random.default_rng(seed))
     with torch.no_grad():
         ours, theirs = model(tokens), source.logits(tokens)
     if not model.architecture.is_classifier:  # behind the end of a string nothing is promised
-        ours, theirs = ours[real], theirs[real]
+        ours, theirs = ours[not_padding], theirs[not_padding]
     assert ours.shape == theirs.shape
     assert ours.dtype is torch.float64
     assert float(theirs.std()) > VARIES

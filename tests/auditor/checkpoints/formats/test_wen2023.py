@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from auditor.checkpoints.formats.wen2023 import Wen2023
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import Weights
-from auditor.errors import AuditorError, ConfigurationError, FormatError
+from auditor.checkpoints.formats.wen2023 import Wen2023
 from auditor.checkpoints.intake.configuration import read_configuration
 from auditor.checkpoints.intake.detection import load
 from auditor.checkpoints.intake.safe_loading import read_checkpoint
+from auditor.contracts import Weights
+from auditor.errors import AuditorError, ConfigurationError, FormatError
 from tests.wen2023_files import NAMES, checkpoint, reference
 
 FLOAT64 = 1e-9

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from auditor.errors import CheckpointError, ConfigurationError
 from auditor.checkpoints.intake.configuration import configuration_beside, read_configuration
+from auditor.errors import CheckpointError, ConfigurationError
 
 REFUSED = {
     "alias_bomb.yaml": b"a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\nd: [*c,*c,*c]\n",

@@ -11,10 +11,10 @@ import safetensors.torch
 import torch
 
 from auditor import zoo
+from auditor.checkpoints.intake.detection import choose, load, probe
 from auditor.checkpoints.native_file import save_native
 from auditor.contracts import Weights, adapters
 from auditor.errors import CheckpointError, ConfigurationError, FormatError
-from auditor.checkpoints.intake.detection import choose, load, probe
 from tests.wen2023_files import FOLDER, checkpoint
 
 NAME = "balance_acc_baseline_seed0"

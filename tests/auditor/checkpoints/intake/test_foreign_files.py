@@ -9,10 +9,10 @@ import pytest
 import torch
 import yaml
 
-from auditor.errors import CheckpointError, ConfigurationError, FormatError, UnsafeFileError
 from auditor.checkpoints.intake.detection import load
 from auditor.checkpoints.intake.parity import check_parity
 from auditor.checkpoints.intake.reference import read_reference
+from auditor.errors import CheckpointError, ConfigurationError, FormatError, UnsafeFileError
 from tests.foreign import MAKERS
 from tests.foreign.files import Saved, save, save_reference
 

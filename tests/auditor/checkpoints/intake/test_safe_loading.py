@@ -12,10 +12,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from auditor.errors import AuditorError, CheckpointError, UnsafeFileError
 from auditor.checkpoints.intake.safe_loading import read_checkpoint
 from auditor.checkpoints.intake.sandbox import run_in_child
 from auditor.checkpoints.intake.unpickling import prepare, unpickle
+from auditor.errors import AuditorError, CheckpointError, UnsafeFileError
 from tests.auditor.checkpoints.intake.hostile_files import MAKERS, good
 
 MOST_SECONDS = 10.0

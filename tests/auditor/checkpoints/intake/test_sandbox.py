@@ -11,9 +11,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from auditor.errors import UnsafeFileError
 from auditor.checkpoints.intake import sandbox
 from auditor.checkpoints.intake.sandbox import run_in_child
+from auditor.errors import UnsafeFileError
 
 
 def _greedy(_data: bytes) -> bytes:

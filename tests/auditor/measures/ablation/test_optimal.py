@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from auditor.canonical.interventions import run_with_cache
+from auditor.canonical.sites import Site
 from auditor.measures.ablation.optimal import minimise, optimal
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
-from auditor.canonical.interventions import run_with_cache
-from auditor.canonical.sites import Site
-from tests.handmade import evidence_for, random_model
+from tests.handmade import inputs_for, random_model
 
 CONVERGED = 1e-3
 """The search ends where 1e-8 is left to gain: √(2e-8) of a unit away where the curvature is 1."""
@@ -46,17 +46,17 @@ def test_a_start_at_the_minimum_stays() -> None:
 def test_no_constant_nearby_is_better() -> None:
     """At most the mean's effect, and a local minimum: small steps towards any output of the head gain nothing."""
     model = random_model()
-    evidence = evidence_for(model, 12)
-    constants = optimal(model, evidence)(torch.empty(0), 0)
-    best = head_effects(model, evidence, lambda _rows, _length: constants).mean(axis=0)
-    at_mean = head_effects(model, evidence, mean(model, evidence, Site.Z)).mean(axis=0)
+    inputs = inputs_for(model, 12)
+    constants = optimal(model, inputs)(torch.empty(0), 0)
+    best = head_effects(model, inputs, lambda _rows, _length: constants).mean(axis=0)
+    at_mean = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0)
     assert (best <= at_mean + 1e-12).all()
     assert (best < 0.99 * at_mean).any()
-    _, cache = run_with_cache(model, evidence.tokens, sites=(Site.Z,))
+    _, cache = run_with_cache(model, inputs.tokens, sites=(Site.Z,))
     for row in range(8):
         for step in (-0.01, 0.01):
             towards = [c + step * (cache[Site.Z, layer][row, 1 + row % 2] - c) for layer, c in enumerate(constants)]
-            there = head_effects(model, evidence, lambda _rows, _length, towards=towards: towards).mean(axis=0)
+            there = head_effects(model, inputs, lambda _rows, _length, towards=towards: towards).mean(axis=0)
             assert (there > (1 - UNFINISHED) * best).all()
 
 
@@ -65,7 +65,7 @@ def test_no_constant_nearby_is_better() -> None:
 def test_the_basis_of_z_does_not_matter() -> None:
     """z → z B + c, undone by W_O and b_O: the best constant moves along, its effect stays."""
     model = random_model()
-    evidence = evidence_for(model, 12)
+    inputs = inputs_for(model, 12)
     twin = model.clone()
     attention = twin.attentions[0]
     W_O, b_O = attention.output
@@ -76,8 +76,8 @@ def test_the_basis_of_z_does_not_matter() -> None:
     attention.b_V[1] = attention.b_V[1] @ basis + shift
     W_O[1] = torch.linalg.inv(basis) @ W_O[1]
     b_O -= shift @ W_O[1]
-    torch.testing.assert_close(twin(evidence.tokens), model(evidence.tokens), rtol=0, atol=1e-12)
-    ours, theirs = optimal(model, evidence)(torch.empty(0), 0), optimal(twin, evidence)(torch.empty(0), 0)
+    torch.testing.assert_close(twin(inputs.tokens), model(inputs.tokens), rtol=0, atol=1e-12)
+    ours, theirs = optimal(model, inputs)(torch.empty(0), 0), optimal(twin, inputs)(torch.empty(0), 0)
     torch.testing.assert_close(theirs[0][1], ours[0][1] @ basis + shift, rtol=0, atol=BLIND)
     torch.testing.assert_close(theirs[1], ours[1], rtol=0, atol=BLIND)
 
@@ -86,4 +86,4 @@ def test_the_basis_of_z_does_not_matter() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_constants_come_in_the_models_precision(dtype: torch.dtype) -> None:
     model = random_model(dtype=dtype)
-    assert {c.dtype for c in optimal(model, evidence_for(model, 3))(torch.empty(0), 0)} == {dtype}
+    assert {c.dtype for c in optimal(model, inputs_for(model, 3))(torch.empty(0), 0)} == {dtype}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.measures.ablation.substitutes import mean, zero
-from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.sites import Site
+from auditor.measures.ablation.substitutes import mean, zero
+from auditor.measures.ablation.sweep import Ablation, sweep
 from tests.benchmarks.ablation import CLASSIFIER, LANGUAGE_MODEL, components, hooked_sweep, mean_table, subject
 
 SAME = 1e-5
@@ -25,15 +25,15 @@ EVERY = {Site.Z: 1, Site.NEURON: 29}
 def test_a_sweep_is_that_of_transformer_lens(architecture: Architecture) -> None:
     from tests.hooked_transformer import hooked_transformer
 
-    model, evidence = subject(architecture, sequences=40)
+    model, inputs = subject(architecture, sequences=40)
     hooked = hooked_transformer(model)
-    logits = hooked(evidence.tokens)[:, 0] if architecture.is_classifier else hooked(evidence.tokens)[evidence.real]
-    ours = model(evidence.tokens) if architecture.is_classifier else model(evidence.tokens)[evidence.real]
+    logits = hooked(inputs.tokens)[:, 0] if architecture.is_classifier else hooked(inputs.tokens)[inputs.not_padding]
+    ours = model(inputs.tokens) if architecture.is_classifier else model(inputs.tokens)[inputs.not_padding]
     torch.testing.assert_close(ours, logits, rtol=0, atol=SAME)
     for site, every in EVERY.items():
         chosen = components(model, site)[::every]
-        ablations = [Ablation(chosen, site, made) for made in (zero(model), mean(model, evidence, site))]
-        theirs = hooked_sweep(hooked, evidence, site, chosen, mean_table(model, evidence, site))
-        for one, other in zip(sweep(model, evidence, ablations), theirs, strict=True):
+        ablations = [Ablation(chosen, site, made) for made in (zero(model), mean(model, inputs, site))]
+        theirs = hooked_sweep(hooked, inputs, site, chosen, mean_table(model, inputs, site))
+        for one, other in zip(sweep(model, inputs, ablations), theirs, strict=True):
             np.testing.assert_allclose(one, other, rtol=0, atol=SAME)
             assert other.max() > 100 * SAME

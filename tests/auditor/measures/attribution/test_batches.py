@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.measures.attribution.memory import PASS_BYTES, PASS_TOKENS, bytes_per_token, tokens_at_once
-from auditor.measures.attribution.method import Attribution
-from auditor.behaviour.input_batch import Evidence
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.sites import Site
 from auditor.contracts import methods
+from auditor.measures.attribution.memory import PASS_BYTES, PASS_TOKENS, bytes_per_token, tokens_at_once
+from auditor.measures.attribution.method import Attribution
 from auditor.seeds import numpy_generator
-from tests.handmade import PLAIN, evidence_for, random_model
+from tests.handmade import PLAIN, inputs_for, random_model
 
 NAMES = [name for name, method in methods().items() if isinstance(method, Attribution)]
 FLOAT32 = 1e-6
@@ -28,9 +28,9 @@ AMPLIFIED = {"attribution_token_integrated_gradients_zero": 4.0}
 
 
 def _batches_of(size: int, *, equal_lengths: bool) -> object:
-    def batches(self: Evidence, *, tokens: int = 0) -> Iterator[tuple[torch.Tensor, Evidence]]:
+    def batches(self: InputBatch, *, tokens: int = 0) -> Iterator[tuple[torch.Tensor, InputBatch]]:
         del tokens
-        lengths = self.real.sum(1)
+        lengths = self.not_padding.sum(1)
         groups = [lengths == n for n in lengths.unique()] if equal_lengths else [lengths > 0]
         for group in groups:
             for rows in group.nonzero().flatten().split(size):
@@ -45,12 +45,12 @@ def test_batches_of_1_7_and_64_agree_in_float32_with_padding_or_none(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = random_model(dtype=torch.float32)
-    evidence = evidence_for(model, 24)
+    inputs = inputs_for(model, 24)
     found = []
     for size in (1, 7, 64):
         for equal_lengths in (False, True):
-            monkeypatch.setattr(Evidence, "batches", _batches_of(size, equal_lengths=equal_lengths))
-            found.append(methods()[name].interpret(model, evidence, numpy_generator(0, "batches")).values)
+            monkeypatch.setattr(InputBatch, "batches", _batches_of(size, equal_lengths=equal_lengths))
+            found.append(methods()[name].interpret(model, inputs, numpy_generator(0, "batches")).values)
     allowed = FLOAT32 * AMPLIFIED.get(name, 1.0) * max(1.0, float(np.abs(found[0]).max()))
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], rtol=0, atol=allowed)
@@ -68,7 +68,7 @@ def test_a_batch_of_inputs_shrinks_with_its_copies_its_length_and_the_model() ->
 
 def test_the_estimate_covers_the_patterns_and_neurons_that_a_pass_makes() -> None:
     model = random_model()
-    evidence = evidence_for(model, 4)
-    _, cache = run_with_cache(model, evidence.tokens, sites=tuple(Site))
+    inputs = inputs_for(model, 4)
+    _, cache = run_with_cache(model, inputs.tokens, sites=tuple(Site))
     kept = sum(math.prod(value.shape) * value.element_size() for value in cache.activations.values())
-    assert bytes_per_token(model, evidence.tokens.shape[1]) * evidence.tokens.numel() > kept
+    assert bytes_per_token(model, inputs.tokens.shape[1]) * inputs.tokens.numel() > kept

@@ -15,7 +15,7 @@ import itertools, resource, sys
 import torch
 torch.set_num_threads(1)
 from auditor.measures.attribution import method as settings
-from auditor.behaviour.input_batch import Evidence, draw_evidence
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.contracts import methods
 from auditor.interpretations import attribution_token_shapley_sampling
@@ -27,12 +27,12 @@ from tests.handmade import random_model
 task = Task(Dyck.standard(2, 4), min_length=62, max_length=63, prefixes=False)
 block = Block(heads=2, query_width=28, value_width=28, neurons=224)
 model = random_model(Architecture(model_width=56, vocabulary_size=8, blocks=(block,) * 3), task)
-evidence = draw_evidence(task, 1000, numpy_generator(0, "memory"), lengths=(62, 63))
-settings.MAX_SEQUENCES = len(evidence)
+inputs = draw_inputs(task, 1000, numpy_generator(0, "memory"), lengths=(62, 63))
+settings.MAX_SEQUENCES = len(inputs)
 attribution_token_shapley_sampling.DRAWS = 2  # one after another: they take time, not memory
 
-whole = Evidence.batches
-Evidence.batches = lambda self, **size: itertools.islice(whole(self, **size), 2)  # full ones: the rest is like them
+whole = InputBatch.batches
+InputBatch.batches = lambda self, **size: itertools.islice(whole(self, **size), 2)  # full ones: the rest is like them
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -40,7 +40,7 @@ def peak():
 before = peak()
 for name, method in methods().items():
     if isinstance(method, settings.Attribution):
-        method.interpret(model, evidence, numpy_generator(0, name))
+        method.interpret(model, inputs, numpy_generator(0, name))
         print(name, peak() - before, flush=True)
 """
 

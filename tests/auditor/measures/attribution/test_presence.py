@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from auditor.canonical.sites import Site
+from auditor.contracts import equivalences
 from auditor.measures.attribution.method import attributed
 from auditor.measures.attribution.presence import component_game, mean_activations, numbering, token_game
 from auditor.measures.attribution.score import explained
-from auditor.canonical.sites import Site
-from auditor.contracts import equivalences
 from auditor.seeds import numpy_generator
-from tests.handmade import PLAIN, evidence_for, random_model
+from tests.handmade import PLAIN, inputs_for, random_model
 
 MOVES = {Site.Z: ("exact_head_permutation", "head"), Site.NEURON: ("exact_neuron_permutation", "neuron")}
 
@@ -21,7 +21,7 @@ MOVES = {Site.Z: ("exact_head_permutation", "head"), Site.NEURON: ("exact_neuron
 @torch.no_grad()
 def test_with_everybody_there_the_game_is_the_model(site: Site | None) -> None:
     model = random_model()
-    seen = attributed(model, evidence_for(model))
+    seen = attributed(model, inputs_for(model))
     batch = explained(model, seen)
     players = {None: seen.tokens.shape[1], Site.Z: len(PLAIN.heads), Site.NEURON: len(PLAIN.neurons)}[site]
     play = token_game(batch) if site is None else component_game(batch, site, mean_activations(model, seen, site))
@@ -34,7 +34,7 @@ def test_with_everybody_there_the_game_is_the_model(site: Site | None) -> None:
 @pytest.mark.parametrize("site", MOVES)
 def test_the_numbering_moves_with_the_players(site: Site) -> None:
     model = random_model()
-    seen = attributed(model, evidence_for(model))
+    seen = attributed(model, inputs_for(model))
     move, axis = MOVES[site]
     made = equivalences()[move].transform(model, seen, numpy_generator(0, "permute"), parameters={})
     old_of_new = [old for (old,) in made.relabelling.moves[axis]]

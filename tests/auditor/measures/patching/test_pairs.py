@@ -6,35 +6,35 @@ import torch
 
 from auditor.language.grammar import is_member
 from auditor.measures.patching.pairs import corrupted_pairs, no_pairs, type_margin
-from tests.handmade import LANGUAGE, PLAIN, TASK, evidence_for, evidence_from, naive_stacks, random_model, sentence
+from tests.handmade import LANGUAGE, PLAIN, TASK, inputs_for, inputs_from, naive_stacks, random_model, sentence
 from tests.laws.architectures import FAMILIES, task_for
 
 
 def test_the_bracket_on_top_at_most_decisions_is_flipped() -> None:
     """In ``[()([])]()`` the outer ``[`` is on top after positions 1, 3 and 7, ``(`` at 4 after two; the last pair after
     one. In ``()[]`` all are equal, and the first is taken. START alone makes no pair."""
-    pairs = corrupted_pairs(evidence_from(TASK, ["[()([])]()", "()[]", ""]))
+    pairs = corrupted_pairs(inputs_from(TASK, ["[()([])]()", "()[]", ""]))
     assert len(pairs.clean) == 2
     assert pairs.corrupt.tokens[0].tolist() == sentence("(()([]))()")
     assert pairs.corrupt.tokens[1, :5].tolist() == sentence("[][]")
-    assert pairs.clean.covered.nonzero().tolist() == [[0, 1], [0, 3], [0, 7], [1, 1]]
-    assert torch.equal(pairs.clean.covered, pairs.corrupt.covered)
+    assert pairs.clean.scored.nonzero().tolist() == [[0, 1], [0, 3], [0, 7], [1, 1]]
+    assert torch.equal(pairs.clean.scored, pairs.corrupt.scored)
 
 
 def test_an_opener_whose_match_is_not_read_is_flipped_alone() -> None:
-    pairs = corrupted_pairs(evidence_from(TASK, ["(()"]))
+    pairs = corrupted_pairs(inputs_from(TASK, ["(()"]))
     assert pairs.corrupt.tokens[0].tolist() == sentence("[()")
-    assert pairs.clean.covered[0].tolist() == [False, True, False, True]
+    assert pairs.clean.scored[0].tolist() == [False, True, False, True]
 
 
 def test_corrupt_strings_are_words_that_differ_in_one_pair() -> None:
-    evidence = evidence_for(random_model(), 40)
-    pairs = corrupted_pairs(evidence)
+    inputs = inputs_for(random_model(), 40)
+    pairs = corrupted_pairs(inputs)
     for clean, corrupt, read, length in zip(
         pairs.clean.tokens.tolist(),
         pairs.corrupt.tokens.tolist(),
-        pairs.clean.covered.tolist(),
-        pairs.clean.real.sum(1).tolist(),
+        pairs.clean.scored.tolist(),
+        pairs.clean.not_padding.sum(1).tolist(),
         strict=True,
     ):
         assert clean[length:] == corrupt[length:]

@@ -14,13 +14,13 @@ from auditor.canonical.sites import Site
 from auditor.contracts import methods
 from auditor.measures.patching.pairs import corrupted_pairs, type_margin
 from auditor.seeds import numpy_generator
-from tests.handmade import PLAIN, TASK, evidence_for, random_model
+from tests.handmade import PLAIN, TASK, inputs_for, random_model
 
 ROUNDING = 1e-12
 
 
 def _scores(name: str, model: CanonicalTransformer) -> np.ndarray:
-    return methods()[name].interpret(model, evidence_for(model, 8), numpy_generator(0, "paths")).values
+    return methods()[name].interpret(model, inputs_for(model, 8), numpy_generator(0, "paths")).values
 
 
 @pytest.mark.parametrize("direction", ["", "_noising"])
@@ -28,25 +28,25 @@ def _scores(name: str, model: CanonicalTransformer) -> np.ndarray:
 def test_activation_patching_is_a_run_with_one_z_exchanged(direction: str) -> None:
     model = random_model()
     found = _scores(f"patching_activation_head{direction}", model)
-    pairs = corrupted_pairs(evidence_for(model, 8))
+    pairs = corrupted_pairs(inputs_for(model, 8))
     into, out_of = (pairs.clean, pairs.corrupt) if direction else (pairs.corrupt, pairs.clean)
     closing = torch.tensor(model.task.language.vocabulary.closing)
-    for row, length in enumerate(into.real.sum(1).tolist()):
-        tokens, others, read = into.tokens[row : row + 1, :length], out_of.tokens[row : row + 1, :length], into.covered
+    for row, length in enumerate(into.not_padding.sum(1).tolist()):
+        tokens, others, read = into.tokens[row : row + 1, :length], out_of.tokens[row : row + 1, :length], into.scored
         at = read[row, :length]
-        top = into.top[row, :length][at]
+        top = into.stack_top_type[row, :length][at]
         _, cache = run_with_cache(model, others, sites=(Site.Z,))
         before = type_margin(model(tokens)[0][at], top, closing).mean()
         for column, head in enumerate(model.architecture.heads):
 
-            def tap(site: Site, layer: int, z: torch.Tensor, head=head, cache=cache) -> torch.Tensor:
+            def hook(site: Site, layer: int, z: torch.Tensor, head=head, cache=cache) -> torch.Tensor:
                 if site is not Site.Z or layer != head.layer:
                     return z
                 z = z.clone()
                 z[:, :, head.head] = cache[Site.Z, layer][:, :, head.head]
                 return z
 
-            moved = float(type_margin(model(tokens, tap)[0][at], top, closing).mean() - before)
+            moved = float(type_margin(model(tokens, hook)[0][at], top, closing).mean() - before)
             assert found[row, column] == pytest.approx(-moved if direction else moved, abs=ROUNDING)
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from auditor.symmetries.gauge_fixing.balance import balanced
 from auditor.seeds import torch_generator
+from auditor.symmetries.gauge_fixing.balance import balanced
 
 ROUNDING = 1e-12
 """Entries of size one through two QR and one SVD in float64."""

@@ -10,15 +10,20 @@ from hypothesis import given
 
 from auditor import zoo
 from auditor.behaviour.effects import mean_head_outputs
-from auditor.behaviour.input_batch import draw_evidence
+from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.norm_readers import norm_readings
+from auditor.checkpoints.intake.detection import load
 from auditor.contracts import equivalences
 from auditor.errors import CheckpointError
-from auditor.symmetries.gauge_fixing.canonical_form import REFERENCE_SEQUENCES, canonicalise, certify, largest_logit_difference
-from auditor.checkpoints.intake.detection import load
 from auditor.seeds import numpy_generator
+from auditor.symmetries.gauge_fixing.canonical_form import (
+    REFERENCE_SEQUENCES,
+    canonicalise,
+    certify,
+    largest_logit_difference,
+)
+from auditor.symmetries.norm_readers import norm_readings
 from auditor.tensors import EXACT_LOGITS
 from tests.handmade import PLAIN, random_model
 from tests.laws.architectures import FAMILIES, LAW, architectures, task_for
@@ -50,12 +55,12 @@ TRAINED = (*(name for name in zoo.names() if name != WRITTEN_DOWN), *NAMES)
 def rewritten(model: CanonicalTransformer, seed: int) -> CanonicalTransformer:
     """Every fixed symmetry that applies, in random order."""
     generator = numpy_generator(seed, "canonical form")
-    evidence = draw_evidence(model.task, 4, generator)
+    inputs = draw_inputs(model.task, 4, generator)
     for name in generator.permutation(FIXED).tolist():
         plugin = equivalences()[name]
         if plugin.not_applicable(model) is None:
             choice = next(iter(plugin.choices(model.architecture, 1)))
-            model = plugin.transform(model, evidence, generator, parameters=choice).model
+            model = plugin.transform(model, inputs, generator, parameters=choice).model
     return model
 
 
@@ -70,7 +75,7 @@ def test_the_form_of_any_architecture_is_the_same_function(architecture: Archite
     """The certificate inside raises otherwise; here it is taken again on the model's own language."""
     model = random_model(architecture, task_for(architecture))
     form = canonicalise(model)
-    tokens = draw_evidence(model.task, 8, numpy_generator(1, "held out")).tokens
+    tokens = draw_inputs(model.task, 8, numpy_generator(1, "held out")).tokens
     with torch.no_grad():
         assert float((form(tokens) - model(tokens)).abs().max()) <= EXACT_LOGITS
 
@@ -94,7 +99,7 @@ def test_another_model_has_another_form() -> None:
 def test_the_form_keeps_its_conventions() -> None:
     form = canonicalise(random_model())
     assert form.dtype == torch.float64
-    reference = draw_evidence(form.task, REFERENCE_SEQUENCES, numpy_generator(0, "gauge fixing", "reference"))
+    reference = draw_inputs(form.task, REFERENCE_SEQUENCES, numpy_generator(0, "gauge fixing", "reference"))
     for mean in mean_head_outputs(form, reference).values():
         assert float(mean.abs().max()) < 1e-12
     for reading in norm_readings(form):
