@@ -10,10 +10,13 @@ from auditor.errors import ConfigurationError
 from auditor.records import Component
 
 Norm = Literal["layer", "rms"]
-NormSite = Literal["attention_in", "attention_out", "mlp_in", "mlp_out", "final"]
+NormSite = Literal["embedding", "attention_in", "attention_out", "mlp_in", "mlp_out", "final"]
 Mlp = Literal["two_layer", "identity", "none"]
 Activation = Literal["relu", "gelu_tanh", "gelu_erf"]
-Positions = Literal["none", "learned", "sinusoidal", "scalar"]
+Positions = Literal["none", "learned", "sinusoidal", "scalar", "rotary"]
+RotaryPairs = Literal["halves", "adjacent"]
+Pooling = Literal["mean", "last"]
+Marker = Literal["start", "end"]
 Embedding = Literal["token", "token_and_depth"]
 DepthRule = Literal["closing_raised", "plain"]
 
@@ -24,6 +27,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "positions": get_args(Positions),
     "embedding": get_args(Embedding),
     "depth_rule": get_args(DepthRule),
+    "rotary_pairs": get_args(RotaryPairs),
 }
 
 
@@ -48,10 +52,13 @@ class Architecture:
         f = MLP(h)                              x = N_mlp_out(x + f  or  f)
 
     and the model reads ``N_final(x) @ W_U + b_U``. Pre-norm models use attention_in and mlp_in, post-norm models
-    attention_out and mlp_out; any set of sites may carry a norm. ``embedding = "token_and_depth"`` looks up one
-    vector per (token, depth): the "minimal first layer" of Wen et al. 2023. ``read_out`` None is a language model; a
-    position makes a
-    classifier.
+    attention_out and mlp_out; any set of sites may carry a norm. The norm "embedding" stands behind the sum of token
+    and position vectors. ``embedding = "token_and_depth"`` looks up one vector per (token, depth): the "minimal first
+    layer" of Wen et al. 2023.
+
+    ``read_out`` None is a language model. A classifier is read at a position, at the last token that is no padding
+    ("last"), or as the mean over all tokens that are no padding ("mean"), taken behind the final norm; ``mean_skips``
+    names the tokens that the mean leaves out as well.
 
     Raises:
         ConfigurationError: an unknown switch value or widths that contradict each other.
@@ -73,6 +80,9 @@ class Architecture:
     positions: Positions = "none"
     max_positions: int | None = None  # None: any length
     scalar_period: int | None = None  # N of the scalar position column i/N
+    rotary_width: int | None = None  # features of each query and key that rotary positions turn
+    rotary_base: float = 10_000.0  # pair p turns by base^(−2p/rotary_width) per position
+    rotary_pairs: RotaryPairs = "halves"
     embedding: Embedding = "token"
     embedding_trained: bool = True  # False: a fixed one-hot table
     depth_slots: int = 0  # depths 0 … depth_slots − 2; the last slot is "outside"
@@ -80,7 +90,8 @@ class Architecture:
     tied_unembedding: bool = False
     causal: bool = True
     pad_masked: bool = False  # padding keys get no attention
-    read_out: int | None = None
+    read_out: int | Pooling | None = None
+    mean_skips: tuple[Marker, ...] = ()
     classes: int | None = None
 
     def __post_init__(self) -> None:
@@ -98,6 +109,8 @@ class Architecture:
             raise ConfigurationError(
                 "half a classifier", expected="both a read-out position and a class count, or neither"
             )
+        self._check_read_out()
+        self._check_rotary()
         if self.positions in ("learned", "sinusoidal") and self.max_positions is None:
             raise ConfigurationError(f"{self.positions} positions without a table size", expected="max_positions")
         if self.positions == "scalar" and not self.scalar_period:
@@ -120,6 +133,30 @@ class Architecture:
                 expected="heads × value width equal to the model width",
             )
 
+    def _check_read_out(self) -> None:
+        if isinstance(self.read_out, str) and self.read_out not in get_args(Pooling):
+            raise ConfigurationError(f"read_out = {self.read_out!r}", expected="a position, mean or last")
+        unknown = set(self.mean_skips) - set(get_args(Marker))
+        if unknown:
+            raise ConfigurationError(f"mean_skips {min(unknown)!r}", expected=" or ".join(get_args(Marker)))
+        if self.mean_skips and self.read_out != "mean":
+            raise ConfigurationError("mean_skips without a mean", expected='read_out = "mean"')
+
+    def _check_rotary(self) -> None:
+        width = self.rotary_width
+        if (self.positions == "rotary") != (width is not None):
+            raise ConfigurationError(
+                f"positions {self.positions!r} with rotary_width {width}",
+                expected="rotary positions and the features that they turn, or neither",
+            )
+        narrowest = min(block.query_width for block in self.blocks)
+        if width is not None and not (0 < width <= narrowest and width % 2 == 0):
+            raise ConfigurationError(
+                f"rotary_width {width} for queries of width {narrowest}", expected="an even number up to that width"
+            )
+        if not self.rotary_base > 1.0:
+            raise ConfigurationError(f"rotary_base {self.rotary_base}", expected="a number above 1")
+
     @property
     def layers(self) -> int:
         """Number of blocks."""
@@ -127,7 +164,7 @@ class Architecture:
 
     @property
     def is_classifier(self) -> bool:
-        """Whether the model returns classes read at one position."""
+        """Whether the model returns one set of classes per string."""
         return self.read_out is not None
 
     @property
@@ -152,8 +189,11 @@ class Architecture:
         return site in self.norm_sites
 
     def to_json(self) -> dict[str, Any]:
-        """JSON form of every field."""
-        return {**asdict(self), "blocks": [asdict(block) for block in self.blocks], "norm_sites": list(self.norm_sites)}
+        """JSON form; facts of rotary positions and of a mean only where they are in use."""
+        lists = {name: list(getattr(self, name)) for name in ("norm_sites", "mean_skips")}
+        data = {**asdict(self), **lists, "blocks": [asdict(block) for block in self.blocks]}
+        unused = () if self.positions == "rotary" else ("rotary_width", "rotary_base", "rotary_pairs")
+        return {k: v for k, v in data.items() if k not in unused and (k != "mean_skips" or v)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Architecture:
@@ -168,15 +208,24 @@ class Architecture:
             raise ConfigurationError(f"unknown architecture field {unknown[0]!r}", expected=", ".join(sorted(known)))
         try:
             blocks = tuple(Block(**{name: _whole(name, width) for name, width in b.items()}) for b in data["blocks"])
-            plain = {k: _typed(k, v) for k, v in data.items() if k not in ("blocks", "norm_sites")}
+            plain = {k: _typed(k, v) for k, v in data.items() if k not in ("blocks", "norm_sites", "mean_skips")}
             sites = tuple(data.get("norm_sites", ("attention_in", "mlp_in", "final")))
-            return cls(**plain, blocks=blocks, norm_sites=sites)
+            return cls(**plain, blocks=blocks, norm_sites=sites, mean_skips=tuple(data.get("mean_skips", ())))
         except (KeyError, TypeError, AttributeError) as wrong:
             raise ConfigurationError(f"an architecture that cannot be read: {wrong}") from None
 
 
 _WHOLE = frozenset(
-    ("model_width", "vocabulary_size", "max_positions", "scalar_period", "depth_slots", "read_out", "classes")
+    (
+        "model_width",
+        "vocabulary_size",
+        "max_positions",
+        "scalar_period",
+        "rotary_width",
+        "depth_slots",
+        "read_out",
+        "classes",
+    )
 )
 _TRUTH = frozenset(
     (
@@ -190,6 +239,9 @@ _TRUTH = frozenset(
         "pad_masked",
     )
 )
+_LARGEST = 1e9
+"""Above any scale, epsilon or rotary base in use."""
+
 MAX_WIDTH = 1_000_000
 """Above any Dyck model; keeps a hostile description from asking for the memory."""
 
@@ -201,12 +253,14 @@ def _whole(name: str, value: Any) -> int:
 
 
 def _typed(name: str, value: Any) -> Any:
+    if name == "read_out" and isinstance(value, str):
+        return value
     if name in _WHOLE:
         return None if value is None else _whole(name, value)
     if name in _TRUTH and not isinstance(value, bool):
         raise ConfigurationError(f"{name} = {str(value)[:40]}", expected="true or false")
-    if name in ("norm_epsilon", "attention_scale") and value is not None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
+    if name in ("norm_epsilon", "attention_scale", "rotary_base") and value is not None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LARGEST:
             raise ConfigurationError(f"{name} = {str(value)[:40]}", expected="a positive number")
         return float(value)
     return value
