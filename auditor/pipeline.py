@@ -15,7 +15,7 @@ from auditor.behaviour.certificate import LONGER_SEQUENCES, certify_behavioural,
 from auditor.behaviour.evaluation import certificate_lengths, draw_deeper, full_behaviour
 from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, equivalences, methods, silent
+from auditor.contracts import Equivalence, Progress, Request, TransformRequest, equivalences, methods, silent
 from auditor.errors import PlanError
 from auditor.language.task import Task
 from auditor.plans.plan import (
@@ -136,11 +136,13 @@ def make(
         return Built(_without_certificate(request, seed, VariantState.NOT_APPLICABLE, why_not), None)
     effort = {} if request.kind is Kind.EXACT else {"steps": plan.twin_steps, "restarts": plan.twin_restarts}
     made = plugin.transform(
-        original,
-        draw_inputs(model.task, plan.sequences, numpy_generator(seed, "search")),
-        numpy_generator(seed, "transform", request.key),
-        parameters={**request.parameters, **effort},
-        progress=progress,
+        TransformRequest(
+            original,
+            draw_inputs(model.task, plan.sequences, numpy_generator(seed, "search")),
+            numpy_generator(seed, "transform", request.key),
+            parameters={**request.parameters, **effort},
+            progress=progress,
+        ),
     )
     if not _is_finite(made.model):
         reason = "its weights became NaN or infinite while it was made"
@@ -190,7 +192,7 @@ def measure(
             return "its scores are laid out by position, and the inputs of this variant have others"
         inputs = rewritten.after
     generator = numpy_generator(seed, "measure", method, *(("again",) if variant == RERUN else ()))
-    return plugin.interpret(model.clone(dtype=torch.float64), inputs, generator)
+    return plugin.interpret(Request(model.clone(dtype=torch.float64), inputs, generator))
 
 
 def conclude(
@@ -240,7 +242,7 @@ def equivalence_of(variant_key: str) -> Equivalence:
 def _rewritten(
     plugin: Equivalence, model: CanonicalTransformer, inputs: InputBatch, seed: int, purpose: str
 ) -> Rewritten:
-    return plugin.rewrite(model, inputs, numpy_generator(seed, "rewrite", plugin.name, purpose))
+    return plugin.rewrite(Request(model, inputs, numpy_generator(seed, "rewrite", plugin.name, purpose)))
 
 
 def held_out(model: CanonicalTransformer, plan: Plan, seed: int) -> dict[str, InputBatch]:

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.measures.expectations import whole_scores
@@ -33,11 +29,9 @@ class AttentionMeanAblation(InterpretationMethod):
     distance = "relative_change"
     expected: ClassVar[Mapping[str, Expected]] = whole_scores()
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part]."""
-        del generator
+        model, inputs = request.model, request.inputs
         parts = tuple(Component(layer, part="attention") for layer in range(model.architecture.layers))
         (effects,) = sweep(
             model, inputs, [Ablation(parts, Site.ATTENTION_OUT, mean(model, inputs, Site.ATTENTION_OUT))]

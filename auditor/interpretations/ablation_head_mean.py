@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
 from auditor.measures.expectations import head_scores
@@ -34,10 +30,8 @@ class HeadMeanAblation(InterpretationMethod):
     distance = "relative_change"
     expected: ClassVar[Mapping[str, Expected]] = head_scores()
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""
-        del generator
+        model, inputs = request.model, request.inputs
         effects = head_effects(model, inputs, mean(model, inputs, Site.Z))
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

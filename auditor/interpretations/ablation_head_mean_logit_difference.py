@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.ablation.effects import EFFECTS
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
@@ -41,10 +38,8 @@ class HeadMeanAblationLogitDifference(InterpretationMethod):
         """Needs decisions between bracket types."""
         return EFFECT.not_applicable(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""
-        del generator
+        model, inputs = request.model, request.inputs
         effects = head_effects(model, inputs, mean(model, inputs, Site.Z), EFFECT)
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

@@ -7,10 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.ablation.substitutes import resampled
 from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.measures.expectations import head_scores
@@ -38,10 +36,9 @@ class HeadResampleAblation(InterpretationMethod):
     distance = "relative_change"
     expected: ClassVar[Mapping[str, Expected]] = head_scores()
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""
+        model, inputs, generator = request.model, request.inputs, request.generator
         heads = model.architecture.heads
         draws = [Ablation(heads, Site.Z, resampled(model, inputs, Site.Z, generator)) for _ in range(DRAWS)]
         effects = np.mean(sweep(model, inputs, draws), axis=0)

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.ablation.substitutes import zero
 from auditor.measures.ablation.sweep import head_effects
 from auditor.measures.expectations import head_scores
@@ -34,10 +30,8 @@ class HeadZeroAblation(InterpretationMethod):
     distance = "relative_change"
     expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_value_bias_shift=Expected.FREE)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""
-        del generator
+        model, inputs = request.model, request.inputs
         effects = head_effects(model, inputs, zero(model))
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.ablation.substitutes import zero
 from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.measures.expectations import whole_scores
@@ -37,11 +34,9 @@ class MlpZeroAblation(InterpretationMethod):
         """Needs an MLP."""
         return None if model.architecture.mlp == "two_layer" else "the model has no MLP"
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part]."""
-        del generator
+        model, inputs = request.model, request.inputs
         parts = tuple(Component(layer, part="mlp") for layer in range(model.architecture.layers))
         (effects,) = sweep(model, inputs, [Ablation(parts, Site.MLP_OUT, zero(model))])
         return Interpretation(self.name, ("sequence", "part"), parts, effects)

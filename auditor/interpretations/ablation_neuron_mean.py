@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import Ablation, sweep
 from auditor.measures.expectations import neuron_scores
@@ -40,11 +37,9 @@ class NeuronMeanAblation(InterpretationMethod):
         """Needs an MLP."""
         return None if model.architecture.neurons else "the model has no MLP neurons"
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, neuron]."""
-        del generator
+        model, inputs = request.model, request.inputs
         neurons = model.architecture.neurons
         seen = inputs.rows(slice(0, min(MAX_SEQUENCES, len(inputs))))
         (effects,) = sweep(model, seen, [Ablation(neurons, Site.NEURON, mean(model, seen, Site.NEURON))])

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.attention import Rows, matching_opener, row_scores
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
@@ -30,11 +27,9 @@ class MatchingOpenerMass(InterpretationMethod):
     distance = "relative_change"
     expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]. Sequences whose inputs close no bracket are left out."""
-        del generator
+        model, inputs = request.model, request.inputs
         return row_scores(self.name, model, inputs, _mass_on_partner, matching_opener(inputs) >= 0)
 
 

@@ -8,11 +8,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
-from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
 
@@ -42,11 +40,9 @@ class AttentionPattern(InterpretationMethod):
     expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
 
     @torch.no_grad()
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head, query, key]."""
-        del generator
+        model, inputs = request.model, request.inputs
         heads = model.architecture.heads
         longest = inputs.tokens.shape[1]
         fits = max(1, MAX_WEIGHTS // (len(heads) * longest**2))

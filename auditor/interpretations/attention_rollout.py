@@ -13,7 +13,7 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
 
@@ -44,11 +44,9 @@ class AttentionRollout(InterpretationMethod):
     )
 
     @torch.no_grad()
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part, query, key]."""
-        del generator
+        model, inputs = request.model, request.inputs
         layers = model.architecture.layers
         fits = max(1, MAX_WEIGHTS // (layers * inputs.tokens.shape[1] ** 2))
         seen = inputs.rows(slice(0, min(len(inputs), MAX_SEQUENCES, fits)))

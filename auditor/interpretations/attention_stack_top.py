@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.attention import Rows, row_scores, with_open_bracket
 from auditor.measures.expectations import head_scores
 from auditor.measures.taxonomy import kind_of_head
@@ -32,11 +29,9 @@ class StackTopMass(InterpretationMethod):
     predicates: ClassVar[Mapping[str, float]] = kind_of_head("stack-like")
     expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]. Sequences whose inputs never leave a bracket open are left out."""
-        del generator
+        model, inputs = request.model, request.inputs
         return row_scores(self.name, model, inputs, _mass_on_top, with_open_bracket(inputs))
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.attention import Rows, row_scores, with_choice
 from auditor.measures.expectations import head_scores
 from auditor.measures.taxonomy import kind_of_head
@@ -36,11 +34,9 @@ class StartMass(InterpretationMethod):
         """Needs a START token; it stands in front of every sequence."""
         return None if model.task.language.vocabulary.start is not None else "the vocabulary has no START token"
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""
-        del generator
+        model, inputs = request.model, request.inputs
         return row_scores(self.name, model, inputs, _mass_on_start, with_choice(inputs))
 
 

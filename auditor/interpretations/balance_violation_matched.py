@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.balance import balance_violations, no_balance_condition
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
@@ -37,11 +34,9 @@ class MatchedBalanceViolation(InterpretationMethod):
         """Only models with a minimal first layer have the condition."""
         return no_balance_condition(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [head] on the canonical string; reads no other inputs."""
-        del inputs, generator
+        model = request.model
         heads = model.architecture.heads
         scores = balance_violations(model, as_published=False)
         nothing = dict.fromkeys(scores.isnan().nonzero().flatten().tolist(), "the head writes nothing")

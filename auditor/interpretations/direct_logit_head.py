@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
 from auditor.behaviour.closing import no_closing_contrast
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.direct_logits import direct_logits, heads_write
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
@@ -39,11 +36,9 @@ class DirectLogitHead(InterpretationMethod):
             return "what a head writes reaches the logits through the MLP only"
         return no_closing_contrast(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""
-        del generator
+        model, inputs = request.model, request.inputs
         heads = model.architecture.heads
         values = direct_logits(model, inputs, heads_write, len(heads))
         return Interpretation(self.name, ("sequence", "head"), heads, values)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
 from auditor.behaviour.closing import no_closing_contrast
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.direct_logits import direct_logits, mlp_writes
 from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
@@ -35,11 +32,9 @@ class DirectLogitMlp(InterpretationMethod):
             return "the model has no MLP neurons"
         return no_closing_contrast(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part]."""
-        del generator
+        model, inputs = request.model, request.inputs
         components = tuple(Component(layer, part="mlp") for layer in range(model.architecture.layers))
         values = direct_logits(model, inputs, mlp_writes, len(components))
         return Interpretation(self.name, ("sequence", "part"), components, values)

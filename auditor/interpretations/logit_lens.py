@@ -10,9 +10,8 @@ import torch
 
 from auditor.behaviour.closing import log_p_right_closing
 from auditor.behaviour.effects import mean_where
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.expectations import whole_scores
 from auditor.measures.streams import lens_logits, stream_components, streams_and_writes
 from auditor.records import Expected, Interpretation
@@ -39,11 +38,9 @@ class LogitLens(InterpretationMethod):
         return "a classifier gives no probability of a closing bracket" if model.architecture.is_classifier else None
 
     @torch.no_grad()
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part]. Sequences whose inputs never leave a bracket open are left out."""
-        del generator
+        model, inputs = request.model, request.inputs
         components = stream_components(model)
         is_open = inputs.not_padding & (inputs.depth > 0)
         seen = inputs.rows(is_open.any(1))

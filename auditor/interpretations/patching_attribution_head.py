@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.expectations import head_scores
 from auditor.measures.patching.gradient import approximate_head_effects
 from auditor.measures.patching.pairs import no_pairs
@@ -36,10 +33,8 @@ class HeadAttributionPatching(InterpretationMethod):
         """Needs decisions between bracket types."""
         return no_pairs(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""
-        del generator
+        model, inputs = request.model, request.inputs
         effects = approximate_head_effects(model, inputs)
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.expectations import head_scores
 from auditor.measures.patching.pairs import no_pairs
 from auditor.measures.patching.paths import head_to_head_effects, no_later_head
@@ -41,11 +38,9 @@ class HeadToHeadPatching(InterpretationMethod):
         """Needs decisions between bracket types and a way from head to head."""
         return no_pairs(model) or no_later_head(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head, to_head]."""
-        del generator
+        model, inputs = request.model, request.inputs
         seen = inputs.rows(slice(0, min(MAX_SEQUENCES, len(inputs))))
         effects = head_to_head_effects(model, seen)
         return Interpretation(self.name, ("sequence", "head", "to_head"), model.architecture.heads, effects)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.expectations import head_scores
 from auditor.measures.patching.pairs import no_pairs
 from auditor.measures.patching.paths import no_later_head, path_effects, to_later_heads
@@ -39,10 +36,8 @@ class HeadToHeadsPatching(InterpretationMethod):
         """Needs decisions between bracket types and a way from head to head."""
         return no_pairs(model) or no_later_head(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""
-        del generator
+        model, inputs = request.model, request.inputs
         effects = path_effects(model, inputs, to_later_heads)
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

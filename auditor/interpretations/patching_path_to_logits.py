@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.expectations import head_scores
 from auditor.measures.patching.pairs import no_pairs
 from auditor.measures.patching.paths import no_direct_path, path_effects, to_logits
@@ -38,10 +35,8 @@ class HeadToLogitsPatching(InterpretationMethod):
         """Needs decisions between bracket types and a way past the MLPs."""
         return no_pairs(model) or no_direct_path(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""
-        del generator
+        model, inputs = request.model, request.inputs
         effects = path_effects(model, inputs, to_logits)
         return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)

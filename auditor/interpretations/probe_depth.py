@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.attention import with_choice
 from auditor.measures.expectations import whole_scores
 from auditor.measures.probing import ProbeTask, selectivity
@@ -40,9 +36,8 @@ class DepthProbe(InterpretationMethod):
         exact_residual_rotation=Expected.OPEN,  # folds norms first
     )
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part]."""
+        model, inputs, generator = request.model, request.inputs, request.generator
         task = ProbeTask(inputs.depth, with_choice(inputs))
         return selectivity(self.name, model, inputs, task, generator)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.attention import with_open_bracket
 from auditor.measures.expectations import whole_scores
 from auditor.measures.probing import ProbeTask, selectivity
@@ -43,9 +40,8 @@ class StackTopProbe(InterpretationMethod):
         """Needs two types to tell apart."""
         return "with one bracket type there is nothing to tell apart" if model.task.language.types == 1 else None
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part]. Sequences whose inputs never leave a bracket open are left out."""
+        model, inputs, generator = request.model, request.inputs, request.generator
         task = ProbeTask(inputs.stack_top_type, with_open_bracket(inputs))
         return selectivity(self.name, model, inputs, task, generator)

@@ -8,9 +8,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.circuits import q_compositions
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
@@ -49,11 +48,9 @@ class QueryComposition(InterpretationMethod):
         return None
 
     @torch.no_grad()
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [head, to_head]; reads weights only. Heads of the last layer are undefined."""
-        del inputs, generator
+        model = request.model
         heads, last = model.architecture.heads, model.architecture.layers - 1
         scores = q_compositions(model).double().numpy()
         undefined = {index: "no later head reads it" for index, head in enumerate(heads) if head.layer == last}

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.circuits import copying_scores
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
@@ -48,10 +46,8 @@ class CopyingScore(InterpretationMethod):
         return None
 
     @torch.no_grad()
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [head]; reads weights only."""
-        del inputs, generator
+        model = request.model
         scores = copying_scores(model)
         return Interpretation(self.name, ("head",), model.architecture.heads, scores.double().numpy())

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.circuits import output_maps
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
@@ -38,10 +36,8 @@ class ONorm(InterpretationMethod):
         return None if model.architecture.output_map else "the model has no output map"
 
     @torch.no_grad()
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [head]; reads weights only."""
-        del inputs, generator
+        model = request.model
         scores = torch.cat([output_maps(one).flatten(1).norm(dim=1) for one in model.attentions])
         return Interpretation(self.name, ("head",), model.architecture.heads, scores.double().numpy())

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.circuits import frobenius_norms, qk_circuits
 from auditor.measures.expectations import head_scores
 from auditor.records import Expected, Interpretation
@@ -35,10 +32,8 @@ class QkNorm(InterpretationMethod):
     )
 
     @torch.no_grad()
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [head]; reads weights only."""
-        del inputs, generator
+        model = request.model
         scores = frobenius_norms(qk_circuits(model))
         return Interpretation(self.name, ("head",), model.architecture.heads, scores.double().numpy())

@@ -65,7 +65,7 @@ def copying_scores(model: CanonicalTransformer) -> Tensor:
         wide = reads.shape[1] < reads.shape[2]
         eigenvalues = torch.linalg.eigvals(reads @ writes if wide else writes @ reads)  # the same but for zeros
         size = eigenvalues.abs().sum(-1)
-        scores.append(eigenvalues.not_padding.sum(-1) / torch.where(size > 0, size, 1.0))
+        scores.append(eigenvalues.real.sum(-1) / torch.where(size > 0, size, 1.0))
     return torch.cat(scores)
 
 

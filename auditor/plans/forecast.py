@@ -17,7 +17,7 @@ from scipy import stats
 
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Progress, equivalences, methods, silent
+from auditor.contracts import Progress, Request, equivalences, methods, silent
 from auditor.plans.plan import Plan, VariantRequest, check_plan, planned_methods, planned_variants
 from auditor.records import Json, Kind
 from auditor.seeds import numpy_generator
@@ -117,7 +117,7 @@ def _method(name: str, model: CanonicalTransformer, inputs: InputBatch, plan: Pl
     if why_not is not None:
         return MethodForecast(name, why_not)
     started = time.perf_counter()
-    found = plugin.interpret(model, inputs, numpy_generator(seed, "forecast", name))
+    found = plugin.interpret(Request(model, inputs, numpy_generator(seed, "forecast", name)))
     seconds = (time.perf_counter() - started) * (plan.sequences / len(inputs) if found.per_sequence else 1.0)
     scores = mean_scores(found)
     if not found.per_sequence or scores.ndim > 1 or len(found.values) < 3:

@@ -13,7 +13,7 @@ from auditor.behaviour.closing import closing_contrast
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.measures.direct_logits import heads_write, mlp_writes, neurons_write
 from auditor.measures.direct_paths import direct_paths
 from auditor.measures.streams import lens_logits, stream_components, streams_and_writes
@@ -38,7 +38,7 @@ TEXTS = ["()", "([])[]", "[[]]"]
 
 
 def _interpret(name: str, model: CanonicalTransformer) -> Interpretation:
-    return methods()[name].interpret(model, inputs_from(TASK, TEXTS), numpy_generator(0, "direct"))
+    return methods()[name].interpret(Request(model, inputs_from(TASK, TEXTS), numpy_generator(0, "direct")))
 
 
 def test_heads_of_the_counting_model() -> None:
