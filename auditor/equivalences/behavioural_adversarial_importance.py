@@ -14,6 +14,7 @@ from auditor.canonical.sites import Site
 from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
+from auditor.measures.untouched import Untouched
 from auditor.records import Json, Kind
 from auditor.twins.distillation import Schedule, optimise, weights_from
 from auditor.twins.distillation_data import distillation_data, why_not_taught
@@ -110,7 +111,7 @@ class AdversarialImportance(Equivalence):
 
 def _effects(model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
     """Effect of mean ablation of each head, nats per scored token, [head]."""
-    effects: np.ndarray = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0)
+    effects: np.ndarray = head_effects(model, inputs, mean(Untouched(model, inputs), Site.Z)).mean(axis=0)
     return effects
 
 

@@ -20,6 +20,7 @@ from auditor.errors import ConfigurationError
 from auditor.language.task import Task
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
+from auditor.measures.untouched import Untouched
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
@@ -133,7 +134,7 @@ def test_uniform_attention_gives_every_visible_key_the_same_weight() -> None:
 def test_every_head_but_the_top_one_is_lifted_in_turn() -> None:
     model = random_model(PLAIN)
     inputs = inputs_for(model, 8)
-    effects = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0)
+    effects = head_effects(model, inputs, mean(Untouched(model, inputs), Site.Z)).mean(axis=0)
     labels = [model.architecture.heads[index].label for index in np.argsort(effects)]
     choices = equivalences()[IMPORTANCE].choices(PLAIN, 9)
     found = [

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from auditor.behaviour.input_batch import InputBatch
 from auditor.contracts import Request, methods
 from auditor.measures.attention import with_choice
-from auditor.measures.probing import RIDGE, ProbeTask, _folds, _held_out, _ridge_scores, selectivity
+from auditor.measures.probing import RIDGE, Probe, ProbeTask, _folds, _held_out, _ridge_scores
 from auditor.measures.streams import EMBEDDING
 from auditor.records import Component
 from auditor.seeds import numpy_generator
@@ -57,8 +58,12 @@ def test_copies_of_a_sequence_share_a_fold_and_the_order_does_not_matter() -> No
 def test_a_label_that_never_varies_shows_nothing() -> None:
     model = random_model()
     inputs = inputs_for(model, 8)
-    task = ProbeTask(torch.zeros_like(inputs.depth), with_choice(inputs))
-    assert not selectivity("probe", model, inputs, task, numpy_generator(0, "x")).values.any()
+
+    class Constant(Probe):
+        def task(self, inputs: InputBatch) -> ProbeTask:
+            return ProbeTask(torch.zeros_like(inputs.depth), with_choice(inputs))
+
+    assert not Constant().interpret(Request(model, inputs, numpy_generator(0, "x"))).values.any()
 
 
 def test_the_inputs_of_the_stack_model_name_the_depth() -> None:
