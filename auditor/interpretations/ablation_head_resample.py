@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,8 +31,13 @@ class HeadResampleAblation(HeadAblation):
     summary = "how much the output distribution moves when the head's z is taken from another sequence"
     source = "Chan et al. 2022, Causal scrubbing, Alignment Forum"
 
+    @property
+    def readings(self) -> frozenset[Hashable]:
+        """Nothing that is shared: the draws are its own."""
+        return frozenset()
+
     def scores(self, request: Request, components: tuple[Component, ...]) -> NDArray[np.float64]:
-        """[sequence, head]: nothing is shared, as the draws are its own."""
+        """[sequence, head]."""
         run = untouched(request)
         draws = [Ablation(components, self.site, resampled(run, self.site, request.generator)) for _ in range(DRAWS)]
         effects: NDArray[np.float64] = np.mean([sweep_effects(run, one, (EFFECTS["kl"],))[0] for one in draws], axis=0)

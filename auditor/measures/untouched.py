@@ -22,7 +22,7 @@ KEPT_BYTES = 256 * 2**20
 """Activations kept for later readers; what is larger is run again by each of them."""
 
 FEW_TOKENS = 4_096
-"""Up to so many tokens, sequences of different lengths run together: calls cost more than padding."""
+"""Up to so many tokens, padding included, all sequences run together: calls cost more than padding."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,12 @@ class Untouched:
             yield Piece(rows, part, logits, cache)
 
     def _parts(self) -> Iterator[tuple[Tensor, InputBatch]]:
-        architecture = self.model.architecture
+        architecture, inputs = self.model.architecture, self.inputs
         hides_padding = architecture.causal or architecture.pad_masked
-        few = hides_padding and int(self.inputs.not_padding.sum()) <= FEW_TOKENS
-        return self.inputs.batches() if few else self.inputs.unpadded()
+        if hides_padding and 0 < inputs.tokens.numel() <= FEW_TOKENS:
+            yield torch.arange(len(inputs)), inputs
+        else:
+            yield from inputs.unpadded()
 
 
 def untouched(request: Request, *, most: int | None = None) -> Untouched:
