@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from auditor.errors import StoreError
-from auditor.pipeline import Results, statistics_of
 from auditor.plans.plan import Plan
 from auditor.provenance import audit_header, calibrated_for
 from auditor.records import Json
+from auditor.stages.conclude import Results, statistics_of
 from auditor.store import (
     Session,
     StoredModel,

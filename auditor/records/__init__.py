@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from auditor.records.cell import Cell
 from auditor.records.finding import Claim, Finding
-from auditor.records.interpretation import Component, Interpretation, MethodCard, Relabelling
+from auditor.records.interpretation import Component, Interpretation, MethodCard, NotApplicable, Relabelling
 from auditor.records.report import AuditReport, Illustration
 from auditor.records.spread import FlipRate, RashomonInterval
 from auditor.records.states import (
@@ -46,6 +46,7 @@ __all__ = [
     "Kind",
     "MethodCard",
     "Multiplicity",
+    "NotApplicable",
     "RashomonInterval",
     "Relabelling",
     "Stage",

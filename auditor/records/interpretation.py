@@ -142,3 +142,10 @@ class Interpretation:
     def per_sequence(self) -> bool:
         """Whether the scores can be resampled over sequences."""
         return self.axes[0] == "sequence"
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplicable:
+    """Why a method says nothing about a model, in place of its scores."""
+
+    reason: str

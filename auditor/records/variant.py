@@ -84,7 +84,8 @@ class Variant:
     relabelling: Relabelling = field(default_factory=Relabelling)
     certificate: Certificate | None = None
     weights_sha256: str | None = None
-    seconds: float | None = None
+    seconds: float | None = None  # to make and certify it; of a reused one, to certify it
+    made_by: str | None = None  # the earlier audit whose twin this is; None: this one made it
 
     def to_json(self) -> dict[str, Json]:
         """JSON form; ``id`` is the key."""
@@ -100,6 +101,7 @@ class Variant:
             "certificate": None if self.certificate is None else self.certificate.to_json(),
             "weights_sha256": self.weights_sha256,
             "seconds": self.seconds,
+            "made_by": self.made_by,
         }
 
     @classmethod
@@ -118,4 +120,5 @@ class Variant:
             certificate=None if certificate is None else Certificate.from_json(certificate),
             weights_sha256=data.get("weights_sha256"),
             seconds=data.get("seconds"),
+            made_by=data.get("made_by"),
         )

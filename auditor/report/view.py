@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from auditor.records import AuditReport, Finding, Json, Variant, VariantState, Verdict
 from auditor.report.matrix import Agreement, Matrix, by_severity, by_weight, matrix_of
 from auditor.report.summary import claim_counts, summarise
-from auditor.report.wording import calibration, counted, number, plain, setting, share, words
+from auditor.report.wording import calibration, counted, number, plain, reuse, setting, share, words
 
 RANGES = (("in_distribution", "in distribution"), ("longer", "longer"), ("deeper", "deeper"))
 LOCAL = "local"
@@ -45,6 +45,7 @@ class ReportView:
     headline: str  # the rest of it
     claims: Mapping[str, int]
     certified: int
+    reuse: str  # which twins earlier audits made; empty when none
     calibration: str  # the audit's own error rates, in a sentence
     warnings: tuple[str, ...]
     matrix: Matrix
@@ -66,6 +67,7 @@ def view_of(report: AuditReport) -> ReportView:
         headline=rest[:1].upper() + rest[1:],
         claims=claim_counts(report.findings),
         certified=sum(variant.state is VariantState.CERTIFIED for variant in report.variants),
+        reuse=reuse(report.variants),
         calibration=calibration(report.audit.get("calibration")),
         warnings=_warnings(report, matrix),
         matrix=matrix,

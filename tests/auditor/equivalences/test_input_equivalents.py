@@ -13,10 +13,11 @@ from auditor import zoo
 from auditor.checkpoints.intake.detection import load
 from auditor.contracts import TransformRequest, equivalences
 from auditor.exports.witness import export_witness, verify_witness
-from auditor.pipeline import audit, build
+from auditor.pipeline import audit
 from auditor.records import AuditReport, Kind, VariantState
 from auditor.report.terminal import render_report
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from tests.auditor.small_audits import PLAN
 from tests.handmade import PLAIN, TASK, inputs_for, random_model, stack_model
 from tests.laws.architectures import FAMILIES, task_for

@@ -28,10 +28,10 @@ TWIN = "exact_head_permutation/0"
 
 CELLS = (
     Cell("behaviour", Stage.BEHAVIOUR),
-    Cell("measure/original/zero", Stage.MEASURE, method="zero"),
+    Cell("measure/original/zero", Stage.MEASURE, methods=("zero",)),
     Cell(f"build/{TWIN}", Stage.BUILD, variant=TWIN),
-    Cell(f"measure/{TWIN}/zero", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, method="zero"),
-    Cell(f"measure/{TWIN}/mean", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, method="mean"),
+    Cell(f"measure/{TWIN}/zero", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, methods=("zero",)),
+    Cell(f"measure/{TWIN}/mean", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, methods=("mean",)),
     Cell("conclude", Stage.CONCLUDE, needs=ALL_OTHERS),
 )
 
