@@ -42,7 +42,7 @@ from auditor.store.dispatch import CellId
 from workers.building import build_variant, save_built
 from workers.conclusion import load_results, report_headers
 from workers.heartbeat import LEASE_SECONDS, Heartbeat
-from workers.stored_models import original_model, variant_model
+from workers.stored_models import original_model, share_of, variant_model
 
 _log = logging.getLogger(__name__)
 
@@ -160,7 +160,17 @@ def _measure(database: Database, claimed: ClaimedCell, stored: StoredModel, prog
         model = variant_model(database, stored, variant)
     names = [name for name in claimed.cell.methods if name not in known]
     plan = Plan.from_json(claimed.plan)
-    found = measure_group(model, plan, claimed.seed, names, variant=key, progress=progress, fatal=FATAL)
+    found = measure_group(
+        model,
+        plan,
+        claimed.seed,
+        names,
+        variant=key,
+        made=variant,
+        share=share_of(database, stored, plan, claimed.seed),
+        progress=progress,
+        fatal=FATAL,
+    )
 
     def save(session: Session) -> None:
         for name, one in found.items():

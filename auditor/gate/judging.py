@@ -117,7 +117,7 @@ def _checked(entry: Entry, findings: Sequence[Finding], results: Results) -> Che
 
 def _why_false(entry: Entry, results: Results) -> str:
     """Why the audited model itself does not bear a claim out; empty when it does or cannot say."""
-    claim, base = entry.claim, results.interpretations[ORIGINAL, entry.claim.method]
+    claim, base = entry.claim, results.of_original(entry.claim.method)
     itself = Pairing(base, base, methods()[claim.method].distance)
     if itself.why_undefined(claim):
         return ""

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from auditor.records.cell import Cell
 from auditor.records.finding import Claim, Finding
-from auditor.records.interpretation import Component, Interpretation, MethodCard, NotApplicable, Relabelling
+from auditor.records.interpretation import (
+    Agreement,
+    Component,
+    Interpretation,
+    MethodCard,
+    NotApplicable,
+    Relabelling,
+)
 from auditor.records.report import AuditReport, Illustration
 from auditor.records.spread import FlipRate, RashomonInterval
 from auditor.records.states import (
@@ -29,6 +36,7 @@ __all__ = [
     "ALL_OTHERS",
     "ORIGINAL",
     "RERUN",
+    "Agreement",
     "AuditReport",
     "AuditState",
     "Cell",
