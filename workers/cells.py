@@ -39,6 +39,7 @@ from auditor.store import (
     skip_dependents,
 )
 from auditor.store.dispatch import CellId
+from auditor.urls import without_passwords
 from workers.building import build_variant, save_built
 from workers.conclusion import load_results, report_headers
 from workers.heartbeat import LEASE_SECONDS, Heartbeat
@@ -123,8 +124,8 @@ def record_failure(
 
 
 def one_line(error: BaseException) -> str:
-    """An error as one line: our own as they are, others with their kind."""
-    text = " ".join(str(error).split())
+    """An error as one line without passwords: our own as they are, others with their kind."""
+    text = without_passwords(" ".join(str(error).split()))
     if isinstance(error, AuditorError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
