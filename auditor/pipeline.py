@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
 
@@ -31,11 +32,14 @@ from auditor.provenance import local_audit_header, local_model_header
 from auditor.records import (
     ORIGINAL,
     RERUN,
+    AuditHeader,
     AuditReport,
+    Behaviour,
     Certificate,
     Interpretation,
-    Json,
     Kind,
+    ModelHeader,
+    NotApplicable,
     Variant,
     VariantState,
 )
@@ -61,7 +65,7 @@ class Built:
 class Results:
     """All that the cells of an audit have computed, the input of the conclusion."""
 
-    behaviour: Mapping[str, Json]
+    behaviour: Behaviour
     variants: tuple[Variant, ...]
     interpretations: Mapping[tuple[str, str], Interpretation]  # (variant key or "original", method)
     not_applicable: Mapping[tuple[str, str], str] = field(default_factory=dict)  # the same keys → reason
@@ -103,7 +107,7 @@ def audit(
     return conclude(local_audit_header(chosen, seed), header, chosen, seed, results)
 
 
-def evaluate(model: CanonicalTransformer, plan: Plan, seed: int) -> Mapping[str, Json]:
+def evaluate(model: CanonicalTransformer, plan: Plan, seed: int) -> Behaviour:
     """Behaviour of the original on its language, in float32."""
     return full_behaviour(
         model.clone(dtype=torch.float32),
@@ -193,14 +197,12 @@ def measure(
     return plugin.interpret(model.clone(dtype=torch.float64), inputs, generator)
 
 
-def conclude(
-    audit: Mapping[str, Json], model: Mapping[str, Json], plan: Plan, seed: int, results: Results
-) -> AuditReport:
+def conclude(audit: AuditHeader, model: ModelHeader, plan: Plan, seed: int, results: Results) -> AuditReport:
     """All interpretations → findings and report. ``audit`` and ``model`` are the report's headers."""
     cards = {name: methods()[name].card for name in planned_methods(plan)}
     settings = statistics_of(plan, seed)
     variants, scores = results.variants, results.interpretations
-    findings = findings_of(str(audit["id"]), cards, variants, scores, original=ORIGINAL, settings=settings)
+    findings = findings_of(audit.id, cards, variants, scores, original=ORIGINAL, settings=settings)
     absent = _absent(results)
     return AuditReport(
         audit=audit,
@@ -289,9 +291,9 @@ def _request(model: CanonicalTransformer, plan: Plan, variant_key: str) -> Varia
     raise PlanError(f"the plan {plan.name!r} has no variant {variant_key!r}")
 
 
-def _absent(results: Results) -> tuple[Mapping[str, str], ...]:
+def _absent(results: Results) -> tuple[NotApplicable, ...]:
     """Everything that could not be applied, with the reason, each named once."""
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[Literal["method", "equivalence"], str], str] = {}
     for variant in results.variants:
         if variant.state is VariantState.NOT_APPLICABLE:
             found["equivalence", variant.equivalence] = variant.reason
@@ -301,15 +303,13 @@ def _absent(results: Results) -> tuple[Mapping[str, str], ...]:
             found["method", method] = why
         elif (ORIGINAL, method) not in results.not_applicable:
             by_field[method, variant_key.split("/", maxsplit=1)[0]] = why
-    whole = tuple({"what": what, "name": name, "why": why} for (what, name), why in found.items())
-    return whole + tuple(
-        {"what": "method", "name": method, "equivalence": name, "why": why} for (method, name), why in by_field.items()
-    )
+    whole = tuple(NotApplicable(what, name, why) for (what, name), why in found.items())
+    return whole + tuple(NotApplicable("method", method, why, name) for (method, name), why in by_field.items())
 
 
-def _sentences(model: Mapping[str, Json], plan: Plan, seed: int) -> list[list[str]]:
+def _sentences(model: ModelHeader, plan: Plan, seed: int) -> list[list[str]]:
     """The inputs of the interpretations, spelled."""
-    task = Task.from_json(model["task"])
+    task = Task.from_json(model.task)
     inputs = interpretation_inputs(task, plan, seed)
     lengths = inputs.not_padding.sum(1).tolist()
     rows = inputs.tokens.tolist()

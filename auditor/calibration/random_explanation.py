@@ -12,6 +12,7 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod
 from auditor.records import Expected, Interpretation
+from auditor.records.axes import HEAD, SEQUENCE
 from auditor.seeds import numpy_generator
 
 SPREAD = 0.3
@@ -42,4 +43,4 @@ class RandomExplanation(InterpretationMethod):
         heads = model.architecture.heads
         means = numpy_generator(int.from_bytes(digest.digest()[:4], "little"), self.name).uniform(size=len(heads))
         noise = generator.normal(size=(len(inputs), len(heads)))
-        return Interpretation(self.name, ("sequence", "head"), heads, means + SPREAD * noise)
+        return Interpretation(self.name, (SEQUENCE, HEAD), heads, means + SPREAD * noise)

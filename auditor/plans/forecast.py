@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Progress, equivalences, methods, silent
 from auditor.plans.plan import Plan, VariantRequest, check_plan, planned_methods, planned_variants
-from auditor.records import Json, Kind
+from auditor.records import Json, Kind, Record, named
 from auditor.seeds import numpy_generator
 from auditor.verdicts.claims import mean_scores
 from auditor.verdicts.distances import SMALLEST_EFFECT, scale_of
@@ -37,27 +38,20 @@ STATISTICS = 1.1
 
 
 @dataclass(frozen=True, slots=True)
-class MethodForecast:
+class MethodForecast(Record):
     """One method: seconds for one model, and the smallest relative change of a typical score that can be detected."""
 
     name: str
-    why_not: str | None
+    why_not: str | None = field(metadata=named("not_applicable"))
     seconds: float = 0.0
     detectable: float | None = None  # None: no per-sequence scalar scores; exact variants need no sample
 
-    def to_json(self) -> dict[str, Json]:
-        """JSON form."""
-        return {
-            "name": self.name,
-            "not_applicable": self.why_not,
-            "seconds": self.seconds,
-            "detectable": self.detectable,
-        }
-
 
 @dataclass(frozen=True)
-class Forecast:
+class Forecast(Record):
     """What an audit will do. Seconds are of one core; several processes share them."""
+
+    DERIVED: ClassVar[tuple[str, ...]] = ("cells", "smallest_effects")
 
     plan: Plan
     variants: Mapping[str, int]  # by equivalence that applies
@@ -71,17 +65,14 @@ class Forecast:
         subjects = 1 + sum(self.variants.values())
         return 2 + subjects - 1 + subjects * sum(one.why_not is None for one in self.methods)
 
-    def to_json(self) -> dict[str, Json]:
-        """JSON form."""
-        return {
-            "plan": self.plan.to_json(),
-            "variants": dict(self.variants),
-            "not_applicable": dict(self.not_applicable),
-            "methods": [one.to_json() for one in self.methods],
-            "cells": self.cells,
-            "seconds": round(self.seconds, 1),
-            "smallest_effects": dict(SMALLEST_EFFECT),
-        }
+    @property
+    def smallest_effects(self) -> Mapping[str, float]:
+        """By kind of claim."""
+        return SMALLEST_EFFECT
+
+    @classmethod
+    def _after_writing(cls, document: dict[str, Json]) -> dict[str, Json]:
+        return {**document, "seconds": round(document["seconds"], 1)}
 
 
 def forecast(model: CanonicalTransformer, plan: Plan, *, seed: int = 0, progress: Progress = silent) -> Forecast:

@@ -6,10 +6,14 @@ settings.
 
 from __future__ import annotations
 
+from auditor.records.behaviour import Behaviour, ClassifierMetrics, LanguageMetrics, Metrics
+from auditor.records.calibration import CalibrationFacts, MeasuredRates, Rate, Rates
 from auditor.records.cell import Cell
 from auditor.records.finding import Claim, Finding
+from auditor.records.headers import AuditHeader, ModelHeader, NotApplicable
 from auditor.records.interpretation import Component, Interpretation, MethodCard, Relabelling
-from auditor.records.report import AuditReport, Illustration
+from auditor.records.record import LEFT_OUT_IF_NONE, NOT_WRITTEN, Record, named
+from auditor.records.report import AuditReport, Illustration, ScoreTable
 from auditor.records.spread import FlipRate, RashomonInterval
 from auditor.records.states import (
     AuditState,
@@ -22,19 +26,27 @@ from auditor.records.states import (
     VariantState,
     Verdict,
 )
+from auditor.records.summary import ClaimCounts, MethodSummary, Summary
 from auditor.records.values import ALL_OTHERS, ORIGINAL, RERUN, Json
 from auditor.records.variant import Certificate, Variant
 
 __all__ = [
     "ALL_OTHERS",
+    "LEFT_OUT_IF_NONE",
+    "NOT_WRITTEN",
     "ORIGINAL",
     "RERUN",
+    "AuditHeader",
     "AuditReport",
     "AuditState",
+    "Behaviour",
+    "CalibrationFacts",
     "Cell",
     "CellState",
     "Certificate",
     "Claim",
+    "ClaimCounts",
+    "ClassifierMetrics",
     "Compared",
     "Component",
     "Expected",
@@ -44,12 +56,24 @@ __all__ = [
     "Interpretation",
     "Json",
     "Kind",
+    "LanguageMetrics",
+    "MeasuredRates",
     "MethodCard",
+    "MethodSummary",
+    "Metrics",
+    "ModelHeader",
     "Multiplicity",
+    "NotApplicable",
     "RashomonInterval",
+    "Rate",
+    "Rates",
+    "Record",
     "Relabelling",
+    "ScoreTable",
     "Stage",
+    "Summary",
     "Variant",
     "VariantState",
     "Verdict",
+    "named",
 ]

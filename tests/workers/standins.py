@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,8 @@ from auditor.language.task import Task
 from auditor.language.vocabulary import Vocabulary
 from auditor.pipeline import Built
 from auditor.plans.plan import PLANS
-from auditor.records import ALL_OTHERS, AuditReport, Cell, Interpretation, Stage
-from tests.auditor.store.samples import TWIN, report, scores, twin
+from auditor.records import ALL_OTHERS, AuditReport, Behaviour, Cell, Interpretation, Stage
+from tests.auditor.store.samples import BEHAVIOUR, TWIN, report, scores, twin
 
 JOURNAL = "DYCK_AUDIT_TEST_JOURNAL"
 SECONDS = "DYCK_AUDIT_TEST_SECONDS"
@@ -65,10 +64,10 @@ def small_model() -> CanonicalTransformer:
     return model
 
 
-def evaluate(*_: Any) -> Mapping[str, Any]:
+def evaluate(*_: Any) -> Behaviour:
     """Some behaviour."""
     _work("behaviour")
-    return {"in_distribution": {"closing_accuracy": 0.999}, "longer": None, "deeper": None}
+    return BEHAVIOUR
 
 
 def build(model: CanonicalTransformer, _plan: Any, _seed: int, key: str, **_: Any) -> Built:

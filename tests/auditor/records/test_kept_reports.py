@@ -17,7 +17,7 @@ REPORTS = sorted(Path("tests/data/reports").glob("*.json"))
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
 def test_a_kept_report_reads_back_unchanged(path: Path) -> None:
-    document: Any = json.loads(path.read_text(encoding="utf-8"))
+    document = _kept(path)
     report = AuditReport.from_json(document)
     assert report.to_json() == document
     assert json.loads(to_json_text(report)) == document
@@ -28,8 +28,14 @@ def test_a_kept_report_reads_back_unchanged(path: Path) -> None:
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
 def test_numbers_keep_their_kind(path: Path) -> None:
     """1 stays 1 and 1.0 stays 1.0: the text is the same, not only the value."""
-    document: Any = json.loads(path.read_text(encoding="utf-8"))
+    document = _kept(path)
     assert _sorted(AuditReport.from_json(document).to_json()) == _sorted(document)
+
+
+def _kept(path: Path) -> Any:
+    """The document; an audit that no store knows had no ``calibration``, which is null now."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return {**document, "audit": {"calibration": None, **document["audit"]}}
 
 
 def _sorted(document: Any) -> str:
