@@ -57,8 +57,8 @@ def inspect(
     if parity is not None:
         found["parity"] = parity
     if behaviour:
-        from auditor.pipeline import evaluate
         from auditor.plans.plan import read_plan
+        from auditor.stages.evaluate import evaluate
 
         found["behaviour"] = evaluate(loaded.model, read_plan("quick"), seed).to_json()
     if as_json:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from auditor.errors import StoreError
-from auditor.pipeline import Results, statistics_of
 from auditor.plans.plan import Plan
 from auditor.provenance import audit_header, calibrated_for
 from auditor.records import AuditHeader, ModelHeader
+from auditor.stages.conclude import Results, statistics_of
 from auditor.store import (
     Session,
     StoredModel,

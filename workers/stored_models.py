@@ -14,7 +14,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.serialisation import model_from_bytes
 from auditor.language.task import Task
 from auditor.records import Json, Variant
-from auditor.store import Database, StoredModel, load_weights
+from auditor.store import Database, StoredModel, StoredTwin, load_weights
 
 _KEPT: Final = 8
 
@@ -37,8 +37,23 @@ def variant_model(database: Database, stored: StoredModel, variant: Variant) -> 
     Raises:
         StoreError: its weights are missing or were changed in the database.
     """
-    architecture = variant.parameters.get(ARCHITECTURE, stored.architecture)
-    return _model(database, variant.weights_sha256 or "", _text(architecture), _text(stored.task))
+    return _made_model(database, stored, variant.weights_sha256 or "", variant.parameters)
+
+
+def twin_model(database: Database, stored: StoredModel, twin: StoredTwin) -> CanonicalTransformer:
+    """The model of a kept twin.
+
+    Raises:
+        StoreError: its weights are missing or were changed in the database.
+    """
+    return _made_model(database, stored, twin.weights_sha256, twin.parameters)
+
+
+def _made_model(
+    database: Database, stored: StoredModel, sha256: str, parameters: Mapping[str, Json]
+) -> CanonicalTransformer:
+    architecture = parameters.get(ARCHITECTURE, stored.architecture)
+    return _model(database, sha256, _text(architecture), _text(stored.task))
 
 
 @lru_cache(maxsize=_KEPT)

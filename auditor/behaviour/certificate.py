@@ -37,6 +37,9 @@ MIN_SEQUENCES = 100
 LONGER_SEQUENCES = 400
 """Longer inputs with which the paired test can pass: 3/n leaves more than half of its margin to the difference."""
 
+EXACT_SEQUENCES = 256
+"""Enough for a difference that algebra forbids: it would show in every sequence."""
+
 EXACT_MARGINS: Mapping[Compared, Mapping[str, float]] = {
     Compared.LOGITS: {"max_abs_logit_difference": EXACT_LOGITS},
     Compared.LOG_PROBABILITIES: {"max_abs_log_probability_difference": EXACT_LOGITS},

@@ -22,10 +22,12 @@ from auditor.checkpoints.native_file import native_bytes
 from auditor.contracts import Progress, silent
 from auditor.errors import PlanError, RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
-from auditor.pipeline import Built, certify, equivalence_of, make
-from auditor.plans.plan import Plan, VariantRequest, foreign_plan
+from auditor.plans.cells import VariantRequest
+from auditor.plans.plan import Plan, foreign_plan
 from auditor.provenance import versions
 from auditor.records import Certificate, Json, Kind, Variant
+from auditor.stages.build import Built, make
+from auditor.stages.certify import certify, equivalence_of
 
 SCHEMA = "dyck-audit/twin/1"
 ORIGINAL_FILE, TWIN_FILE, README_FILE = "original.safetensors", "twin.safetensors", "README.txt"

@@ -23,7 +23,6 @@ from auditor.contracts import Progress, methods, silent
 from auditor.errors import RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
 from auditor.exports.twin import ORIGINAL_FILE, README_FILE, TWIN_FILE, same_function, sameness_text
-from auditor.pipeline import measure, statistics_of
 from auditor.plans.plan import Plan, foreign_plan
 from auditor.provenance import versions
 from auditor.records import (
@@ -32,10 +31,13 @@ from auditor.records import (
     AuditReport,
     Finding,
     Json,
+    NotApplicable,
     Variant,
     VariantState,
     Verdict,
 )
+from auditor.stages.conclude import statistics_of
+from auditor.stages.measure import measure
 from auditor.verdicts.verdict import findings_of
 
 SCHEMA = "dyck-audit/witness/1"
@@ -133,8 +135,8 @@ def _same_finding(
     again = [(RERUN, original)] if methods()[name].draws_at_random else []
     for key, model in ((ORIGINAL, original), *again, (variant.key, twin)):
         found = measure(model, plan, seed, name, variant=key)
-        if isinstance(found, str):
-            return [Check("method", False, f"not applicable to {key}: {found}")]
+        if isinstance(found, NotApplicable):
+            return [Check("method", False, f"not applicable to {key}: {found.reason}")]
         scores[key, name] = found
     certified = replace(variant, state=VariantState.CERTIFIED)
     cards = {name: methods()[name].card}

@@ -12,9 +12,10 @@ from enum import StrEnum
 
 from auditor.contracts import equivalences, methods
 from auditor.gate.claims_file import Entry, Role
-from auditor.pipeline import Results, statistics_of
-from auditor.plans.plan import Plan, planned_equivalences
-from auditor.records import ORIGINAL, Finding, Json, Kind, VariantState, Verdict
+from auditor.plans.cells import planned_equivalences
+from auditor.plans.plan import Plan
+from auditor.records import ORIGINAL, Finding, Json, Kind, NotApplicable, VariantState, Verdict
+from auditor.stages.conclude import Results, statistics_of
 from auditor.verdicts.pairing import Pairing
 from auditor.verdicts.quantities import why_false
 from auditor.verdicts.verdict import findings_of
@@ -94,8 +95,8 @@ def _checked(entry: Entry, findings: Sequence[Finding], results: Results) -> Che
     relevant = tuple(f for f in about if f.equivalence in entry.survives or str(f.kind) in entry.survives)
     method = entry.claim.method
     if (ORIGINAL, method) not in results.interpretations:
-        why = results.not_applicable.get((ORIGINAL, method), "the audit did not run it")
-        return Checked(entry, Outcome.INCONCLUSIVE, f"{method}: {why}", ())
+        absent = results.not_applicable.get((ORIGINAL, method), NotApplicable("the audit did not run it"))
+        return Checked(entry, Outcome.INCONCLUSIVE, f"{method}: {absent.reason}", ())
     base = results.interpretations[ORIGINAL, method]
     reason = why_false(entry.claim, Pairing(base, base, methods()[method].distance))
     if reason:

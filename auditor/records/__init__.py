@@ -10,8 +10,8 @@ from auditor.records.behaviour import Behaviour, ClassifierMetrics, LanguageMetr
 from auditor.records.calibration import CalibrationFacts, MeasuredRates, Rate, Rates
 from auditor.records.cell import Cell
 from auditor.records.finding import Claim, Finding
-from auditor.records.headers import AuditHeader, ModelHeader, NotApplicable
-from auditor.records.interpretation import Component, Interpretation, MethodCard, Relabelling
+from auditor.records.headers import AuditHeader, Exclusion, ModelHeader
+from auditor.records.interpretation import Component, Interpretation, MethodCard, NotApplicable, Relabelling
 from auditor.records.record import LEFT_OUT_IF_NONE, NOT_WRITTEN, Record, named
 from auditor.records.report import AuditReport, Illustration, ScoreTable
 from auditor.records.spread import FlipRate, RashomonInterval
@@ -49,6 +49,7 @@ __all__ = [
     "ClassifierMetrics",
     "Compared",
     "Component",
+    "Exclusion",
     "Expected",
     "Finding",
     "FlipRate",

@@ -44,7 +44,7 @@ class ModelHeader(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class NotApplicable(Record):
+class Exclusion(Record):
     """A method or an equivalence that this model does not allow, or a method under one equivalence only."""
 
     what: Literal["method", "equivalence"]

@@ -126,6 +126,8 @@ class Interpretation:
     components: tuple[Component, ...]
     values: NDArray[np.float64]
     undefined: Mapping[int, str] = field(default_factory=dict)
+    agrees_on: int | None = None  # of an exact variant: its values are those of so many sequences, on which they agree
+    largest_difference: float | None = None  # with the original's, on these sequences, relative to the scale of a score
 
     @property
     def component_axis(self) -> str:
@@ -136,3 +138,10 @@ class Interpretation:
     def per_sequence(self) -> bool:
         """Whether the scores can be resampled over sequences."""
         return self.axes[0] == SEQUENCE
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplicable:
+    """Why a method says nothing about a model, in place of its scores."""
+
+    reason: str

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from auditor.records.behaviour import Behaviour
 from auditor.records.finding import Finding
-from auditor.records.headers import AuditHeader, ModelHeader, NotApplicable
+from auditor.records.headers import AuditHeader, Exclusion, ModelHeader
 from auditor.records.interpretation import Component
 from auditor.records.record import Record
 from auditor.records.summary import Summary
@@ -53,7 +53,7 @@ class AuditReport(Record):
     variants: tuple[Variant, ...]
     interpretations: tuple[ScoreTable, ...]
     findings: tuple[Finding, ...]
-    not_applicable: tuple[NotApplicable, ...]
+    not_applicable: tuple[Exclusion, ...]
     illustrations: tuple[Illustration, ...]
     summary: Summary
 

@@ -51,4 +51,5 @@ class Variant(Record):
     relabelling: Relabelling = field(default_factory=Relabelling)
     certificate: Certificate | None = None
     weights_sha256: str | None = None
-    seconds: float | None = None
+    seconds: float | None = None  # to make and certify it; of a reused one, to certify it
+    made_by: str | None = None  # the earlier audit whose twin this is; None: this one made it

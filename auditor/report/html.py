@@ -113,6 +113,7 @@ def _engine() -> Environment:
         setting=wording.setting,
         pairs=wording.pairs,
         moment=wording.moment,
+        making=wording.making,
         breakable=_breakable,
     )
     engine.globals.update(sameness=wording.sameness, counted=wording.counted)

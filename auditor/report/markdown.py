@@ -12,6 +12,7 @@ from auditor.report.wording import (
     claim_text,
     counted,
     interval,
+    making,
     moment,
     number,
     plain,
@@ -99,7 +100,7 @@ def _certificates(variants: Sequence[Variant]) -> str:
             variant.key,
             variant.state.replace("_", " "),
             sameness(variant.certificate, variant.kind) if variant.certificate else "–",
-            "–" if variant.seconds is None else f"{variant.seconds:.1f} s",
+            making(variant),
             variant.reason or "–",
         ]
         for variant in variants

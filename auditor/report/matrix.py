@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from auditor.records import AuditReport, Expected, Finding, Kind, NotApplicable, Variant, VariantState, Verdict
+from auditor.records import AuditReport, Exclusion, Expected, Finding, Kind, Variant, VariantState, Verdict
 
 SEVERITY = {Verdict.UNSTABLE: 0, Verdict.INCONCLUSIVE: 1, Verdict.STABLE: 2}
 CLAIM_ORDER = ("rank", "set", "predicate", "pattern", "value")
@@ -127,7 +127,7 @@ class Matrix:
 def stability_matrix(
     findings: Sequence[Finding],
     variants: Sequence[Variant],
-    not_applicable: Sequence[NotApplicable],
+    not_applicable: Sequence[Exclusion],
     *,
     methods: Iterable[str] = (),
 ) -> Matrix:
@@ -229,7 +229,7 @@ _AGREEMENT_ORDER = (
 )
 
 
-def _excluded(entry: NotApplicable) -> tuple[str, str]:
+def _excluded(entry: Exclusion) -> tuple[str, str]:
     """("method", name), ("equivalence", name), or (method, equivalence) for one field."""
     return (entry.what, entry.name) if entry.equivalence is None else (entry.name, entry.equivalence)
 

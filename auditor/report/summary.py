@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 
 from auditor.records import (
     ClaimCounts,
+    Exclusion,
     Finding,
     Kind,
     MethodSummary,
-    NotApplicable,
     Summary,
     Variant,
     VariantState,
@@ -24,9 +24,7 @@ from auditor.report.matrix import SEVERITY, Agreement, Matrix, by_weight, stabil
 from auditor.report.wording import claim_text, counted, plain, sameness
 
 
-def summarise(
-    findings: Sequence[Finding], variants: Sequence[Variant], not_applicable: Sequence[NotApplicable]
-) -> Summary:
+def summarise(findings: Sequence[Finding], variants: Sequence[Variant], not_applicable: Sequence[Exclusion]) -> Summary:
     """The ``summary`` field of a report.
 
     ``expected_agreement`` counts equivalences per method: where the verdicts agree with theory, contradict it, where a

@@ -99,6 +99,8 @@ def _parts(view: ReportView, max_findings: int) -> Iterator[RenderableType]:
     style = {"UNSTABLE": "red", "STABLE": "green"}.get(view.badge, "yellow")
     yield Panel(Text.assemble((f"{view.badge}: ", f"bold {style}"), view.headline), border_style=style)
     yield Text(f"  {view.calibration}", style="dim")
+    if view.reuse:
+        yield Text(f"  {view.reuse}", style="dim")
     for warning in view.warnings:
         yield Text(f"! {warning}", style="yellow")
     yield StabilityTable(view.matrix)

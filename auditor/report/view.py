@@ -18,7 +18,7 @@ from auditor.records import (
     Verdict,
 )
 from auditor.report.matrix import Agreement, Matrix, by_severity, by_weight, matrix_of
-from auditor.report.wording import calibration, counted, number, plain, setting, share, words
+from auditor.report.wording import calibration, counted, number, plain, reuse, setting, share, words
 
 RANGES = ("in_distribution", "longer", "deeper")
 """Parts of the behaviour, in reading order."""
@@ -56,6 +56,7 @@ class ReportView:
     headline: str  # the rest of it
     claims: ClaimCounts
     certified: int
+    reuse: str  # which twins earlier audits made; empty when none
     calibration: str  # the audit's own error rates, in a sentence
     warnings: tuple[str, ...]
     matrix: Matrix
@@ -76,6 +77,7 @@ def view_of(report: AuditReport) -> ReportView:
         headline=rest[:1].upper() + rest[1:],
         claims=report.summary.claims,
         certified=sum(variant.state is VariantState.CERTIFIED for variant in report.variants),
+        reuse=reuse(report.variants),
         calibration=calibration(report.audit.calibration),
         warnings=_warnings(report, matrix),
         matrix=matrix,

@@ -10,7 +10,7 @@ import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from auditor.records import CalibrationFacts, Certificate, Claim, FlipRate, Json, Kind, RashomonInterval
+from auditor.records import CalibrationFacts, Certificate, Claim, FlipRate, Json, Kind, RashomonInterval, Variant
 
 MISSING = "–"
 TEXT_LIMIT = 300
@@ -125,6 +125,21 @@ def sameness(certificate: Certificate | None, kind: Kind) -> str:
     if certificate.disagreement_upper95 is not None:
         inputs.append(f"at most {100 * certificate.disagreement_upper95:.2g} % of decisions differ")
     return ", ".join(inputs) or "certified"
+
+
+def making(variant: Variant) -> str:
+    """How long a variant took to make, or which earlier audit made it."""
+    took = MISSING if variant.seconds is None else f"{number(variant.seconds)} s"
+    return took if variant.made_by is None else f"{took}, twin of audit {variant.made_by} certified again"
+
+
+def reuse(variants: Sequence[Variant]) -> str:
+    """How many twins earlier audits made; empty when there are none."""
+    audits = [variant.made_by for variant in variants if variant.made_by is not None]
+    if not audits:
+        return ""
+    named = ", ".join(dict.fromkeys(audits))
+    return f"{counted(len(audits), 'twin')} made by an earlier audit ({plain(named)}), certified again here"
 
 
 def _escape(character: str) -> str:

@@ -13,10 +13,12 @@ import torch
 import auditor
 from auditor.contracts import equivalences
 from auditor.errors import CheckpointError, PlanError
-from auditor.pipeline import audit, build, measure
-from auditor.plans.plan import planned_methods, planned_variants
-from auditor.records import AuditReport, Expected, Kind, VariantState, Verdict
+from auditor.pipeline import audit
+from auditor.plans.cells import planned_methods, planned_variants
+from auditor.records import AuditReport, Expected, Interpretation, Kind, VariantState, Verdict
 from auditor.report.machine import schema, to_json_text
+from auditor.stages.build import build
+from auditor.stages.measure import measure
 from tests.auditor.small_audits import PLAN, small_model
 from tests.handmade import inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
@@ -178,7 +180,7 @@ def test_cells_compute_what_the_whole_audit_computes(report: AuditReport) -> Non
     built = build(model, PLAN, 0, key)
     assert built.model is not None
     found = measure(built.model, PLAN, 0, "ablation_head_zero")
-    assert not isinstance(found, str)
+    assert isinstance(found, Interpretation)
     entry = next(e for e in report.interpretations if (e.variant, e.method) == (key, "ablation_head_zero"))
     assert list(entry.values) == pytest.approx(found.values.mean(axis=0).tolist(), rel=1e-12)
     same = next(v for v in report.variants if v.key == key)

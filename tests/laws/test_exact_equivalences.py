@@ -17,7 +17,7 @@ from auditor.canonical.interventions import Cache, run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import Equivalence, Transformed, equivalences
+from auditor.contracts import Equivalence, Transformed, TransformRequest, equivalences
 from auditor.records import Compared, Kind, Relabelling
 from auditor.records.axes import HEAD, NEURON
 from auditor.seeds import numpy_generator
@@ -45,7 +45,7 @@ CHANGED = 1e-6
 def _made(plugin: Equivalence, model: CanonicalTransformer, inputs: InputBatch, seed: int = 0) -> Iterator[Transformed]:
     for index, parameters in enumerate(plugin.choices(model.architecture, 1)):
         generator = numpy_generator(seed, "law", index)
-        yield plugin.transform(model, inputs, generator, parameters=parameters)
+        yield plugin.transform(TransformRequest(model, inputs, generator, parameters=parameters))
 
 
 @pytest.mark.parametrize("name", EXACT)

@@ -13,7 +13,7 @@ import torch
 from auditor import seeds
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod, methods
+from auditor.contracts import InterpretationMethod, Request, methods
 from auditor.measures.attention import matching_opener, with_open_bracket
 from auditor.records import ORIGINAL, Expected, Interpretation, Kind, Variant, VariantState, Verdict
 from auditor.records.axes import AXES, PART
@@ -58,7 +58,7 @@ def _cases() -> Iterator[Any]:
 
 
 def _interpret(name: str, model: CanonicalTransformer, inputs: InputBatch, seed: int = 0) -> Interpretation:
-    return methods()[name].interpret(model, inputs, seeds.numpy_generator(seed, "law"))
+    return methods()[name].interpret(Request(model, inputs, seeds.numpy_generator(seed, "law")))
 
 
 @cache

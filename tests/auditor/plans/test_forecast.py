@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from auditor.errors import PlanError
+from auditor.plans.cells import planned_cells
 from auditor.plans.forecast import forecast
-from auditor.plans.plan import PLANS, planned_cells
+from auditor.plans.plan import PLANS
 from tests.auditor.small_audits import PLAN, small_model
 
 

@@ -15,10 +15,10 @@ from auditor.records import (
     AuditState,
     Behaviour,
     Component,
+    Exclusion,
     Finding,
     Kind,
     LanguageMetrics,
-    NotApplicable,
     Record,
     Relabelling,
     Verdict,
@@ -56,7 +56,7 @@ def test_a_claim_stands_beside_its_method_and_component() -> None:
 def test_only_what_is_set_is_written_where_a_field_says_so() -> None:
     assert Component(1, head=0).to_json() == {"layer": 1, "head": 0, "label": "L1H0"}
     assert Component(1, head=0).coordinates == {"layer": 1, "head": 0}
-    assert NotApplicable("method", "m", "why").to_json() == {"what": "method", "name": "m", "why": "why"}
+    assert Exclusion("method", "m", "why").to_json() == {"what": "method", "name": "m", "why": "why"}
     assert Relabelling({"head": ((1,), None)}).to_json() == {"head": [[1], None]}
 
 

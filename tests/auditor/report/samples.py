@@ -16,6 +16,7 @@ from auditor.records import (
     Certificate,
     Claim,
     Component,
+    Exclusion,
     Expected,
     Finding,
     FlipRate,
@@ -23,7 +24,6 @@ from auditor.records import (
     Kind,
     LanguageMetrics,
     ModelHeader,
-    NotApplicable,
     RashomonInterval,
     Relabelling,
     ScoreTable,
@@ -58,9 +58,7 @@ def sample_report(*, name: str = "dyck-k3-d4-two-heads", findings: tuple[Finding
     """The report; ``name`` and ``findings`` can be replaced, the summary follows."""
     variants = sample_variants()
     found = sample_findings() if findings is None else findings
-    not_applicable = (
-        NotApplicable("equivalence", "exact_neuron_permutation", "the model has no MLP layer to permute"),
-    )
+    not_applicable = (Exclusion("equivalence", "exact_neuron_permutation", "the model has no MLP layer to permute"),)
     return AuditReport(
         audit=AuditHeader(
             id="a7f3c2d1",

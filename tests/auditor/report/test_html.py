@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from auditor.records import NotApplicable
+from auditor.records import Exclusion
 from auditor.report.heatmap import heatmap
 from auditor.report.html import SIZE_LIMIT, render_html
 from auditor.report.scores import score_panels
@@ -97,7 +97,7 @@ def test_hostile_names_are_text() -> None:
         illustrations=illustrations,
         audit=dataclasses.replace(report.audit, device=HOSTILE, id=HOSTILE, plan_settings={HOSTILE: HOSTILE}),
         behaviour=dataclasses.replace(report.behaviour, scored=HOSTILE, reason=HOSTILE),
-        not_applicable=(NotApplicable("method", HOSTILE, HOSTILE, HOSTILE),),
+        not_applicable=(Exclusion("method", HOSTILE, HOSTILE, HOSTILE),),
     )
     page = render_html(report)
     parsed = outline(page)

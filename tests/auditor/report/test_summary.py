@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from auditor.records import AuditState, ClaimCounts, Expected, Kind, NotApplicable, VariantState, Verdict
+from auditor.records import AuditState, ClaimCounts, Exclusion, Expected, Kind, VariantState, Verdict
 from auditor.report.matrix import Agreement, FieldState, agreement_of, matrix_of, stability_matrix
 from auditor.report.summary import claim_counts, summarise
 from auditor.report.view import view_of
@@ -89,7 +89,7 @@ def test_matrix_says_why_a_field_is_empty() -> None:
 
 
 def test_matrix_has_a_row_for_an_inapplicable_method() -> None:
-    entry = NotApplicable("method", "weights_ov_norm", "no output map")
+    entry = Exclusion("method", "weights_ov_norm", "no output map")
     matrix = stability_matrix([make_finding()], sample_variants(), [entry])
     row = next(row for row in matrix.rows if row.method == "weights_ov_norm")
     assert {(field.state, field.reason) for field in row.fields} == {(FieldState.NOT_APPLICABLE, "no output map")}

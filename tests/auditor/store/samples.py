@@ -15,13 +15,13 @@ from auditor.records import (
     Claim,
     ClaimCounts,
     Component,
+    Exclusion,
     Expected,
     Finding,
     Interpretation,
     Kind,
     LanguageMetrics,
     ModelHeader,
-    NotApplicable,
     Relabelling,
     ScoreTable,
     Stage,
@@ -37,10 +37,10 @@ TWIN = "exact_head_permutation/0"
 
 CELLS = (
     Cell("behaviour", Stage.BEHAVIOUR),
-    Cell("measure/original/zero", Stage.MEASURE, method="zero"),
+    Cell("measure/original/zero", Stage.MEASURE, methods=("zero",)),
     Cell(f"build/{TWIN}", Stage.BUILD, variant=TWIN),
-    Cell(f"measure/{TWIN}/zero", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, method="zero"),
-    Cell(f"measure/{TWIN}/mean", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, method="mean"),
+    Cell(f"measure/{TWIN}/zero", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, methods=("zero",)),
+    Cell(f"measure/{TWIN}/mean", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, methods=("mean",)),
     Cell("conclude", Stage.CONCLUDE, needs=ALL_OTHERS),
 )
 
@@ -114,7 +114,7 @@ def report(findings: tuple[Finding, ...] = FINDINGS) -> AuditReport:
             ScoreTable("original", "zero", "ablation", "nats", 8, HEADS, (0.5, None), (None, None), {"1": "dead"}),
         ),
         findings=findings,
-        not_applicable=(NotApplicable("method", "mean", "no reference"),),
+        not_applicable=(Exclusion("method", "mean", "no reference"),),
         illustrations=(),
         summary=Summary(1, 1, 1, 0, 1, 0, ClaimCounts(1, 1, 1, 3), {}, "1 of 3 claims does not survive"),
     )
