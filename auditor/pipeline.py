@@ -27,7 +27,7 @@ def audit(
     check_plan(chosen)
     header = local_model_header(model)
     cells = planned_cells(chosen, model.architecture)
-    behaviour = {}
+    behaviour = evaluate(model, chosen, seed)  # the cell that needs nothing
     built: dict[str, Built] = {}
     interpretations: dict[tuple[str, str], Interpretation | Agreement] = {}
     not_applicable: dict[tuple[str, str], NotApplicable] = {}
@@ -35,9 +35,7 @@ def audit(
     for index, cell in enumerate(cells):
         progress(index / len(cells), cell.key)
         key = cell.variant
-        if cell.stage is Stage.BEHAVIOUR:
-            behaviour = dict(evaluate(model, chosen, seed))
-        elif cell.stage is Stage.BUILD:
+        if cell.stage is Stage.BUILD:
             built[key] = build(model, chosen, seed, key)
         elif cell.stage is Stage.MEASURE:
             subject = _certified(built[key]) if key in built else model

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from auditor.contracts import equivalences, methods
 from auditor.errors import PlanError
-from auditor.records import Json, Multiplicity
+from auditor.records import Json, Multiplicity, Record
 from auditor.text_file import read_text, read_toml
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Record):
     """What an audit computes. Sizes count sequences."""
 
     name: str
@@ -32,15 +32,6 @@ class Plan:
     multiplicity: str = "bh"  # how the false discovery rate over all claims is held: bh or by
     methods: tuple[str, ...] = ()  # empty: all
     equivalences: tuple[str, ...] = ()  # empty: all
-
-    def to_json(self) -> dict[str, Json]:
-        """JSON form of every field."""
-        return {**asdict(self), "methods": list(self.methods), "equivalences": list(self.equivalences)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> Plan:
-        """Inverse of :meth:`to_json`."""
-        return cls(**{**data, "methods": tuple(data["methods"]), "equivalences": tuple(data["equivalences"])})
 
 
 _QUICK = Plan(

@@ -115,7 +115,7 @@ def _packed(scores: Interpretation) -> dict[str, Any]:
     _require_defined(scores, values)
     return {
         "axes": list(scores.axes),
-        "components": [component.to_json() for component in scores.components],
+        "components": [component.coordinates for component in scores.components],
         "undefined": {str(index): reason for index, reason in scores.undefined.items()},
         "dtype": _DTYPE,
         "shape": list(values.shape),

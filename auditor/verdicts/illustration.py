@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from auditor.records import ORIGINAL, Finding, Illustration, Interpretation, Kind, Variant
+from auditor.records.axes import HEAD, KEY, QUERY, SEQUENCE
 from auditor.verdicts.alignment import Scores, in_names_of
 from auditor.verdicts.distances import pattern_variation
 
 SHOWN_TOKENS = 24
 """A matrix larger than this is not read."""
 
-ATTENTION = ("sequence", "head", "query", "key")
+ATTENTION = (SEQUENCE, HEAD, QUERY, KEY)
 """Axes of scores that are attention matrices."""
 
 MOST_HEADS = 8
