@@ -57,7 +57,7 @@ def submit(
     require_broker(settings)
     loaded = [read_checkpoint(text, config=config, format_name=format_name) for text in checkpoints]
     compare(loaded[0], reference)
-    with door.database() as database:
+    with door.database(create=True) as database:
         made = [queue(database, settings, one, chosen, seed=seed, name=name) for one in loaded]
         for one in made:
             if name is not None and one.audit.model_name != name:

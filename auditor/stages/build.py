@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Progress, Transformed, equivalences, silent
+from auditor.contracts import Progress, Transformed, TransformRequest, equivalences, silent
 from auditor.plans.cells import VariantRequest, planned_variant
 from auditor.plans.plan import Plan
 from auditor.records import Json, Kind, Variant, VariantState
 from auditor.seeds import numpy_generator
 from auditor.stages.certify import certify
+from auditor.stages.sequences import search_inputs
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,13 @@ def _transformed(
     original: CanonicalTransformer, plan: Plan, seed: int, request: VariantRequest, progress: Progress
 ) -> Transformed:
     return equivalences()[request.equivalence].transform(
-        original,
-        draw_inputs(original.task, plan.sequences, numpy_generator(seed, "search")),
-        numpy_generator(seed, "transform", request.key),
-        parameters=parameters_of(request, plan),
-        progress=progress,
+        TransformRequest(
+            original,
+            search_inputs(original.task, plan, seed),
+            numpy_generator(seed, "transform", request.key),
+            parameters=parameters_of(request, plan),
+            progress=progress,
+        ),
     )
 
 

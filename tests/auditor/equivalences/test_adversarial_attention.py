@@ -11,7 +11,7 @@ import torch
 from auditor import zoo
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import Transformed, equivalences
+from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.language.task import Task
 from auditor.plans.plan import PLANS
 from auditor.records import Interpretation, VariantState
@@ -28,7 +28,9 @@ NAME = "behavioural_adversarial_attention"
 
 def _made(model: CanonicalTransformer, *, steps: int, seed: int = 0) -> Transformed:
     return equivalences()[NAME].transform(
-        model, inputs_for(model, 4), numpy_generator(seed, "twin"), parameters={"steps": steps, "restarts": 1}
+        TransformRequest(
+            model, inputs_for(model, 4), numpy_generator(seed, "twin"), parameters={"steps": steps, "restarts": 1}
+        )
     )
 
 
@@ -75,11 +77,13 @@ def test_interrupted_training_leaves_flags_and_gradients_alone() -> None:
     before = snapshot(model, inputs_for(model, 4))
     with pytest.raises(KeyboardInterrupt):
         equivalences()[NAME].transform(
-            model,
-            inputs_for(model, 4),
-            numpy_generator(0, "x"),
-            parameters={"steps": 3, "restarts": 1},
-            progress=interrupt,
+            TransformRequest(
+                model,
+                inputs_for(model, 4),
+                numpy_generator(0, "x"),
+                parameters={"steps": 3, "restarts": 1},
+                progress=interrupt,
+            ),
         )
     assert not differences(before, snapshot(model, inputs_for(model, 4)))
 
