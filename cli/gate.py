@@ -21,9 +21,9 @@ from cli.queueing import queue, require_broker
 if TYPE_CHECKING:
     from auditor.gate.claims_file import ClaimsFile, Entry
     from auditor.gate.judging import Checked
-    from auditor.pipeline import Results
     from auditor.plans.plan import Plan
     from auditor.report.difference import FindingPair
+    from auditor.stages.conclude import Results
 
 UNSTABLE, INCONCLUSIVE = 3, 4
 """Exit codes: a primary claim is unstable or false, or one was lost since the baseline; else: one is undecided."""

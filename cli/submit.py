@@ -52,7 +52,7 @@ def submit(
 
         for text in checkpoints:
             loaded_one = read_checkpoint(text, config=config, format_name=format_name)
-            look_ahead(door.output, loaded_one, chosen, seed=seed, as_json=as_json)
+            look_ahead(door.output, settings, loaded_one, chosen, seed=seed, as_json=as_json)
         return
     require_broker(settings)
     loaded = [read_checkpoint(text, config=config, format_name=format_name) for text in checkpoints]

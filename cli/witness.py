@@ -36,7 +36,7 @@ def witness(
     require_empty(out)
     with door.database() as database:
         report, found = _reported(database, finding)
-        original, twin = _models(database, str(report.audit["id"]), found)
+        original, twin = _models(database, report.audit.id, found)
     written = export_witness(out, report=report, finding=found, original=original, twin=twin)
     door.output.text(str(written))
     door.output.note(f"check it from its files with `dyck-audit verify {out}`")

@@ -9,7 +9,7 @@ from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 
 from auditor.errors import BrokerError
-from auditor.records import ORIGINAL, Stage
+from auditor.records import ORIGINAL, RERUN, Stage
 from auditor.store import Database, expired_cells, mark_dispatched, ready_cells
 from auditor.store.dispatch import CellId
 from auditor.urls import hide_password
@@ -50,7 +50,7 @@ def send(app: Celery, cells: Iterable[CellId]) -> None:
 def priority(key: str) -> int:
     """Depth first: with many audits queued, the first is done before the last has begun."""
     stage, _, rest = key.partition("/")
-    if stage == Stage.CONCLUDE or (stage == Stage.MEASURE and not rest.startswith(f"{ORIGINAL}/")):
+    if stage == Stage.CONCLUDE or (stage == Stage.MEASURE and rest not in (ORIGINAL, RERUN)):
         return FINISHES
     return BEGINS
 

@@ -11,9 +11,10 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
+from auditor.measures.untouched import Untouched
 from auditor.records import Json, Kind
 from auditor.twins.distillation import Schedule, optimise, weights_from
 from auditor.twins.distillation_data import distillation_data, why_not_taught
@@ -58,16 +59,15 @@ class AdversarialImportance(Equivalence):
         """One target per variant, from the least important head upwards."""
         return tuple({"from_last": index} for index in range(min(count, max(1, len(architecture.heads) - 1))))
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps, the restarts and how far from the last place."""
+        model, inputs, generator, parameters, progress = (
+            request.model,
+            request.inputs,
+            request.generator,
+            request.parameters,
+            request.progress,
+        )
         ranked_on = inputs.rows(slice(0, RANKED_ON))
         before = _effects(model, ranked_on)
         rivals = np.argsort(before)[:-1]
@@ -111,7 +111,7 @@ class AdversarialImportance(Equivalence):
 
 def _effects(model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
     """Effect of mean ablation of each head, nats per scored token, [head]."""
-    effects: np.ndarray = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0)
+    effects: np.ndarray = head_effects(model, inputs, mean(Untouched(model, inputs), Site.Z)).mean(axis=0)
     return effects
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind, Relabelling
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind, Relabelling
 from auditor.symmetries.widening import extended, widened
 
 LEAD = 10.0
@@ -37,17 +33,9 @@ class NeuronAmplification(Equivalence):
         return None if model.mlps else "the model has no MLP neurons"
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random neuron per layer; it and its copy both stand for it."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         counts = [block.neurons for block in model.architecture.blocks]
         targets = [int(generator.integers(count)) for count in counts]
         twin, surpluses = widened(model, neurons=[1] * len(counts)), []

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, equivalences, silent
-from auditor.records import Compared, Json, Kind, Relabelling
+from auditor.contracts import Equivalence, Transformed, TransformRequest, equivalences
+from auditor.records import Compared, Kind, Relabelling
 
 SEQUENCES = 8
 """Sequences shown to the moves, which need no more than the size of an activation."""
@@ -36,17 +31,9 @@ class RandomComposition(Equivalence):
         moves = _moves(self)
         return None if any(move.not_applicable(model) is None for move in moves.values()) else "no exact move applies"
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The last model of the chain; ``parameters["moves"]`` names its steps in order."""
-        del parameters
+        model, inputs, generator, progress = request.model, request.inputs, request.generator, request.progress
         moves, shown = _moves(self), inputs.rows(slice(0, min(SEQUENCES, len(inputs))))
         twin, relabelling, steps = model.clone(), Relabelling(), []
         for done, name in enumerate(generator.permutation(sorted(moves)).tolist()):
@@ -55,7 +42,7 @@ class RandomComposition(Equivalence):
             if move.not_applicable(twin) is not None:
                 continue
             choice = next(iter(move.choices(twin.architecture, 1)))
-            made = move.transform(twin, shown, generator, parameters=choice)
+            made = move.transform(TransformRequest(twin, shown, generator, parameters=choice))
             twin, relabelling = made.model, made.relabelling.after(relabelling)
             steps.append(name)
         return Transformed(twin, relabelling, {"moves": steps})

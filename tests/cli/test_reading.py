@@ -97,7 +97,7 @@ def test_findings_as_a_table_name_the_witness(run: Run, ids: Ids) -> None:
 def test_show_tells_a_finished_audit(run: Run, ids: Ids) -> None:
     shown = run("show", ids.done[:6])
     assert shown.code == 0
-    assert sample_report().summary["headline"].split(":")[0] in shown.stdout
+    assert sample_report().summary.headline.split(":")[0] in shown.stdout
     assert "ablation_head_zero" in shown.stdout
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Transformed, equivalences
+from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, inputs_for, random_model
 
@@ -24,7 +24,9 @@ def _small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _made(model: CanonicalTransformer, *, steps: int) -> Transformed:
     return equivalences()[NAME].transform(
-        model, inputs_for(model, 4), numpy_generator(0, "twin"), parameters={"steps": steps, "restarts": 1}
+        TransformRequest(
+            model, inputs_for(model, 4), numpy_generator(0, "twin"), parameters={"steps": steps, "restarts": 1}
+        )
     )
 
 

@@ -10,11 +10,11 @@ import torch
 from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import equivalences
-from auditor.pipeline import build
+from auditor.contracts import TransformRequest, equivalences
 from auditor.plans.plan import PLANS
 from auditor.records import VariantState
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from tests.handmade import TASK, inputs_for, random_model
 from tests.wen2023_files import NAMES, checkpoint
 
@@ -40,7 +40,9 @@ BALANCED = tuple(name for name in NAMES if name.startswith("balance_acc"))
 
 def test_without_an_epsilon_the_outputs_are_equal_at_every_length_and_the_attention_is_not() -> None:
     model = random_model(MINIMAL)
-    made = equivalences()[NAME].transform(model, inputs_for(model), numpy_generator(0, "twin"), parameters={})
+    made = equivalences()[NAME].transform(
+        TransformRequest(model, inputs_for(model), numpy_generator(0, "twin"), parameters={})
+    )
     longer = draw_inputs(model.task, 8, numpy_generator(1, "longer"), lengths=(60, 80))
     for inputs in (inputs_for(model, seed=3), longer):
         with torch.no_grad():

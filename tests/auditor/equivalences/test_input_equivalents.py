@@ -11,12 +11,13 @@ import torch
 
 from auditor import zoo
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import equivalences
+from auditor.contracts import TransformRequest, equivalences
 from auditor.exports.witness import export_witness, verify_witness
-from auditor.pipeline import audit, build
+from auditor.pipeline import audit
 from auditor.records import AuditReport, Kind, VariantState
 from auditor.report.terminal import render_report
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from tests.auditor.small_audits import PLAN
 from tests.handmade import PLAIN, TASK, inputs_for, random_model, stack_model
 from tests.laws.architectures import FAMILIES, task_for
@@ -49,8 +50,8 @@ def test_relabelling_twice_is_the_identity_and_once_is_not(family: str) -> None:
     """With two types the exchange is its own inverse; π⁻¹(model(π(x))) is what the twin computes."""
     model = random_model(FAMILIES[family], task_for(FAMILIES[family]))
     move, inputs = equivalences()["input_bracket_relabelling"], inputs_for(model)
-    twin = move.transform(model, inputs, numpy_generator(0, "x"), parameters={}).model
-    back = move.transform(twin, inputs, numpy_generator(1, "x"), parameters={}).model
+    twin = move.transform(TransformRequest(model, inputs, numpy_generator(0, "x"), parameters={})).model
+    back = move.transform(TransformRequest(twin, inputs, numpy_generator(1, "x"), parameters={})).model
     assert all(torch.equal(back.state_dict()[name], table) for name, table in model.state_dict().items())
     swap = torch.tensor([0, 1, 2, 3, 5, 4, 7, 6])
     with torch.no_grad():
@@ -89,7 +90,7 @@ def test_methods_laid_out_by_position_are_left_out_of_longer_inputs_only(report:
     assert ("ablation_head_mean", "input_pumping") in found
     assert ("attention_pattern", "input_bracket_relabelling") in found
     assert ("attention_pattern", "input_pumping") not in found
-    absent = {(entry["name"], entry.get("equivalence")) for entry in report.not_applicable}
+    absent = {(entry.name, entry.equivalence) for entry in report.not_applicable}
     assert ("attention_pattern", "input_pumping") in absent
     assert ("attention_pattern", None) not in absent
 

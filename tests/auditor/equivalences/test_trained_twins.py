@@ -15,11 +15,12 @@ from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import Transformed, equivalences
+from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.errors import ConfigurationError
 from auditor.language.task import Task
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
+from auditor.measures.untouched import Untouched
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
@@ -35,7 +36,9 @@ ALL = (FROZEN, UNIFORM, IMPORTANCE, WALK, SEED, DISTILLED)
 def _made(name: str, model: CanonicalTransformer, *, steps: int, seed: int = 0, restarts: int = 1) -> Transformed:
     parameters = {"steps": steps, "restarts": restarts}
     generator = numpy_generator(seed, "twin")
-    return equivalences()[name].transform(model, inputs_for(model, 8), generator, parameters=parameters)
+    return equivalences()[name].transform(
+        TransformRequest(model, inputs_for(model, 8), generator, parameters=parameters)
+    )
 
 
 def _moved(model: CanonicalTransformer, twin: CanonicalTransformer) -> set[str]:
@@ -90,7 +93,7 @@ def test_interrupted_training_leaves_the_original_alone(name: str) -> None:
     before = snapshot(model, inputs)
     with pytest.raises(KeyboardInterrupt):
         equivalences()[name].transform(
-            model, inputs, numpy_generator(0, "x"), parameters={"steps": 3}, progress=interrupt
+            TransformRequest(model, inputs, numpy_generator(0, "x"), parameters={"steps": 3}, progress=interrupt)
         )
     assert not differences(before, snapshot(model, inputs))
 
@@ -131,12 +134,14 @@ def test_uniform_attention_gives_every_visible_key_the_same_weight() -> None:
 def test_every_head_but_the_top_one_is_lifted_in_turn() -> None:
     model = random_model(PLAIN)
     inputs = inputs_for(model, 8)
-    effects = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0)
+    effects = head_effects(model, inputs, mean(Untouched(model, inputs), Site.Z)).mean(axis=0)
     labels = [model.architecture.heads[index].label for index in np.argsort(effects)]
     choices = equivalences()[IMPORTANCE].choices(PLAIN, 9)
     found = [
         equivalences()[IMPORTANCE]
-        .transform(model, inputs, numpy_generator(0, "x"), parameters={"steps": 1, "restarts": 1, **choice})
+        .transform(
+            TransformRequest(model, inputs, numpy_generator(0, "x"), parameters={"steps": 1, "restarts": 1, **choice})
+        )
         .parameters["target"]
         for choice in choices
     ]

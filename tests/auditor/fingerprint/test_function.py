@@ -11,7 +11,7 @@ from auditor import zoo
 from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import Equivalence, equivalences
+from auditor.contracts import Equivalence, TransformRequest, equivalences
 from auditor.errors import CheckpointError
 from auditor.fingerprint.function import function_fingerprint
 from auditor.fingerprint.sketch import label, same_function
@@ -39,7 +39,7 @@ def rewritten(model: CanonicalTransformer, plugin: Equivalence, seed: int = 0) -
     generator = numpy_generator(seed, "fingerprint")
     inputs = draw_inputs(model.task, 4, generator)
     choice = next(iter(plugin.choices(model.architecture, 1)))
-    return plugin.transform(model, inputs, generator, parameters=choice).model
+    return plugin.transform(TransformRequest(model, inputs, generator, parameters=choice)).model
 
 
 def noisy(model: CanonicalTransformer, seed: int = 0, *, names: str = "") -> CanonicalTransformer:

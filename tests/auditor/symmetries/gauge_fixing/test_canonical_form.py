@@ -14,7 +14,7 @@ from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import equivalences
+from auditor.contracts import TransformRequest, equivalences
 from auditor.errors import CheckpointError
 from auditor.seeds import numpy_generator
 from auditor.symmetries.gauge_fixing.canonical_form import (
@@ -60,7 +60,7 @@ def rewritten(model: CanonicalTransformer, seed: int) -> CanonicalTransformer:
         plugin = equivalences()[name]
         if plugin.not_applicable(model) is None:
             choice = next(iter(plugin.choices(model.architecture, 1)))
-            model = plugin.transform(model, inputs, generator, parameters=choice).model
+            model = plugin.transform(TransformRequest(model, inputs, generator, parameters=choice)).model
     return model
 
 
