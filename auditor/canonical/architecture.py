@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from auditor.canonical.switches import Activation, DepthRule, Embedding, Mlp, Norm, NormSite, Positions
 from auditor.errors import ConfigurationError
 from auditor.records import Component
 
-Norm = Literal["layer", "rms"]
-NormSite = Literal["attention_in", "attention_out", "mlp_in", "mlp_out", "final"]
-Mlp = Literal["two_layer", "identity", "none"]
-Activation = Literal["relu", "gelu_tanh", "gelu_erf"]
-Positions = Literal["none", "learned", "sinusoidal", "scalar"]
-Embedding = Literal["token", "token_and_depth"]
-DepthRule = Literal["closing_raised", "plain"]
+__all__ = [
+    "Activation",
+    "Architecture",
+    "Block",
+    "DepthRule",
+    "Embedding",
+    "Mlp",
+    "Norm",
+    "NormSite",
+    "Positions",
+]
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "norm": get_args(Norm),
