@@ -183,8 +183,8 @@ def full_behaviour(
 def _classifier_behaviour(
     model: CanonicalTransformer, sequences: int, longer_sequences: int, generator: np.random.Generator
 ) -> Mapping[str, Json]:
-    """How well the classes tell words of the language from spoilt ones."""
-    why = "deeper: a classifier is asked about strings of its own language"
+    """How often the class is right on words of the language and on corrupted ones."""
+    why = "deeper: a classifier is measured on strings within its depth bound only"
     report: dict[str, Json] = {"longer": None, "deeper": None, "scored": "one decision a string"}
     report["in_distribution"] = _classified(model, draw_inputs(model.task, sequences, generator))
     lengths = longer_lengths(model, (2 * model.task.max_length, 3 * model.task.max_length))
@@ -198,7 +198,7 @@ def _classifier_behaviour(
 
 @torch.no_grad()
 def _classified(model: CanonicalTransformer, inputs: InputBatch) -> dict[str, Json]:
-    """Accuracy of the class that goes with words most often; a file does not say which class means what."""
+    """Accuracy with the better choice of the class that means "word": a file does not say which one does."""
     chosen = torch.empty(len(inputs), dtype=torch.int64)
     for rows, part in inputs.batches():
         chosen[rows] = model(part.tokens, fast=True).argmax(-1)
