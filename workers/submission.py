@@ -94,7 +94,7 @@ def submit_audit(
             message says what to type.
     """
     from auditor.canonical.architecture import Architecture
-    from auditor.plans.plan import planned_cells
+    from auditor.plans.cells import planned_cells
     from auditor.provenance import versions
 
     if broker_url is not None:

@@ -8,7 +8,8 @@ from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.calibration.rates import Case
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Progress, Request, TransformRequest, equivalences
-from auditor.plans.plan import PLANS, planned_equivalences
+from auditor.plans.cells import planned_equivalences
+from auditor.plans.plan import PLANS
 from auditor.records import ORIGINAL, Expected, Finding, Kind, Variant, VariantState
 from auditor.seeds import numpy_generator
 from auditor.verdicts.verdict import Settings, findings_of

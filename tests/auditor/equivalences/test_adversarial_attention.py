@@ -13,10 +13,11 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
 from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.language.task import Task
-from auditor.pipeline import build, measure
 from auditor.plans.plan import PLANS
-from auditor.records import VariantState
+from auditor.records import Interpretation, VariantState
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
+from auditor.stages.measure import measure
 from auditor.verdicts.distances import pattern_variation
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
@@ -120,8 +121,8 @@ def test_the_bundled_model_has_a_certified_twin_that_attends_elsewhere() -> None
     assert certificate.disagreement_upper95 is not None
     assert certificate.disagreement_upper95 <= 0.01
     ours, theirs = (measure(m, plan, 0, "attention_pattern") for m in (model, built.model))
-    assert not isinstance(ours, str)
-    assert not isinstance(theirs, str)
+    assert isinstance(ours, Interpretation)
+    assert isinstance(theirs, Interpretation)
     last = [i for i, head in enumerate(ours.components) if head.layer == model.architecture.layers - 1]
     assert len(last) == 2
     variation = pattern_variation(ours.values, theirs.values).mean

@@ -11,10 +11,10 @@ from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.checkpoints.intake.detection import load
 from auditor.contracts import TransformRequest, equivalences
-from auditor.pipeline import build
 from auditor.plans.plan import PLANS
 from auditor.records import VariantState
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from tests.handmade import TASK, inputs_for, random_model
 from tests.wen2023_files import NAMES, checkpoint
 

@@ -14,10 +14,10 @@ from auditor.checkpoints.intake.detection import load
 from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.equivalences.behavioural_magnitude_pruning import _pruned
 from auditor.equivalences.behavioural_pruned_random import pruned
-from auditor.pipeline import build
 from auditor.plans.plan import PLANS
 from auditor.records import Json, VariantState
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from auditor.symmetries.random_pruning import Kept
 from tests.handmade import PLAIN, inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for

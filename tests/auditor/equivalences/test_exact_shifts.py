@@ -13,10 +13,10 @@ from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import TransformRequest, equivalences
-from auditor.pipeline import build
 from auditor.plans.plan import PLANS
 from auditor.records import Compared, VariantState
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
 
 LEARNED = replace(PLAIN, positions="learned", max_positions=40)

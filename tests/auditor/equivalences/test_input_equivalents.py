@@ -13,10 +13,11 @@ from auditor import zoo
 from auditor.checkpoints.intake.detection import load
 from auditor.contracts import TransformRequest, equivalences
 from auditor.exports.witness import export_witness, verify_witness
-from auditor.pipeline import audit, build
+from auditor.pipeline import audit
 from auditor.records import AuditReport, Kind, VariantState
 from auditor.report.terminal import render_report
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from tests.auditor.small_audits import PLAN
 from tests.handmade import PLAIN, TASK, inputs_for, random_model, stack_model
 from tests.laws.architectures import FAMILIES, task_for
@@ -89,7 +90,7 @@ def test_methods_laid_out_by_position_are_left_out_of_longer_inputs_only(report:
     assert ("ablation_head_mean", "input_pumping") in found
     assert ("attention_pattern", "input_bracket_relabelling") in found
     assert ("attention_pattern", "input_pumping") not in found
-    absent = {(entry["name"], entry.get("equivalence")) for entry in report.not_applicable}
+    absent = {(entry.name, entry.equivalence) for entry in report.not_applicable}
     assert ("attention_pattern", "input_pumping") in absent
     assert ("attention_pattern", None) not in absent
 

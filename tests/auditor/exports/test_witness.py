@@ -17,9 +17,10 @@ from auditor.checkpoints.native_file import native_bytes
 from auditor.contracts import TransformRequest, equivalences
 from auditor.errors import AuditorError, WitnessError
 from auditor.exports.witness import export_witness, verify_witness
-from auditor.pipeline import audit, build
+from auditor.pipeline import audit
 from auditor.records import AuditReport, Finding, Verdict
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from tests.auditor.small_audits import PLAN, small_model
 from tests.handmade import inputs_for, random_model
 
