@@ -55,8 +55,7 @@ class Architecture:
     and the model reads ``N_final(x) @ W_U + b_U``. Pre-norm models use attention_in and mlp_in, post-norm models
     attention_out and mlp_out; any set of sites may carry a norm. ``embedding = "token_and_depth"`` looks up one
     vector per (token, depth): the "minimal first layer" of Wen et al. 2023. ``read_out`` None is a language model; a
-    position makes a
-    classifier.
+    position makes a classifier.
 
     Raises:
         ConfigurationError: an unknown switch value or widths that contradict each other.
@@ -196,7 +195,7 @@ _TRUTH = frozenset(
     )
 )
 MAX_WIDTH = 1_000_000
-"""Above any Dyck model; keeps a hostile description from asking for the memory."""
+"""Above any Dyck model; keeps a hostile description from exhausting the memory."""
 
 
 def _whole(name: str, value: Any) -> int:
