@@ -12,7 +12,7 @@ from typing import Any
 from auditor.errors import PlanError
 from cli.checkpoints import PREFIX, bundled_name
 
-FIELDS = ("checkpoint", "config", "name", "plan", "seed", "format")
+FIELDS = ("checkpoint", "config", "name", "plan", "seed", "format", "entry")
 CHECKPOINTS = (".safetensors", ".params", ".pt", ".bin", ".ckpt")
 """Endings of the files that a folder is searched for."""
 
@@ -28,6 +28,7 @@ class Entry:
     plan: str | None = None
     seed: int | None = None
     format: str = "auto"
+    entry: str | None = None
     problem: str = ""
 
 
@@ -103,6 +104,7 @@ def _entry(where: str, fields: Any, base: Path) -> Entry:
         plan=str(base / plan) if plan is not None and plan.endswith(".toml") else plan,
         seed=None if seed is None else int(seed),
         format=fields.get("format", "auto"),
+        entry=fields.get("entry"),
     )
 
 
