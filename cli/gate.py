@@ -14,7 +14,7 @@ from cli.checkpoints import bundled_name, read_checkpoint
 from cli.destinations import require_file
 from cli.following import follow, unfinished
 from cli.invocation import Invocation, invocation
-from cli.options import AsJson, Config, FormatName, PlanName, Seed
+from cli.options import AsJson, Config, EntryName, FormatName, PlanName, Seed
 from cli.output import Output
 from cli.queueing import queue, require_broker
 
@@ -54,6 +54,7 @@ def gate(
     github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub Actions.")] = False,
     config: Config = None,
     format_name: FormatName = "auto",
+    entry: EntryName = None,
     plan: PlanName = "quick",
     seed: Seed = 0,
     example: Annotated[bool, typer.Option("--example", help="Print a claims file to start from.")] = False,
@@ -82,7 +83,10 @@ def gate(
     if baseline is not None:
         require_audit(door, baseline)
     is_checkpoint = bundled_name(target) is not None or Path(target).exists()
-    gated = audited(door, told, target, config, format_name, plan, seed) if is_checkpoint else kept(door, told, target)
+    if is_checkpoint:
+        gated = audited(door, told, target, config, format_name, entry, plan, seed)
+    else:
+        gated = kept(door, told, target)
     checked = check(gated.entries, gated.results, gated.plan, gated.seed, gated.audit_id)
     lost = () if baseline is None else lost_since(door, baseline, gated.audit_id)
     if junit is not None:
@@ -98,7 +102,14 @@ def gate(
 
 
 def audited(
-    door: Invocation, told: ClaimsFile, target: str, config: Path | None, format_name: str, plan: str, seed: int
+    door: Invocation,
+    told: ClaimsFile,
+    target: str,
+    config: Path | None,
+    format_name: str,
+    entry: str | None,
+    plan: str,
+    seed: int,
 ) -> _Gated:
     """Audit a checkpoint for the claims about it.
 
@@ -109,7 +120,8 @@ def audited(
     from auditor.gate.judging import plan_for
     from auditor.plans.plan import read_plan
 
-    settings, loaded = door.settings, read_checkpoint(target, config=config, format_name=format_name)
+    settings = door.settings
+    loaded = read_checkpoint(target, door.output, config=config, format_name=format_name, entry=entry)
     entries = told.require_about(loaded.name, target)
     chosen = plan_for(entries, read_plan(plan))
     require_broker(settings)

@@ -13,7 +13,7 @@ import typer
 from auditor.text_file import lines_of
 from cli.checkpoints import read_checkpoint
 from cli.invocation import invocation
-from cli.options import Checkpoint, Config, FormatName
+from cli.options import Checkpoint, Config, EntryName, FormatName
 
 if TYPE_CHECKING:
     from auditor.behaviour.predictions import Numbered
@@ -32,6 +32,7 @@ def predict(
     string: Annotated[list[str] | None, typer.Option(help="A string; may be repeated.", show_default=False)] = None,
     config: Config = None,
     format_name: FormatName = "auto",
+    entry: EntryName = None,
     all_positions: Annotated[bool, typer.Option("--all-positions", help="After every token.")] = False,
 ) -> None:
     """Print next-token (or class) probabilities for strings, one JSON line each; stores nothing."""
@@ -45,7 +46,7 @@ def predict(
         raise LanguageError(
             f"{strings}: No such file", expected="a file with one string per line, or -", action="check the path"
         )
-    model = read_checkpoint(checkpoint, config=config, format_name=format_name).model
+    model = read_checkpoint(checkpoint, output, config=config, format_name=format_name, entry=entry).model
     waiting = iter(_numbered(strings, string or ()))
     while together := list(islice(waiting, TOGETHER)):
         for record in predictions(model, together, all_positions=all_positions):
