@@ -42,7 +42,7 @@ def calibrate(
         track.end("calibration", f"{len(found.cases)} cases in {found.seconds:.0f} s")
     measured = found.measured
     holds_for = calibrated_for(draws=draws, alpha=settings.alpha, multiplicity=settings.multiplicity)
-    with door.database() as database, database.transaction() as session:
+    with door.database(create=True) as database, database.transaction() as session:
         calibration_id = save_calibration(session, holds_for, measured)
     if as_json:
         door.output.document({"id": calibration_id, **measured.to_json()})

@@ -97,7 +97,7 @@ def _checked(entry: Entry, findings: Sequence[Finding], results: Results) -> Che
     if (ORIGINAL, method) not in results.interpretations:
         absent = results.not_applicable.get((ORIGINAL, method), NotApplicable("the audit did not run it"))
         return Checked(entry, Outcome.INCONCLUSIVE, f"{method}: {absent.reason}", ())
-    base = results.interpretations[ORIGINAL, method]
+    base = results.of_original(method)
     reason = why_false(entry.claim, Pairing(base, base, methods()[method].distance))
     if reason:
         return Checked(entry, Outcome.FALSE, reason, relevant)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from auditor.contracts import equivalences, methods
 from auditor.documents import Table
 from auditor.errors import PlanError
 from auditor.records import Json, Multiplicity, Record
+from auditor.text_file import read_text, read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +89,14 @@ def read_plan(name_or_file: str) -> Plan:
     if name_or_file in PLANS:
         return PLANS[name_or_file]
     path = Path(name_or_file)
-    if path.suffix != ".toml" or not path.is_file():
+    if path.suffix.lower() != ".toml" or not path.is_file():
         raise PlanError(
             f"unknown plan {name_or_file!r}",
             expected=", ".join(PLANS) + " or a TOML file",
             action="see `dyck-audit submit --help`",
         )
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise PlanError(f"{path.name}: {wrong}", expected="a TOML file") from None
+    text = read_text(path, PlanError, expected="a TOML file")
+    data = read_toml(text, path.name, PlanError, expected="a TOML file", action="see `dyck-audit submit --help`")
     base = data.pop("base", "quick")
     if not isinstance(base, str) or base not in PLANS:
         raise PlanError(f"{path.name}: base = {base!r}", expected=" or ".join(PLANS))

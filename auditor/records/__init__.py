@@ -11,7 +11,14 @@ from auditor.records.calibration import CalibrationFacts, MeasuredRates, Rate, R
 from auditor.records.cell import Cell
 from auditor.records.finding import Claim, Finding
 from auditor.records.headers import AuditHeader, Exclusion, ModelHeader
-from auditor.records.interpretation import Component, Interpretation, MethodCard, NotApplicable, Relabelling
+from auditor.records.interpretation import (
+    Agreement,
+    Component,
+    Interpretation,
+    MethodCard,
+    NotApplicable,
+    Relabelling,
+)
 from auditor.records.record import LEFT_OUT_IF_NONE, NOT_WRITTEN, Record, named
 from auditor.records.report import AuditReport, Illustration, ScoreTable
 from auditor.records.spread import FlipRate, RashomonInterval
@@ -36,6 +43,7 @@ __all__ = [
     "NOT_WRITTEN",
     "ORIGINAL",
     "RERUN",
+    "Agreement",
     "AuditHeader",
     "AuditReport",
     "AuditState",

@@ -126,8 +126,6 @@ class Interpretation:
     components: tuple[Component, ...]
     values: NDArray[np.float64]
     undefined: Mapping[int, str] = field(default_factory=dict)
-    agrees_on: int | None = None  # of an exact variant: its values are those of so many sequences, on which they agree
-    largest_difference: float | None = None  # with the original's, on these sequences, relative to the scale of a score
 
     @property
     def component_axis(self) -> str:
@@ -138,6 +136,18 @@ class Interpretation:
     def per_sequence(self) -> bool:
         """Whether the scores can be resampled over sequences."""
         return self.axes[0] == SEQUENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement(Record):
+    """An exact variant's scores are the original's: they were compared on the first sequences, and stand for all.
+
+    ``sequences`` is None where the scores belong to no sequence. ``largest_difference`` is relative to the scale of a
+    score, or in the method's distance for arrays of scores.
+    """
+
+    sequences: int | None
+    largest_difference: float
 
 
 @dataclass(frozen=True, slots=True)

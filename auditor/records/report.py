@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from auditor.records.behaviour import Behaviour
 from auditor.records.finding import Finding
 from auditor.records.headers import AuditHeader, Exclusion, ModelHeader
-from auditor.records.interpretation import Component
-from auditor.records.record import Record
+from auditor.records.interpretation import Agreement, Component
+from auditor.records.record import LEFT_OUT_IF_NONE, Record
 from auditor.records.summary import Summary
 from auditor.records.values import Json
 from auditor.records.variant import Variant
@@ -41,6 +41,7 @@ class ScoreTable(Record):
     values: tuple[float | None, ...]
     intervals: tuple[tuple[float, float] | None, ...]  # 95 %
     undefined: Mapping[str, str]  # index of a component → why it has no score
+    equal_to_original: Agreement | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # how that was found
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from auditor.plans.cells import planned_methods
 from auditor.plans.plan import Plan
 from auditor.records import (
     ORIGINAL,
+    Agreement,
     AuditHeader,
     AuditReport,
     Behaviour,
@@ -23,7 +24,7 @@ from auditor.records import (
     VariantState,
 )
 from auditor.report.summary import summarise
-from auditor.stages.measure import interpretation_inputs
+from auditor.stages.sequences import interpretation_inputs
 from auditor.verdicts.illustration import illustrate
 from auditor.verdicts.scores import score_table
 from auditor.verdicts.verdict import Settings, findings_of
@@ -35,8 +36,14 @@ class Results:
 
     behaviour: Behaviour
     variants: tuple[Variant, ...]
-    interpretations: Mapping[tuple[str, str], Interpretation]  # (variant key, "original" or RERUN; method)
+    interpretations: Mapping[tuple[str, str], Interpretation | Agreement]  # (variant key, ORIGINAL or RERUN; method)
     not_applicable: Mapping[tuple[str, str], NotApplicable] = field(default_factory=dict)  # the same keys
+
+    def of_original(self, method: str) -> Interpretation:
+        """The scores of the original by a method that has some."""
+        found = self.interpretations[ORIGINAL, method]
+        assert isinstance(found, Interpretation)
+        return found
 
 
 def conclude(audit: AuditHeader, model: ModelHeader, plan: Plan, seed: int, results: Results) -> AuditReport:

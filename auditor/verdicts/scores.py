@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from auditor.records import ORIGINAL, Interpretation, MethodCard, ScoreTable, Variant
-from auditor.verdicts.alignment import align
+from auditor.records import ORIGINAL, Agreement, Interpretation, MethodCard, ScoreTable, Variant
+from auditor.verdicts.alignment import Scores, align
 from auditor.verdicts.bootstrap import INTERVAL, resampled_means
 from auditor.verdicts.claims import mean_scores
 
@@ -15,24 +16,30 @@ from auditor.verdicts.claims import mean_scores
 def score_table(
     cards: Mapping[str, MethodCard],
     variants: Sequence[Variant],
-    interpretations: Mapping[tuple[str, str], Interpretation],
+    interpretations: Mapping[tuple[str, str], Scores],
     *,
     draws: int,
     seed: int,
 ) -> tuple[ScoreTable, ...]:
-    """One entry per method and subject, the original first. Matrix-valued scores (patterns) have null values."""
+    """One entry per method and subject, the original first. Matrix-valued scores (patterns) have null values.
+
+    A variant whose scores are the original's repeats them; ``equal_to_original`` says how that was compared.
+    """
     entries = []
     relabellings = {variant.key: variant.relabelling for variant in variants}
     for name, card in cards.items():
         base = interpretations.get((ORIGINAL, name))
-        if base is None:
+        if not isinstance(base, Interpretation):
             continue
-        for key in (ORIGINAL, *relabellings):
+        original = _entry(ORIGINAL, card, base, draws=draws, seed=seed)
+        entries.append(original)
+        for key, relabelling in relabellings.items():
             found = interpretations.get((key, name))
-            if found is None:
-                continue
-            shown = found if key == ORIGINAL else align(found, relabellings[key], base.components)
-            entries.append(_entry(key, card, shown, draws=draws, seed=seed))
+            if isinstance(found, Agreement):
+                entries.append(replace(original, variant=key, equal_to_original=found))
+            elif found is not None:
+                shown = align(found, relabelling, base.components)
+                entries.append(_entry(key, card, shown, draws=draws, seed=seed))
     return tuple(entries)
 
 

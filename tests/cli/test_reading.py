@@ -143,7 +143,7 @@ def test_the_csv_report_has_a_row_for_each_finding(run: Run, ids: Ids) -> None:
 
 @pytest.mark.parametrize(("form", "start"), [("html", "<!DOCTYPE html>"), ("markdown", "# "), ("json", "{")])
 def test_a_report_goes_to_a_file_or_to_stdout(run: Run, ids: Ids, tmp_path: Path, form: str, start: str) -> None:
-    file = tmp_path / "new" / "report"
+    file = tmp_path / "report"
     written = run("report", ids.done, "--format", form, "--out", file)
     assert (written.code, written.stdout) == (0, "")
     assert str(file) in written.stderr
