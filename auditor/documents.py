@@ -114,6 +114,13 @@ class Table:
                 return one
         raise self._wrong(name, " or ".join(known))
 
+    def table(self, name: str) -> Mapping[str, Any]:
+        """A table inside."""
+        found = self.entry(name)
+        if not isinstance(found, Mapping):
+            raise self._wrong(name, "a table")
+        return found
+
     def tables(self, name: str) -> tuple[Mapping[str, Any], ...]:
         """A list of tables."""
         found = self.entry(name)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.documents import Table, shown
+from auditor.documents import Table
 from auditor.errors import ConfigurationError
 from auditor.language.corruption import every_second_spoilt
 from auditor.language.grammar import Dyck, Probabilities, States, distribution
@@ -131,10 +131,8 @@ class Task:
         """
         table = Table(data, ConfigurationError, where="task: ")
         table.no_others(_FIELDS)
-        if not isinstance(table.entry("vocabulary"), Mapping):
-            raise table.refused("vocabulary", f"vocabulary = {shown(data['vocabulary'])}", "its spellings and ids")
         task = cls(
-            language=Dyck(Vocabulary.from_json(data["vocabulary"]), table.whole("depth")),
+            language=Dyck(Vocabulary.from_json(table.table("vocabulary")), table.whole("depth")),
             objective=table.choice("objective", OBJECTIVES),
             min_length=table.whole("min_length"),
             max_length=table.whole("max_length"),

@@ -19,6 +19,7 @@ READERS: list[tuple[Callable[[Table], Any], Any, list[Any], str]] = [
     (lambda table: table.text("a"), "x", ["", "  ", 3, ["x"]], "a text"),
     (lambda table: table.texts("a"), ("x", "y"), ["xy", ["x", 1], 3], "a list of texts"),
     (lambda table: table.wholes("a"), (0, 1), [[True], [1.0], 1], "a list of whole numbers"),
+    (lambda table: table.table("a"), {"b": 1}, [[1], "b", None], "a table"),
     (lambda table: table.tables("a"), ({"b": 1},), [{"b": 1}, [1], "b"], "a list of tables"),
     (lambda table: table.choice("a", ("b", "c")), "c", ["d", 3, ["b"], None], "b or c"),
 ]
