@@ -25,9 +25,21 @@ METHOD_FACTS = (
     "claims",
     "predicates",
     "distance",
+    "depends_on",
     "expected",
 )
-EQUIVALENCE_FACTS = ("version", "kind", "widens", "smallest_plan", "summary", "needs", "promise", "source")
+EQUIVALENCE_FACTS = (
+    "version",
+    "kind",
+    "changes",
+    "parts",
+    "widens",
+    "smallest_plan",
+    "summary",
+    "needs",
+    "promise",
+    "source",
+)
 
 
 Oracle = Annotated[bool, typer.Option("--oracle", help="The table of what theory predicts: method × exact symmetry.")]
