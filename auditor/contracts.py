@@ -101,6 +101,7 @@ class InterpretationMethod(ABC):
     smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that runs it unasked
     by_position: ClassVar[bool] = False  # whether scores are laid out by position, so that inputs must not grow
     draws_at_random: ClassVar[bool] = False  # whether another generator gives other scores
+    share: ClassVar[int] = 64  # sequences on which an exact variant is first compared
     predicates: ClassVar[Mapping[str, float]] = {}  # "it is stack-like" → the mean score from which that is said
 
     @property

@@ -7,11 +7,11 @@ from auditor.contracts import Progress, silent
 from auditor.plans.cells import planned_cells
 from auditor.plans.plan import Plan, check_plan, read_plan
 from auditor.provenance import local_audit_header, local_model_header
-from auditor.records import AuditReport, Interpretation, NotApplicable, Stage, VariantState
+from auditor.records import Agreement, AuditReport, Interpretation, NotApplicable, Stage, VariantState
 from auditor.stages.build import Built, build
 from auditor.stages.conclude import Results, conclude
 from auditor.stages.evaluate import evaluate
-from auditor.stages.measure import Failure, measure_group
+from auditor.stages.measure import Failure, Share, measure_group
 
 
 def audit(
@@ -27,22 +27,23 @@ def audit(
     check_plan(chosen)
     header = local_model_header(model)
     cells = planned_cells(chosen, model.architecture)
-    behaviour = {}
+    behaviour = evaluate(model, chosen, seed)  # the cell that needs nothing
     built: dict[str, Built] = {}
-    interpretations: dict[tuple[str, str], Interpretation] = {}
+    interpretations: dict[tuple[str, str], Interpretation | Agreement] = {}
     not_applicable: dict[tuple[str, str], NotApplicable] = {}
+    share = Share(model, chosen, seed)
     for index, cell in enumerate(cells):
         progress(index / len(cells), cell.key)
         key = cell.variant
-        if cell.stage is Stage.BEHAVIOUR:
-            behaviour = dict(evaluate(model, chosen, seed))
-        elif cell.stage is Stage.BUILD:
+        if cell.stage is Stage.BUILD:
             built[key] = build(model, chosen, seed, key)
         elif cell.stage is Stage.MEASURE:
             subject = _certified(built[key]) if key in built else model
             names = cell.methods if subject is not None else ()
-            for name, found in measure_group(subject or model, chosen, seed, names, variant=key).items():
-                if isinstance(found, Interpretation):
+            made = built[key].variant if key in built else None
+            measured = measure_group(subject or model, chosen, seed, names, variant=key, made=made, share=share)
+            for name, found in measured.items():
+                if isinstance(found, Interpretation | Agreement):
                     interpretations[key, name] = found
                 elif isinstance(found, NotApplicable):
                     not_applicable[key, name] = found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.checkpoints import bundled_name, read_checkpoint
+from cli.destinations import require_file
 from cli.following import follow, unfinished
 from cli.invocation import Invocation, invocation
 from cli.options import AsJson, Config, FormatName, PlanName, Seed
@@ -78,6 +79,8 @@ def gate(
 
     started = time.monotonic()
     told = read_claims(claims)
+    if junit is not None:
+        require_file(junit)
     if baseline is not None:
         require_audit(door, baseline)
     is_checkpoint = bundled_name(target) is not None or Path(target).exists()
@@ -119,7 +122,7 @@ def audited(
     entries = entries_about(told, loaded.name, target)
     chosen = plan_for(entries, read_plan(plan))
     require_broker(settings)
-    with door.database() as database:
+    with door.database(create=True) as database:
         made = queue(database, settings, loaded, chosen, seed=seed, reuse=True)
         problems = unfinished(follow(database, settings, [made.audit.id], door.output))
         if problems:

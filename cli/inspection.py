@@ -60,7 +60,7 @@ def inspect(
         from auditor.plans.plan import read_plan
         from auditor.stages.evaluate import evaluate
 
-        found["behaviour"] = dict(evaluate(loaded.model, read_plan("quick"), seed))
+        found["behaviour"] = evaluate(loaded.model, read_plan("quick"), seed).to_json()
     if as_json:
         output.document(found)
     else:
@@ -81,6 +81,7 @@ def facts(loaded: Loaded) -> dict[str, Any]:
 
 def tell(output: Output, found: dict[str, Any]) -> None:
     """Facts, architecture, task and behaviour, one table each."""
+    from auditor.records import Behaviour
     from auditor.report.view import behaviour_table
     from auditor.report.wording import setting, words
 
@@ -91,7 +92,7 @@ def tell(output: Output, found: dict[str, Any]) -> None:
         output.text("")
         output.table((part, ""), rows)
     if "behaviour" in found:
-        table = behaviour_table(found["behaviour"])
+        table = behaviour_table(Behaviour.from_json(found["behaviour"]))
         output.text("")
         columns = ("behaviour", *(f"{name}>" for name in table.ranges))
         output.table(columns, [(name, *values) for name, values in table.rows])

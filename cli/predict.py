@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
+from auditor.text_file import lines_of
 from cli.checkpoints import read_checkpoint
 from cli.invocation import invocation
 from cli.options import Checkpoint, Config, FormatName
@@ -53,15 +54,15 @@ def _numbered(file: Path | None, given: Sequence[str]) -> Iterator[Numbered]:
     if file is None:
         return
     if str(file) == "-":
-        yield from _lines(sys.stdin)
+        yield from _lines(sys.stdin.buffer)
         return
-    with file.open(encoding="utf-8", errors="replace") as lines:
+    with file.open("rb") as lines:
         yield from _lines(lines)
 
 
-def _lines(lines: Iterable[str]) -> Iterator[Numbered]:
-    for number, line in enumerate(lines, start=1):
-        yield f"line {number}", line.rstrip("\r\n")
+def _lines(stream: BinaryIO) -> Iterator[Numbered]:
+    for number, line in enumerate(lines_of(stream), start=1):
+        yield f"line {number}", line
 
 
 def predictions(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.destinations import require_free
 from cli.invocation import invocation
 from cli.options import AsJson, Force, Seed
 from cli.output import Output
@@ -138,34 +139,6 @@ def train_all(
 def file_of(out: Path, seed: int, seeds: int) -> Path:
     """``out`` itself, or with the seed in its name where there are several."""
     return out if seeds == 1 else out.with_name(f"{out.stem}-seed{seed}{out.suffix}")
-
-
-def require_free(file: Path, *, force: bool) -> None:
-    """Refuse, before any work, a native file that cannot be written.
-
-    Raises:
-        CheckpointError: another ending, a folder that takes no file, or the file or its description is there and
-            ``force`` is not given.
-    """
-    import tempfile
-
-    from auditor.errors import CheckpointError
-
-    if file.suffix != ".safetensors":
-        raise CheckpointError(f"{file}: ending {file.suffix!r}", expected="a file that ends with .safetensors")
-    for taken in (file, file.with_suffix(".json")):
-        if taken.is_dir() or (taken.exists() and not force):
-            raise CheckpointError(f"{taken} exists", expected="a new file", action="choose another or add --force")
-    folder = file.absolute().parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise CheckpointError(
-            f"no file can be written in {folder}: {error.strerror}",
-            expected="a writable folder",
-            action="choose another",
-        ) from error
 
 
 def task_of(brackets: int, depth: int, objective: str, min_length: int, max_length: int) -> Task:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.serialisation import weights_bytes
 from auditor.contracts import Progress, Transformed
-from auditor.plans.cells import planned_variant
+from auditor.plans.cells import planned_variant, planned_variants
 from auditor.plans.plan import Plan
 from auditor.records import Json, Variant
 from auditor.stages.build import KeptTwin, build
@@ -19,6 +19,7 @@ from auditor.store import (
     Session,
     StoredModel,
     StoredTwin,
+    find_model,
     find_twin,
     save_twin,
     save_variant,
@@ -66,6 +67,19 @@ def save_built(session: Session, claimed: ClaimedCell, made: Made) -> None:
             parameters=variant.parameters,
             relabelling=variant.relabelling,
         )
+
+
+def kept_variants(session: Session, model: CanonicalTransformer, plan: Plan, seed: int) -> frozenset[str]:
+    """The keys of the planned variants of a model whose twins the store has."""
+    stored = find_model(
+        session, weights=weights_bytes(model), architecture=model.architecture.to_json(), task=model.task.to_json()
+    )
+    if stored is None:
+        return frozenset()
+    recipes = {request.key: recipe_of(request, plan, seed) for request in planned_variants(plan, model.architecture)}
+    return frozenset(
+        key for key, recipe in recipes.items() if recipe is not None and find_twin(session, stored.id, recipe)
+    )
 
 
 def _kept(database: Database, stored: StoredModel, twin: StoredTwin) -> KeptTwin:

@@ -39,10 +39,11 @@ from auditor.store import (
     skip_dependents,
 )
 from auditor.store.dispatch import CellId
+from auditor.urls import without_passwords
 from workers.building import build_variant, save_built
 from workers.conclusion import load_results, report_headers
 from workers.heartbeat import LEASE_SECONDS, Heartbeat
-from workers.stored_models import original_model, variant_model
+from workers.stored_models import original_model, share_of, variant_model
 
 _log = logging.getLogger(__name__)
 
@@ -123,8 +124,8 @@ def record_failure(
 
 
 def one_line(error: BaseException) -> str:
-    """An error as one line: our own as they are, others with their kind."""
-    text = " ".join(str(error).split())
+    """An error as one line without passwords: our own as they are, others with their kind."""
+    text = without_passwords(" ".join(str(error).split()))
     if isinstance(error, AuditorError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -160,7 +161,17 @@ def _measure(database: Database, claimed: ClaimedCell, stored: StoredModel, prog
         model = variant_model(database, stored, variant)
     names = [name for name in claimed.cell.methods if name not in known]
     plan = Plan.from_json(claimed.plan)
-    found = measure_group(model, plan, claimed.seed, names, variant=key, progress=progress, fatal=FATAL)
+    found = measure_group(
+        model,
+        plan,
+        claimed.seed,
+        names,
+        variant=key,
+        made=variant,
+        share=share_of(database, stored, plan, claimed.seed),
+        progress=progress,
+        fatal=FATAL,
+    )
 
     def save(session: Session) -> None:
         for name, one in found.items():

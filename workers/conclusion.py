@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from auditor.errors import StoreError
 from auditor.plans.plan import Plan
 from auditor.provenance import audit_header, calibrated_for
-from auditor.records import Json
+from auditor.records import AuditHeader, ModelHeader
 from auditor.stages.conclude import Results, statistics_of
 from auditor.store import (
     Session,
@@ -18,9 +16,6 @@ from auditor.store import (
     load_interpretations,
     load_variants,
 )
-
-CALIBRATION_FACTS = ("id", "created_at", "cases", "rates", "by", "power", "settings", "passed")
-"""What a report repeats of the newest calibration with the same versions and settings."""
 
 
 def load_results(session: Session, audit_id: str) -> Results:
@@ -41,32 +36,27 @@ def load_results(session: Session, audit_id: str) -> Results:
     )
 
 
-def report_headers(
-    session: Session, audit_id: str, model: StoredModel, plan: Plan
-) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
+def report_headers(session: Session, audit_id: str, model: StoredModel, plan: Plan) -> tuple[AuditHeader, ModelHeader]:
     """The report's ``audit`` and ``model``. Times and state are set once more when it is stored."""
     audit = get_audit(session, audit_id)
+    statistics = statistics_of(plan, audit.seed)
     header = audit_header(
         audit_id=audit.id,
         created_at=audit.created_at.isoformat(),
         plan=plan,
         seed=audit.seed,
         weights_sha256=model.weights_sha256,
+        calibration=latest_calibration(
+            session,
+            calibrated_for(draws=statistics.draws, alpha=statistics.alpha, multiplicity=statistics.multiplicity),
+        ),
     )
-    statistics = statistics_of(plan, audit.seed)
-    rates = latest_calibration(
-        session,
-        calibrated_for(draws=statistics.draws, alpha=statistics.alpha, multiplicity=statistics.multiplicity),
-    )
-    return (
-        {**header, "calibration": None if rates is None else {name: rates[name] for name in CALIBRATION_FACTS}},
-        {
-            "id": model.id,
-            "name": model.name,
-            "format": model.format,
-            "sha256": model.sha256,
-            "function_fingerprint": model.function_fingerprint,
-            "architecture": dict(model.architecture),
-            "task": dict(model.task),
-        },
+    return header, ModelHeader(
+        id=model.id,
+        name=model.name,
+        format=model.format,
+        sha256=model.sha256,
+        function_fingerprint=model.function_fingerprint,
+        architecture=dict(model.architecture),
+        task=dict(model.task),
     )

@@ -23,6 +23,7 @@ from torch import Tensor
 from auditor.behaviour.effects import kl_per_position
 from auditor.behaviour.evaluation import CLOSING_THRESHOLD, decision_positions
 from auditor.behaviour.input_batch import InputBatch, Rewritten
+from auditor.binomial import upper_bound
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate, Compared
 from auditor.tensors import EXACT_LOGITS
@@ -122,7 +123,7 @@ def certify_behavioural(
     numbers: dict[str, float | None] = {
         "kl_upper95_nats": kl_mean + kl_half,
         "kl_q999_nats": float(np.quantile(found.kl, 0.999)),
-        "disagreement_upper95": clopper_pearson_upper(hits, trials) if trials else None,
+        "disagreement_upper95": upper_bound(hits, trials, confidence=CONFIDENCE) if trials else None,
         "closing_accuracy": _accuracy_bound(found) if trials else None,
     }
     beyond, below = (None if one is None else _numbers_elsewhere(one) for one in others)
@@ -157,11 +158,6 @@ def _not_finite(found: _Comparison, margins: Mapping[str, float]) -> Certificate
     """A failed certificate without numbers: nothing that is computed from NaN or infinity means anything."""
     failures = ("a logit is not finite",)
     return Certificate(passed=False, sequences=found.sequences, margins=dict(margins), failures=failures)
-
-
-def clopper_pearson_upper(hits: int, trials: int, *, confidence: float = CONFIDENCE) -> float:
-    """Exact one-sided upper bound of a binomial share; 0 of n gives about 3/n (Clopper & Pearson 1934)."""
-    return 1.0 if hits >= trials else float(stats.beta.ppf(confidence, hits + 1, trials - hits))
 
 
 @torch.no_grad()

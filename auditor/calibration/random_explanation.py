@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from auditor.contracts import InterpretationMethod, Request
 from auditor.records import Expected, Interpretation
+from auditor.records.axes import HEAD, SEQUENCE
 from auditor.records.theory import Aspect, Dependence, Expectation
 from auditor.seeds import numpy_generator
 
@@ -37,4 +38,4 @@ class RandomExplanation(InterpretationMethod):
         heads = model.architecture.heads
         means = numpy_generator(int.from_bytes(digest.digest()[:4], "little"), self.name).uniform(size=len(heads))
         noise = generator.normal(size=(len(inputs), len(heads)))
-        return Interpretation(self.name, ("sequence", "head"), heads, means + SPREAD * noise)
+        return Interpretation(self.name, (SEQUENCE, HEAD), heads, means + SPREAD * noise)

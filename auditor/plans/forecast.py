@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Progress, Request, equivalences, methods, silent
 from auditor.plans.cells import VariantRequest, methods_to_rerun, planned_cells, planned_methods, planned_variants
 from auditor.plans.plan import Plan, check_plan
-from auditor.records import Json, Kind
+from auditor.records import Json, Kind, Record, named
 from auditor.seeds import numpy_generator
 from auditor.verdicts.claims import mean_scores
 from auditor.verdicts.distances import SMALLEST_EFFECT, scale_of
@@ -39,50 +40,38 @@ STATISTICS = 1.1
 
 
 @dataclass(frozen=True, slots=True)
-class MethodForecast:
+class MethodForecast(Record):
     """One method: seconds for one model, and the smallest relative change of a typical score that can be detected."""
 
     name: str
-    why_not: str | None
+    why_not: str | None = field(metadata=named("not_applicable"))
     seconds: float = 0.0
     detectable: float | None = None  # None: no per-sequence scalar scores; exact variants need no sample
 
-    def to_json(self) -> dict[str, Json]:
-        """JSON form."""
-        return {
-            "name": self.name,
-            "not_applicable": self.why_not,
-            "seconds": self.seconds,
-            "detectable": self.detectable,
-        }
-
 
 @dataclass(frozen=True)
-class Forecast:
+class Forecast(Record):
     """What an audit will do. Seconds are of one core; several processes share them."""
+
+    DERIVED: ClassVar[tuple[str, ...]] = ("smallest_effects",)
 
     plan: Plan
     variants: Mapping[str, int]  # by equivalence that applies
     not_applicable: Mapping[str, str]
     methods: tuple[MethodForecast, ...]
-    reruns: int  # methods that draw at random and are run a second time on the original
-    kept: int  # variants whose twin an earlier audit has made
+    reruns: int = field(metadata=named("second_runs"))  # methods that draw at random, on the original
+    kept: int = field(metadata=named("kept_twins"))  # variants whose twin an earlier audit has made
     cells: int  # pieces of work, besides those of variants that do not apply
     seconds: float
 
-    def to_json(self) -> dict[str, Json]:
-        """JSON form."""
-        return {
-            "plan": self.plan.to_json(),
-            "variants": dict(self.variants),
-            "not_applicable": dict(self.not_applicable),
-            "methods": [one.to_json() for one in self.methods],
-            "second_runs": self.reruns,
-            "kept_twins": self.kept,
-            "cells": self.cells,
-            "seconds": round(self.seconds, 1),
-            "smallest_effects": dict(SMALLEST_EFFECT),
-        }
+    @property
+    def smallest_effects(self) -> Mapping[str, float]:
+        """By kind of claim."""
+        return SMALLEST_EFFECT
+
+    @classmethod
+    def _after_writing(cls, document: dict[str, Json]) -> dict[str, Json]:
+        return {**document, "seconds": round(document["seconds"], 1)}
 
 
 def forecast(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from auditor.contracts import equivalences, methods
 from auditor.errors import PlanError
-from auditor.records import Json, Multiplicity
+from auditor.records import Json, Multiplicity, Record
+from auditor.text_file import read_text, read_toml
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Record):
     """What an audit computes. Sizes count sequences."""
 
     name: str
@@ -32,15 +32,6 @@ class Plan:
     multiplicity: str = "bh"  # how the false discovery rate over all claims is held: bh or by
     methods: tuple[str, ...] = ()  # empty: all
     equivalences: tuple[str, ...] = ()  # empty: all
-
-    def to_json(self) -> dict[str, Json]:
-        """JSON form of every field."""
-        return {**asdict(self), "methods": list(self.methods), "equivalences": list(self.equivalences)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> Plan:
-        """Inverse of :meth:`to_json`."""
-        return cls(**{**data, "methods": tuple(data["methods"]), "equivalences": tuple(data["equivalences"])})
 
 
 _QUICK = Plan(
@@ -97,16 +88,14 @@ def read_plan(name_or_file: str) -> Plan:
     if name_or_file in PLANS:
         return PLANS[name_or_file]
     path = Path(name_or_file)
-    if path.suffix != ".toml" or not path.is_file():
+    if path.suffix.lower() != ".toml" or not path.is_file():
         raise PlanError(
             f"unknown plan {name_or_file!r}",
             expected=", ".join(PLANS) + " or a TOML file",
             action="see `dyck-audit submit --help`",
         )
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise PlanError(f"{path.name}: {wrong}", expected="a TOML file") from None
+    text = read_text(path, PlanError, expected="a TOML file")
+    data = read_toml(text, path.name, PlanError, expected="a TOML file", action="see `dyck-audit submit --help`")
     base = data.pop("base", "quick")
     if not isinstance(base, str) or base not in PLANS:
         raise PlanError(f"{path.name}: base = {base!r}", expected=" or ".join(PLANS))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Progress, Transformed, TransformRequest, equivalences, silent
 from auditor.plans.cells import VariantRequest, planned_variant
@@ -15,6 +14,7 @@ from auditor.plans.plan import Plan
 from auditor.records import Json, Kind, Variant, VariantState
 from auditor.seeds import numpy_generator
 from auditor.stages.certify import certify
+from auditor.stages.sequences import search_inputs
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _transformed(
     return equivalences()[request.equivalence].transform(
         TransformRequest(
             original,
-            draw_inputs(original.task, plan.sequences, numpy_generator(seed, "search")),
+            search_inputs(original.task, plan, seed),
             numpy_generator(seed, "transform", request.key),
             parameters=parameters_of(request, plan),
             progress=progress,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from auditor.behaviour.certificate import EXACT_SEQUENCES, LONGER_SEQUENCES, certify_behavioural, certify_exact
-from auditor.behaviour.evaluation import certificate_lengths, draw_deeper
-from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
+from auditor.behaviour.certificate import EXACT_SEQUENCES, certify_behavioural, certify_exact
+from auditor.behaviour.input_batch import InputBatch, Rewritten
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Request, equivalences
 from auditor.errors import PlanError
 from auditor.plans.plan import Plan
 from auditor.records import Certificate, Kind
 from auditor.seeds import numpy_generator
+from auditor.stages.sequences import certificate_inputs, held_out
 
 
 def certify(
@@ -26,7 +26,7 @@ def certify(
     ours, theirs = original.clone(dtype=torch.float64), variant.clone(dtype=torch.float64)
     if plugin.kind is Kind.EXACT:
         count = min(plan.certificate_sequences, EXACT_SEQUENCES)
-        inputs = draw_inputs(ours.task, count, numpy_generator(seed, "certificate"))
+        inputs = certificate_inputs(ours.task, count, seed)
         return certify_exact(ours, theirs, inputs, compares=plugin.compares)
     given = {
         where: rewritten(plugin, ours, inputs, seed, f"certificate/{where}".rstrip("/"))
@@ -40,18 +40,6 @@ def certify(
         deeper=given.get("deeper"),
         generator=numpy_generator(seed, "certificate", "decisions"),
     )
-
-
-def held_out(model: CanonicalTransformer, plan: Plan, seed: int) -> dict[str, InputBatch]:
-    """Sequences of a behavioural certificate: in distribution, longer and deeper where the model can read them."""
-    found = {"": draw_inputs(model.task, plan.certificate_sequences, numpy_generator(seed, "certificate"))}
-    lengths = certificate_lengths(model)
-    if lengths is not None:
-        count = max(plan.longer_sequences, LONGER_SEQUENCES)
-        generator = numpy_generator(seed, "certificate", "longer")
-        found["longer"] = draw_inputs(model.task, count, generator, lengths=lengths)
-    deeper = draw_deeper(model, plan.longer_sequences, numpy_generator(seed, "certificate", "deeper"))
-    return found if deeper is None else {**found, "deeper": deeper}
 
 
 def rewritten(

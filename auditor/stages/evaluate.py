@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 
 from auditor.behaviour.evaluation import full_behaviour
 from auditor.canonical.model import CanonicalTransformer
 from auditor.plans.plan import Plan
-from auditor.records import Json
+from auditor.records import Behaviour
 from auditor.seeds import numpy_generator
 
 
-def evaluate(model: CanonicalTransformer, plan: Plan, seed: int) -> Mapping[str, Json]:
+def evaluate(model: CanonicalTransformer, plan: Plan, seed: int) -> Behaviour:
     """Behaviour of the original on its language, in float32."""
     return full_behaviour(
         model.clone(dtype=torch.float32),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, select
 
 from auditor.errors import StoreError
-from auditor.records import Component, Interpretation, NotApplicable
+from auditor.records import Agreement, Component, Interpretation, NotApplicable
 from auditor.store.columns import UnstorableValueError
 from auditor.store.schema import cell, interpretation
 from auditor.store.upsert import insert_or_replace
@@ -31,12 +31,12 @@ Measured = tuple[str, str]
 class StoredInterpretations(NamedTuple):
     """What was measured in an audit, in the order of its plan."""
 
-    scores: dict[Measured, Interpretation]
+    scores: dict[Measured, Interpretation | Agreement]
     not_applicable: dict[Measured, NotApplicable]
 
 
 def save_interpretation(
-    session: Connection, audit_id: str, variant_key: str, method: str, found: Interpretation | NotApplicable
+    session: Connection, audit_id: str, variant_key: str, method: str, found: Interpretation | Agreement | NotApplicable
 ) -> None:
     """Store what one method says of one variant, or why it says nothing; a second time replaces the first.
 
@@ -45,8 +45,12 @@ def save_interpretation(
         StoreError: no reason, or scores that do not fit their axes.
     """
     row: dict[str, Any] = {"audit_id": audit_id, "variant_key": variant_key, "method": method}
+    row |= {"equal_on": None, "largest_difference": None}
     if isinstance(found, Interpretation):
         row |= {"not_applicable": ""} | _packed(found)
+    elif isinstance(found, Agreement):
+        row |= {"not_applicable": "", "equal_on": found.sequences, "largest_difference": found.largest_difference}
+        row |= dict.fromkeys(_SCORES)
     elif found.reason:
         row |= {"not_applicable": found.reason} | dict.fromkeys(_SCORES)
     else:
@@ -83,7 +87,9 @@ def load_interpretations(session: Connection, audit_id: str) -> StoredInterpreta
     rows = session.execute(select(interpretation).where(interpretation.c.audit_id == audit_id)).all()
     places = _places(session, audit_id)
     for row in sorted(rows, key=lambda row: (*places.get((row.variant_key, row.method), (-1, -1)), *_measured(row))):
-        if row.scores is None:
+        if row.largest_difference is not None:
+            stored.scores[_measured(row)] = Agreement(row.equal_on, row.largest_difference)
+        elif row.scores is None:
             stored.not_applicable[_measured(row)] = NotApplicable(row.not_applicable)
         else:
             stored.scores[_measured(row)] = _unpacked(row)
@@ -109,7 +115,7 @@ def _packed(scores: Interpretation) -> dict[str, Any]:
     _require_defined(scores, values)
     return {
         "axes": list(scores.axes),
-        "components": [component.to_json() for component in scores.components],
+        "components": [component.coordinates for component in scores.components],
         "undefined": {str(index): reason for index, reason in scores.undefined.items()},
         "dtype": _DTYPE,
         "shape": list(values.shape),

@@ -51,7 +51,7 @@ def add_model(
     function_fingerprint: str | None = None,
 ) -> StoredModel:
     """Store a model and its weights; the same weights, architecture and task again are the model that is there."""
-    identity = digest({"weights": hashlib.sha256(weights).hexdigest(), "architecture": architecture, "task": task})
+    identity = _identity(weights, architecture, task)
     row = {
         "id": content_id("m", identity),
         "identity": identity,
@@ -67,6 +67,15 @@ def add_model(
     }
     insert_if_missing(session, model, row, unique=["identity"])
     return _record(session.execute(select(model).where(model.c.identity == identity)).one())
+
+
+def find_model(
+    session: Connection, *, weights: bytes, architecture: Mapping[str, Json], task: Mapping[str, Json]
+) -> StoredModel | None:
+    """The stored model of these weights, architecture and task, if there is one."""
+    query = select(model).where(model.c.identity == _identity(weights, architecture, task))
+    row = session.execute(query).one_or_none()
+    return None if row is None else _record(row)
 
 
 def resolve_model(session: Connection, text: str) -> str:
@@ -113,6 +122,10 @@ def set_fingerprint(session: Connection, model_id: str, fingerprint: str) -> Non
     changed = session.execute(model.update().where(model.c.id == model_id).values(function_fingerprint=fingerprint))
     if changed.rowcount != 1:
         raise NotFoundError(f"no model {model_id!r}", action=f"list them with `{_LIST_COMMAND}`")
+
+
+def _identity(weights: bytes, architecture: Mapping[str, Json], task: Mapping[str, Json]) -> str:
+    return digest({"weights": hashlib.sha256(weights).hexdigest(), "architecture": architecture, "task": task})
 
 
 def _record(row: Row[Any]) -> StoredModel:

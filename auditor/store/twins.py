@@ -37,8 +37,8 @@ def save_twin(
     made_by: str,
     parameters: Mapping[str, Json],
     relabelling: Relabelling,
-) -> bool:
-    """Store a twin of a model unless one of the same recipe is there; whether it was stored.
+) -> None:
+    """Store a twin of a model unless one of the same recipe is there.
 
     Raises:
         UnstorableValueError: the recipe or the parameters are not clean JSON.
@@ -51,7 +51,7 @@ def save_twin(
         "made_by": made_by,
         "created_at": database_now(session),
     }
-    return insert_if_missing(session, twin, row, unique=["model_id", "recipe"])
+    insert_if_missing(session, twin, row, unique=["model_id", "recipe"])
 
 
 def find_twin(session: Connection, model_id: str, recipe: Mapping[str, Json]) -> StoredTwin | None:

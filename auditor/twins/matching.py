@@ -14,7 +14,7 @@ scores flatters them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,7 +26,8 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import Cache, run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.records import Json, Relabelling
+from auditor.records import NOT_WRITTEN, Record, Relabelling
+from auditor.records.axes import HEAD, NEURON
 
 SEQUENCES = 256
 """Sequences that a matching is made on: about 10,000 tokens, many more than a layer has components."""
@@ -39,16 +40,12 @@ Similarity = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Matching:
+class Matching(Record):
     """What stands for what, and how alike the matched components are on average (1: the same)."""
 
-    relabelling: Relabelling
+    relabelling: Relabelling = field(metadata=NOT_WRITTEN)
     head_similarity: float
     neuron_similarity: float | None
-
-    def to_json(self) -> dict[str, Json]:
-        """For the parameters of the variant."""
-        return {"head_similarity": self.head_similarity, "neuron_similarity": self.neuron_similarity}
 
 
 @torch.no_grad()
@@ -68,9 +65,9 @@ def match(original: CanonicalTransformer, other: CanonicalTransformer, inputs: I
         for mine, its in zip(ours, theirs, strict=True)
         if mine.neurons is not None and its.neurons is not None
     ]
-    moves = {"head": _assigned(heads)}
+    moves = {HEAD: _assigned(heads)}
     if neurons:
-        moves["neuron"] = _assigned(neurons)
+        moves[NEURON] = _assigned(neurons)
     return Matching(
         Relabelling(moves),
         head_similarity=_mean_of_matched(heads),

@@ -6,8 +6,6 @@ almost any. So a share decides whether the rest has to be measured.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from auditor.records import Interpretation, Relabelling
@@ -19,7 +17,7 @@ ROUNDING = EXACT_TOLERANCE / 10
 """Largest relative difference that counts as none: a tenth of what would overturn a claim."""
 
 
-def agreement(original: Interpretation, variant: Interpretation, relabelling: Relabelling, distance: str) -> float:
+def difference(original: Interpretation, variant: Interpretation, relabelling: Relabelling, distance: str) -> float:
     """The largest difference of a component's scores relative to their scale, mean over sequences; ∞ if incomparable.
 
     For arrays of scores the method's ``distance`` of each component. Both are measured on the same sequences.
@@ -36,9 +34,3 @@ def agreement(original: Interpretation, variant: Interpretation, relabelling: Re
         return float(np.abs(pair.variation.mean).max())
     change = np.abs(pair.theirs - pair.ours).mean(axis=0) / scale_of(pair.means[0])
     return float(change.max())
-
-
-def standing_for_all(variant: Interpretation, difference: float) -> Interpretation:
-    """Scores on a share that agree with the original's: they say that all of them do."""
-    count = len(variant.values) if variant.per_sequence else 1
-    return replace(variant, agrees_on=count, largest_difference=difference)

@@ -1,4 +1,4 @@
-"""Twins are kept by their recipe, and a cell measures with a group of methods."""
+"""Twins are kept by their recipe, a cell measures with a group of methods, equal scores are not stored twice."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["weights_sha256"], ["blob.sha256"], name="fk_twin_weights_sha256_blob"),
     )
     op.create_index("ix_twin_weights_sha256", "twin", ["weights_sha256"])
+    with op.batch_alter_table("interpretation") as batch:
+        batch.add_column(sa.Column("largest_difference", sa.Double(), nullable=True))
+        batch.add_column(sa.Column("equal_on", sa.Integer(), nullable=True))
     with op.batch_alter_table("cell") as batch:
         batch.add_column(sa.Column("methods", sa.JSON(), nullable=False, server_default="[]"))
     cell = sa.table("cell", sa.column("method", sa.Text()), sa.column("methods", sa.JSON()))
@@ -40,6 +43,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the twins; a cell keeps the first method of its group, so that unfinished audits must be submitted again."""
+    interpretation = sa.table("interpretation", sa.column("largest_difference", sa.Double()))
+    op.get_bind().execute(sa.delete(interpretation).where(interpretation.c.largest_difference.is_not(None)))
+    with op.batch_alter_table("interpretation") as batch:
+        batch.drop_column("equal_on")
+        batch.drop_column("largest_difference")
     with op.batch_alter_table("cell") as batch:
         batch.add_column(sa.Column("method", sa.Text(), nullable=True))
     cell = sa.table(

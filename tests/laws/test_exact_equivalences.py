@@ -19,6 +19,7 @@ from auditor.canonical.sites import Site
 from auditor.checkpoints.intake.detection import load
 from auditor.contracts import Equivalence, Transformed, TransformRequest, equivalences
 from auditor.records import Compared, Kind, Relabelling
+from auditor.records.axes import HEAD, NEURON
 from auditor.seeds import numpy_generator
 from auditor.tensors import EXACT_LOGITS
 from tests.handmade import PLAIN, inputs_for, random_model
@@ -146,9 +147,9 @@ def _relabels_truly(model: CanonicalTransformer, made: Transformed, inputs: Inpu
     sites = (Site.PATTERN, Site.NEURON)
     ours, theirs = (run_with_cache(m, inputs.tokens, sites=sites)[1] for m in (model, made.model))
     layers = model.architecture.layers
-    _same_under(made.relabelling, "head", _heads(ours, layers), _heads(theirs, layers))
+    _same_under(made.relabelling, HEAD, _heads(ours, layers), _heads(theirs, layers))
     if model.mlps:
-        _same_under(made.relabelling, "neuron", _neurons(ours, layers), _neurons(theirs, layers))
+        _same_under(made.relabelling, NEURON, _neurons(ours, layers), _neurons(theirs, layers))
 
 
 def _heads(cache: Cache, layers: int) -> np.ndarray:

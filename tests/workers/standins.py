@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from auditor.language.grammar import Dyck
 from auditor.language.task import Task
 from auditor.language.vocabulary import Vocabulary
 from auditor.plans.plan import PLANS
-from auditor.records import ALL_OTHERS, AuditReport, Cell, Interpretation, Stage
+from auditor.records import ALL_OTHERS, AuditReport, Behaviour, Cell, Interpretation, Stage
 from auditor.stages.build import Built
-from tests.auditor.store.samples import TWIN, report, scores, twin
+from tests.auditor.store.samples import BEHAVIOUR, TWIN, report, scores, twin
 from workers import building, cells
 
 JOURNAL = "DYCK_AUDIT_TEST_JOURNAL"
@@ -59,10 +59,10 @@ def small_model() -> CanonicalTransformer:
     return model
 
 
-def evaluate(*_: Any) -> Mapping[str, Any]:
+def evaluate(*_: Any) -> Behaviour:
     """Some behaviour."""
     _work("behaviour")
-    return {"in_distribution": {"closing_accuracy": 0.999}, "longer": None, "deeper": None}
+    return BEHAVIOUR
 
 
 def build(model: CanonicalTransformer, _plan: Any, _seed: int, key: str, **_: Any) -> Built:

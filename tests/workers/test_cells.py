@@ -27,7 +27,7 @@ from auditor.store import (
     progress,
     ready_cells,
 )
-from tests.auditor.store.samples import TWIN, report, scores, twin
+from tests.auditor.store.samples import BEHAVIOUR, TWIN, report, scores, twin
 from tests.workers import standins
 from workers import building, cells
 from workers.cells import execute, one_line, record_failure
@@ -87,8 +87,8 @@ def test_the_conclusion_is_given_everything_in_the_order_of_the_plan(
     assert isinstance(results, Results)
     assert list(results.interpretations) == [(k, name) for k in (ORIGINAL, TWIN) for name in standins.METHODS]
     assert [variant.key for variant in results.variants] == [TWIN]
-    assert (header["id"], header["seed"], plan, seed) == (audit.id, 0, standins.PLAN, 0)
-    assert model["architecture"] == standins.small_model().architecture.to_json()
+    assert (header.id, header.seed, plan, seed) == (audit.id, 0, standins.PLAN, 0)
+    assert model.architecture == standins.small_model().architecture.to_json()
 
 
 def test_a_finished_cell_names_those_it_made_ready(database: Database, audit: StoredAudit) -> None:
@@ -128,7 +128,7 @@ def test_what_was_computed_for_an_audit_cancelled_meanwhile_is_not_stored(
     def evaluate(*_: Any) -> Any:
         with database.transaction() as session:
             cancel_audit(session, audit.id)
-        return {"in_distribution": {}}
+        return BEHAVIOUR
 
     monkeypatch.setattr(cells, "evaluate", evaluate)
     assert execute(database, audit.id, "behaviour", owner=new_owner()) == []

@@ -42,6 +42,7 @@ class Attribution(InterpretationMethod):
     family = "attribution"
     unit = "nats"
     features: ClassVar[str]
+    share = 8  # gradients and perturbations cost most
     copies: ClassVar[int] = 1  # of each input that are run together
     needs_blank: ClassVar[bool] = False  # whether a token must stand for "no bracket here"
 

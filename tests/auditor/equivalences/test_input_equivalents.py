@@ -90,7 +90,7 @@ def test_methods_laid_out_by_position_are_left_out_of_longer_inputs_only(report:
     assert ("ablation_head_mean", "input_pumping") in found
     assert ("attention_pattern", "input_bracket_relabelling") in found
     assert ("attention_pattern", "input_pumping") not in found
-    absent = {(entry["name"], entry.get("equivalence")) for entry in report.not_applicable}
+    absent = {(entry.name, entry.equivalence) for entry in report.not_applicable}
     assert ("attention_pattern", "input_pumping") in absent
     assert ("attention_pattern", None) not in absent
 

@@ -33,7 +33,7 @@ from auditor.store import (
     save_variant,
 )
 from auditor.store.schema import interpretation
-from tests.auditor.store.samples import FINDINGS, HEADS, TWIN, finding, report, scores, twin
+from tests.auditor.store.samples import BEHAVIOUR, FINDINGS, HEADS, TWIN, finding, report, scores, twin
 
 NewAudit = Callable[..., StoredAudit]
 
@@ -41,10 +41,10 @@ NewAudit = Callable[..., StoredAudit]
 def test_behaviour_is_replaced_not_doubled(database: Database, audit: StoredAudit) -> None:
     with database.transaction() as session:
         assert load_behaviour(session, audit.id) is None
-        for accuracy in (0.5, 0.999):
-            save_behaviour(session, audit.id, {"in_distribution": {"closing_accuracy": accuracy}})
-        assert load_behaviour(session, audit.id) == {"in_distribution": {"closing_accuracy": 0.999}}
-        for missing in (lambda: load_behaviour(session, "a0"), lambda: save_behaviour(session, "a0", {})):
+        for said in ("first", "then"):
+            save_behaviour(session, audit.id, replace(BEHAVIOUR, scored=said))
+        assert load_behaviour(session, audit.id) == replace(BEHAVIOUR, scored="then")
+        for missing in (lambda: load_behaviour(session, "a0"), lambda: save_behaviour(session, "a0", BEHAVIOUR)):
             with pytest.raises(NotFoundError, match="no audit 'a0'"):
                 missing()
 
@@ -152,9 +152,9 @@ def test_the_report_and_the_row_agree(database: Database, audit: StoredAudit) ->
     assert json.dumps(loaded.to_json(), allow_nan=False) == json.dumps(saved.to_json(), allow_nan=False)
     assert row.state is AuditState.DONE
     assert row.finished_at is not None
-    assert loaded.audit["finished_at"] == row.finished_at.isoformat()
-    assert loaded.audit["created_at"] == row.created_at.isoformat()
-    assert (loaded.audit["id"], loaded.audit["state"]) == (audit.id, "done")
+    assert loaded.audit.finished_at == row.finished_at.isoformat()
+    assert loaded.audit.created_at == row.created_at.isoformat()
+    assert (loaded.audit.id, loaded.audit.state) == (audit.id, AuditState.DONE)
     assert loaded.findings == FINDINGS
 
 
