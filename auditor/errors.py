@@ -77,6 +77,10 @@ class PluginError(AuditorError):
     """A plug-in of an installed package that cannot be used; the message names the package."""
 
 
+class PluginWarning(UserWarning):
+    """A plug-in of an installed package is left out, with the words of its PluginError."""
+
+
 class ClaimsError(AuditorError):
     """A file of claims that cannot be understood; the message names file and line."""
 

@@ -23,7 +23,7 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, v
 from types import ModuleType
 from typing import Generic, Protocol, TypeVar
 
-from auditor.errors import PluginError
+from auditor.errors import PluginError, PluginWarning
 
 DISTRIBUTION = "dyck-audit"
 
@@ -58,10 +58,6 @@ class Named(Protocol):
 
     name: str
     origin: Origin
-
-
-class PluginWarning(UserWarning):
-    """An installed plug-in is left out."""
 
 
 P = TypeVar("P", bound=Named)
