@@ -79,6 +79,17 @@ class ClaimsFile:
 
         return tuple(entry for entry in self.entries if entry.model is None or means(entry.model))
 
+    def require_about(self, *names: str) -> tuple[Entry, ...]:
+        """The claims about a model, the first of whose names is for the message.
+
+        Raises:
+            ClaimsError: there is none: a gate that checks nothing must not pass.
+        """
+        found = self.about(*names)
+        if not found:
+            raise ClaimsError(f"{self.path}: no claim is about {names[0]}", expected="a claim about the gated model")
+        return found
+
 
 _SHORTEST_ID = 6
 _FIELDS = ("component", "statement", "method", "survives", "role", "name", "model")
