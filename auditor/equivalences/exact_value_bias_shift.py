@@ -16,6 +16,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.measures.ablation.sweep import head_ablation_effects, replacement_effects
 from auditor.records import Component, Json, Kind
+from auditor.records.theory import Aspect
 
 SCALES = (0.0, 1.0, 3.0, 10.0, 30.0)
 """Shift lengths tried, in root mean squares of the target's own z."""
@@ -36,6 +37,7 @@ class ValueBiasShift(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.VALUE_ZERO})
     smallest_plan = "quick"
     summary = "adds a constant to each head's values and subtracts its image from the output bias"
     needs = "an output map"

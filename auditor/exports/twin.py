@@ -24,7 +24,7 @@ from auditor.errors import PlanError, RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
 from auditor.plans.cells import VariantRequest
 from auditor.plans.plan import Plan, foreign_plan
-from auditor.provenance import versions
+from auditor.provenance import plugins_named, versions
 from auditor.records import Certificate, Json, Kind, Variant
 from auditor.records.values import group, whole
 from auditor.stages.build import Built, make
@@ -109,7 +109,7 @@ def export_twin(directory: Path, *, original: CanonicalTransformer, built: Built
         "plan": plan.to_json(),
         "seed": built.variant.seed,
         "model": name,
-        "versions": versions(),
+        "versions": versions(plugins_named(equivalences_used=(built.variant.equivalence,))),
     }
     files = {
         ORIGINAL_FILE: native_bytes(original),

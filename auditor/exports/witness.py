@@ -24,7 +24,7 @@ from auditor.errors import RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
 from auditor.exports.twin import ORIGINAL_FILE, README_FILE, TWIN_FILE, same_function, sameness_text
 from auditor.plans.plan import Plan, foreign_plan
-from auditor.provenance import versions
+from auditor.provenance import plugins_named, versions
 from auditor.records import (
     ORIGINAL,
     RERUN,
@@ -76,6 +76,7 @@ def export_witness(
     variant = next((v for v in report.variants if v.key == finding.worst_variant), None)
     if variant is None:
         raise WitnessError(f"finding {finding.id} compared no variant", action="choose one that is stable or unstable")
+    used = plugins_named(methods_used=(finding.method,), equivalences_used=(variant.equivalence,))
     facts: dict[str, Json] = {
         "schema": SCHEMA,
         "finding": finding.to_json(),
@@ -84,7 +85,7 @@ def export_witness(
         "seed": report.audit.seed,
         "audit": report.audit.id,
         "model": {"id": report.model.id, "name": report.model.name},
-        "versions": versions(),
+        "versions": versions(used),
     }
     files = {
         ORIGINAL_FILE: native_bytes(original),
