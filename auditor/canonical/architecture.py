@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Any, get_args
 
+from auditor.canonical.switches import (
+    Activation,
+    DepthRule,
+    Embedding,
+    Marker,
+    Mlp,
+    Norm,
+    NormSite,
+    Pooling,
+    Positions,
+    RotaryPairs,
+)
+from auditor.documents import Table
 from auditor.errors import ConfigurationError
-from auditor.records import Component
+from auditor.records import Component, Json, Record
 
-Norm = Literal["layer", "rms"]
-NormSite = Literal["embedding", "attention_in", "attention_out", "mlp_in", "mlp_out", "final"]
-Mlp = Literal["two_layer", "identity", "none"]
-Activation = Literal["relu", "gelu_tanh", "gelu_erf"]
-Positions = Literal["none", "learned", "sinusoidal", "scalar", "rotary"]
-RotaryPairs = Literal["halves", "adjacent"]
-Pooling = Literal["mean", "last"]
-Marker = Literal["start", "end"]
-Embedding = Literal["token", "token_and_depth"]
-DepthRule = Literal["closing_raised", "plain"]
+__all__ = [
+    "Activation",
+    "Architecture",
+    "Block",
+    "DepthRule",
+    "Embedding",
+    "Marker",
+    "Mlp",
+    "Norm",
+    "NormSite",
+    "Pooling",
+    "Positions",
+    "RotaryPairs",
+]
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "norm": get_args(Norm),
@@ -32,7 +49,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Block(Record):
     """Widths of one layer. ``neurons`` is 0 without a two-layer MLP."""
 
     heads: int
@@ -42,7 +59,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
+class Architecture(Record):
     """All switches of the canonical model.
 
     With N a norm, each block computes::
@@ -58,7 +75,7 @@ class Architecture:
 
     ``read_out`` None is a language model. A classifier is read at a position, at the last token that is no padding
     ("last"), or as the mean over all tokens that are no padding ("mean"), taken behind the final norm; ``mean_skips``
-    names the tokens that the mean leaves out as well.
+    names markers that the mean leaves out as well.
 
     Raises:
         ConfigurationError: an unknown switch value or widths that contradict each other.
@@ -81,7 +98,7 @@ class Architecture:
     max_positions: int | None = None  # None: any length
     scalar_period: int | None = None  # N of the scalar position column i/N
     rotary_width: int | None = None  # features of each query and key that rotary positions turn
-    rotary_base: float = 10_000.0  # pair p turns by base^(−2p/rotary_width) per position
+    rotary_base: float = 10_000.0  # pair p is turned by base^(−2p/rotary_width) per position
     rotary_pairs: RotaryPairs = "halves"
     embedding: Embedding = "token"
     embedding_trained: bool = True  # False: a fixed one-hot table
@@ -147,7 +164,7 @@ class Architecture:
         if (self.positions == "rotary") != (width is not None):
             raise ConfigurationError(
                 f"positions {self.positions!r} with rotary_width {width}",
-                expected="rotary positions and the features that they turn, or neither",
+                expected="rotary positions and how many features they turn, or neither",
             )
         narrowest = min(block.query_width for block in self.blocks)
         if width is not None and not (0 < width <= narrowest and width % 2 == 0):
@@ -185,36 +202,35 @@ class Architecture:
         )
 
     def has_norm(self, site: NormSite) -> bool:
-        """Whether a norm stands at this site of every block (or at the end, for "final")."""
+        """Whether a norm stands at this site of every block ("embedding" and "final": of the model)."""
         return site in self.norm_sites
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON form; facts of rotary positions and of a mean only where they are in use."""
-        lists = {name: list(getattr(self, name)) for name in ("norm_sites", "mean_skips")}
-        data = {**asdict(self), **lists, "blocks": [asdict(block) for block in self.blocks]}
-        unused = () if self.positions == "rotary" else ("rotary_width", "rotary_base", "rotary_pairs")
-        return {k: v for k, v in data.items() if k not in unused and (k != "mean_skips" or v)}
+    @classmethod
+    def _after_writing(cls, document: dict[str, Json]) -> dict[str, Json]:
+        """Facts of rotary positions and of a mean stand there only where they are in use."""
+        unused = {"mean_skips"} if not document["mean_skips"] else set()
+        if document["rotary_width"] is None:
+            unused |= {"rotary_width", "rotary_base", "rotary_pairs"}
+        return {name: value for name, value in document.items() if name not in unused}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Architecture:
-        """Inverse of :meth:`to_json`.
+    def from_json(cls, data: Mapping[str, Json]) -> Architecture:
+        """Inverse of :meth:`to_json`, for what a stranger may have written.
 
         Raises:
             ConfigurationError: an unknown, missing or wrongly typed field, by name.
         """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(data) - known)
-        if unknown:
-            raise ConfigurationError(f"unknown architecture field {unknown[0]!r}", expected=", ".join(sorted(known)))
-        try:
-            blocks = tuple(Block(**{name: _whole(name, width) for name, width in b.items()}) for b in data["blocks"])
-            plain = {k: _typed(k, v) for k, v in data.items() if k not in ("blocks", "norm_sites", "mean_skips")}
-            sites = tuple(data.get("norm_sites", ("attention_in", "mlp_in", "final")))
-            return cls(**plain, blocks=blocks, norm_sites=sites, mean_skips=tuple(data.get("mean_skips", ())))
-        except (KeyError, TypeError, AttributeError) as wrong:
-            raise ConfigurationError(f"an architecture that cannot be read: {wrong}") from None
+        table = Table(data, ConfigurationError, where="architecture: ")
+        table.no_others(field.name for field in fields(cls))
+        for name in ("model_width", "vocabulary_size", "blocks"):  # those without a default
+            table.entry(name)
+        return cls(**{name: _value(table, name) for name in data})
 
 
+MAX_WIDTH = 1_000_000
+"""Above any Dyck model; keeps a hostile description from exhausting the memory."""
+
+_MAY_BE_NONE = frozenset(("attention_scale", "max_positions", "scalar_period", "rotary_width", "read_out", "classes"))
 _WHOLE = frozenset(
     (
         "model_width",
@@ -227,40 +243,28 @@ _WHOLE = frozenset(
         "classes",
     )
 )
-_TRUTH = frozenset(
-    (
-        "attention_residual",
-        "mlp_residual",
-        "mlp_input_residual",
-        "output_map",
-        "embedding_trained",
-        "tied_unembedding",
-        "causal",
-        "pad_masked",
-    )
-)
-_LARGEST = 1e9
-"""Above any scale, epsilon or rotary base in use."""
-
-MAX_WIDTH = 1_000_000
-"""Above any Dyck model; keeps a hostile description from asking for the memory."""
+_POSITIVE = frozenset(("norm_epsilon", "attention_scale", "rotary_base"))
 
 
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not -MAX_WIDTH <= value <= MAX_WIDTH:
-        raise ConfigurationError(f"{name} = {str(value)[:40]}", expected=f"a whole number up to {MAX_WIDTH:,}")
-    return value
-
-
-def _typed(name: str, value: Any) -> Any:
-    if name == "read_out" and isinstance(value, str):
-        return value
+def _value(table: Table, name: str) -> Any:
+    """One field of an architecture."""
+    if name in _MAY_BE_NONE and table.entry(name) is None:
+        return None
+    if name == "blocks":
+        return tuple(_block(block) for block in table.tables(name))
+    if name in ("norm_sites", "mean_skips"):
+        return table.texts(name)
+    if name == "read_out" and isinstance(table.entry(name), str):
+        return table.choice(name, get_args(Pooling))
     if name in _WHOLE:
-        return None if value is None else _whole(name, value)
-    if name in _TRUTH and not isinstance(value, bool):
-        raise ConfigurationError(f"{name} = {str(value)[:40]}", expected="true or false")
-    if name in ("norm_epsilon", "attention_scale", "rotary_base") and value is not None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LARGEST:
-            raise ConfigurationError(f"{name} = {str(value)[:40]}", expected="a positive number")
-        return float(value)
-    return value
+        return table.whole(name, at_least=-MAX_WIDTH, at_most=MAX_WIDTH)
+    if name in _CHOICES:
+        return table.choice(name, _CHOICES[name])
+    return table.positive(name) if name in _POSITIVE else table.truth(name)
+
+
+def _block(widths: Mapping[str, Json]) -> Block:
+    names = tuple(field.name for field in fields(Block))
+    table = Table(widths, ConfigurationError, where="block: ")
+    table.no_others(names)
+    return Block(**{name: table.whole(name, at_least=0, at_most=MAX_WIDTH) for name in names})
