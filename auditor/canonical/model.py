@@ -300,8 +300,8 @@ class CanonicalTransformer(nn.Module):
         where = self.read_positions(tokens)
         if self.architecture.read_out != "mean":
             return self.unembed(x[where])
-        share = where / where.sum(1, keepdim=True).clamp_min(1)
-        return (share[:, None].to(x) @ self.unembed(x)).squeeze(1)  # the map is linear: the mean may come after it
+        share = where.to(x) / where.sum(1, keepdim=True).clamp_min(1)
+        return (share[:, None] @ self.unembed(x)).squeeze(1)  # the map is linear: the mean may come after it
 
     def read_positions(self, tokens: Tokens) -> Tensor:
         """[batch, position] True where a classifier is read: one position of each string, or all that a mean covers."""

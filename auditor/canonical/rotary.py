@@ -39,9 +39,11 @@ class Rotary:
         return _tables(length, self.width, self.base)
 
     def turned(self, x: Tensor, position: int | None = None) -> Tensor:
-        """x [..., position, feature], each row turned by its position; all rows stand at ``position`` if it is given."""
+        """x [..., position, feature], each row turned by its position; the only row by ``position``, if it is given."""
         length = x.shape[-2] if position is None else position + 1
-        cos, sin = (table.to(x)[slice(None) if position is None else slice(position, None)] for table in self.tables(length))
+        cos, sin = (
+            table.to(x)[slice(None) if position is None else slice(position, None)] for table in self.tables(length)
+        )
         turned, rest = x[..., : self.width], x[..., self.width :]
         if self.pairs == "halves":
             first, second = turned.chunk(2, dim=-1)
