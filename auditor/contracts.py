@@ -174,6 +174,20 @@ class ArchitectureAdapter(ABC):
     name: str = ""  # the file name, set by the registry
     summary: ClassVar[str]
     source: ClassVar[str]
+    landmark: ClassVar[str] = ""  # pattern of a name that every checkpoint has; a prefix before it is taken off
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # facts of --config by section, of model and names
+
+    def notes(self, weights: Weights) -> tuple[str, ...]:  # noqa: ARG002 - the default: all is read
+        """What was found beside the weights and does not change the function."""
+        return ()
+
+    def vocabulary_rows(self, weights: Weights) -> int | None:  # noqa: ARG002
+        """Rows of the token table, where its name is known without a description."""
+        return None
+
+    def recognised_facts(self, weights: Weights) -> Mapping[str, Json]:  # noqa: ARG002
+        """Facts of --config, by dotted name, that tensors or the library's own configuration give away."""
+        return {}
 
     @abstractmethod
     def recognises(self, weights: Weights) -> bool:

@@ -46,6 +46,7 @@ class Outcome:
     audit: str | None = None
     state: str | None = None
     result: str | None = None  # the verdict, or why it failed
+    notes: tuple[str, ...] = ()  # what was not read of the checkpoint
 
 
 COLUMNS = ("entry", "checkpoint", "audit", "status", "state", "result")
@@ -106,7 +107,7 @@ def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, 
         return Outcome(entry.where, entry.checkpoint, Status.FAILED, result=entry.problem)
     try:
         chosen = read_plan(plan)
-        loaded = read_checkpoint(entry.checkpoint, config=entry.config, format_name=entry.format)
+        loaded = read_checkpoint(entry.checkpoint, config=entry.config, format_name=entry.format, entry=entry.entry)
         made = queue(
             database,
             settings,
@@ -119,7 +120,9 @@ def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, 
     except (AuditorError, OSError) as error:
         return Outcome(entry.where, entry.checkpoint, Status.FAILED, result=str(error))
     status = Status.SUBMITTED if made.is_new else Status.ALREADY_THERE
-    return Outcome(entry.where, entry.checkpoint, status, made.audit.id, str(made.audit.state), result(made.audit))
+    return Outcome(
+        entry.where, entry.checkpoint, status, made.audit.id, str(made.audit.state), result(made.audit), loaded.notes
+    )
 
 
 def finished(outcome: Outcome, seen: dict[str, Progress]) -> Outcome:
@@ -142,6 +145,9 @@ def tell(output: Output, outcomes: Sequence[Outcome], skipped: Sequence[Skipped]
         rows = [(o.entry, o.checkpoint, o.audit, str(o.status), o.state, o.result) for o in outcomes]
         output.table(COLUMNS, [*rows, *((one.name, None, None, "skipped", None, one.reason) for one in skipped)])
         output.text(", ".join(f"{count} {status}" for status, count in counts.items()))
+        for one in outcomes:
+            for note in one.notes:
+                output.note(f"{one.entry}: {note}")
     if counts[Status.FAILED]:
         first = next(one for one in outcomes if one.status is Status.FAILED)
         output.error(f"{counts[Status.FAILED]} of {len(outcomes)} failed, first {first.entry}: {first.result}")

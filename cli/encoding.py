@@ -13,22 +13,28 @@ NEAREST = "dyck-audit-nearest"
 """The name under which streams find :func:`_replaced`."""
 
 PLAIN = {
-    "–": "-", "—": "-", "−": "-", "‑": "-", "…": "...", "·": "|", "×": "x", "→": "->", "←": "<-", "↔": "<->",
-    "↑": "^", "↓": "v", "↕": "^v", "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "±": "+/-", "√": "sqrt", "∑": "sum",
-    "∞": "inf", "∈": "in", "Δ": "delta ", "α": "alpha", "β": "beta", "ε": "epsilon", "λ": "lambda", "μ": "mu",
-    "ρ": "rho", "σ": "sigma", "‘": "'", "’": "'", "“": '"', "”": '"', "«": '"', "»": '"', "•": "*", "✓": "ok",
-    "✗": "no", "ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "ł": "l", "‖": "||", "°": " deg", "█": "#",
+    "–": "-", "—": "-", "−": "-", "‑": "-", "…": "...", "·": "|", "•": "*", "×": "x", "⊙": "*", "→": "->", "←": "<-",
+    "↔": "<->", "↦": "->", "↑": "^", "↓": "v", "↕": "^v", "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "±": "+/-",
+    "√": "sqrt", "∞": "inf", "∈": "in", "∂": "d", "∑": "sum", "∫": "integral", "‘": "'", "’": "'", "′": "'",
+    "“": '"', "”": '"', "«": '"', "»": '"', "✓": "ok", "✅": "ok", "✗": "no", "❌": "no", "⚠": "!", "❔": "(?)",
+    "ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "ł": "l", "‖": "||", "°": " deg", "█": "#",
 }  # fmt: skip
-"""What stands for a letter where an encoding lacks it; of others, the letter without its accents."""
+"""What stands for a letter where an encoding lacks it."""
 
 
 def nearest(letter: str) -> str:
-    """A letter in ASCII; a question mark where nothing is near."""
+    """A letter in ASCII: as in :data:`PLAIN`, a Greek one by its name, others without their accents, else "?"."""
     if letter in PLAIN:
         return PLAIN[letter]
     if "─" <= letter <= "╿":  # lines of boxes
         return {"│": "|", "┃": "|", "║": "|", "─": "-", "━": "-", "═": "-"}.get(letter, "+")
-    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode() or "?"
+    name = unicodedata.name(letter, "")
+    if name.startswith("GREEK") and " LETTER " in name:
+        return name.split(" LETTER ")[1].split()[0].lower()
+    if unicodedata.category(letter).startswith("M"):  # an accent or a variation of the letter before
+        return ""
+    parts = unicodedata.normalize("NFKD", letter)
+    return "?" if parts == letter else "".join(part if part.isascii() else nearest(part) for part in parts)
 
 
 def written(text: str, encoding: str | None) -> str:

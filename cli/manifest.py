@@ -13,7 +13,7 @@ from auditor.text_file import read_text, read_toml
 from cli.checkpoints import PREFIX, bundled_name
 from cli.folder import CHECKPOINTS, look_through
 
-FIELDS = ("checkpoint", "config", "name", "plan", "seed", "format")
+FIELDS = ("checkpoint", "config", "name", "plan", "seed", "format", "entry")
 _MANIFEST = "a .toml, .csv or .tsv file, or a folder"
 
 
@@ -28,6 +28,7 @@ class Entry:
     plan: str | None = None
     seed: int | None = None
     format: str = "auto"
+    entry: str | None = None
     problem: str = ""
 
 
@@ -100,6 +101,7 @@ def _entry(where: str, fields: Any, base: Path, *, problem: str = "") -> Entry:
         plan=str(base / plan) if plan is not None and plan.lower().endswith(".toml") else plan,
         seed=None if seed is None else int(seed),
         format=fields.get("format", "auto"),
+        entry=fields.get("entry"),
     )
 
 

@@ -38,6 +38,9 @@ WHOLE_LETTERS = 14
 NARROWEST = 12
 """Columns of text narrower than this cannot be read; a table that would need one is written as a list."""
 
+DUMB = ("dumb", "unknown")
+"""Names of terminals that cannot move their cursor."""
+
 STYLES = {
     "stable": "green",
     "done": "green",
@@ -120,7 +123,7 @@ class Output:
     @property
     def draws(self) -> bool:
         """Whether progress is drawn: stderr is a terminal that can move its cursor, and quiet was not asked for."""
-        return not self.quiet and _is_terminal(sys.stderr) and os.environ.get("TERM") not in ("dumb", "unknown")
+        return not self.quiet and _is_terminal(sys.stderr) and os.environ.get("TERM") not in DUMB
 
     @contextmanager
     def bars(self) -> Iterator[Progress]:
@@ -152,6 +155,8 @@ def prepare_streams() -> None:
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     never_fail(sys.stdout)
     never_fail(sys.stderr)
+    if os.environ.get("TERM") in DUMB:  # rich takes such a terminal to have 80 columns, and draws the help
+        os.environ.setdefault("TERMINAL_WIDTH", str(_width()))
 
 
 def silence() -> None:
@@ -173,7 +178,8 @@ def _rendered(renderables: Iterable[RenderableType], *, pipe_width: int) -> str:
     from rich.console import Console
 
     terminal = _is_terminal(sys.stdout)
-    console = Console(width=_width() if terminal else pipe_width, markup=False, highlight=False, emoji=False)
+    width = _width() if terminal else pipe_width
+    console = Console(width=width, height=100, markup=False, highlight=False, emoji=False)  # a height: else dumb is 80
     with console.capture() as capture:
         for renderable in renderables:
             console.print(renderable)

@@ -8,22 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor.canonical.switches import Activation, Embedding, Mlp, Norm, Positions
 from cli.destinations import require_free
 from cli.invocation import invocation
 from cli.options import AsJson, Force, Seed
 from cli.output import Output
 from cli.progress import tracking
-from cli.shapes import (
-    ActivationName,
-    EmbeddingName,
-    MlpName,
-    NormName,
-    NormPlace,
-    ObjectiveName,
-    PositionsName,
-    Shape,
-    architecture_of,
-)
+from cli.shapes import NormPlace, ObjectiveName, Shape, architecture_of
 
 if TYPE_CHECKING:
     from auditor.canonical.architecture import Architecture
@@ -46,14 +37,14 @@ def train(
     neurons: Annotated[
         int | None, typer.Option(min=1, max=16_384, help="Neurons of a layer.", show_default="4 x width")
     ] = None,
-    positions: Annotated[PositionsName, typer.Option(help="Position encoding.")] = PositionsName.NONE,
-    norm: Annotated[NormName, typer.Option(help="LayerNorm or RMSNorm.")] = NormName.LAYER,
-    norm_place: Annotated[NormPlace, typer.Option(help="Where norms stand.")] = NormPlace.PRE,
-    mlp: Annotated[MlpName, typer.Option(help="What follows attention.")] = MlpName.TWO_LAYER,
-    activation: Annotated[ActivationName, typer.Option(help="The MLP's activation.")] = ActivationName.RELU,
+    positions: Annotated[Positions, typer.Option(help="Position encoding.")] = "none",
+    norm: Annotated[Norm, typer.Option(help="LayerNorm or RMSNorm.")] = "layer",
+    norm_place: Annotated[NormPlace, typer.Option(help="Where norms stand.")] = "pre",
+    mlp: Annotated[Mlp, typer.Option(help="What follows attention.")] = "two_layer",
+    activation: Annotated[Activation, typer.Option(help="The MLP's activation.")] = "relu",
     embedding: Annotated[
-        EmbeddingName, typer.Option(help="What is seen of a token; with its depth: the minimal first layer.")
-    ] = EmbeddingName.TOKEN,
+        Embedding, typer.Option(help="What is seen of a token; with its depth: the minimal first layer.")
+    ] = "token",
     fixed_embedding: Annotated[bool, typer.Option("--fixed-embedding", help="One-hot, not trained.")] = False,
     attention_residual: Annotated[bool, typer.Option(help="Add attention to the stream.")] = True,
     mlp_residual: Annotated[bool, typer.Option(help="Add the MLP to the stream.")] = True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,8 @@ def check_broker_url(url: str) -> None:
         is_ours = parts.scheme in _SCHEMES and (parts.port is None or parts.port > 0)
         if parts.scheme != "redis+socket":
             is_ours = is_ours and (parts.path.strip("/") or "0").isdecimal()  # the number of a database
+        ends_early = parts.scheme != "redis+socket" and bool(set("/?#") & set(raw_password(url)))
+        is_ours = is_ours and not ends_early  # a password that is read as path, options or fragment
     except ValueError:  # a port that is no number
         is_ours = False
     if not is_ours:
@@ -59,7 +62,8 @@ def check_broker_url(url: str) -> None:
     for name, value in options:
         expected = _expected(parts.scheme, name, value)
         if expected:
-            raise BrokerError(f"{name} = {value!r} in the broker URL {hide_password(url)}", expected=expected)
+            given = hide_password(f"?{name}={value}").removeprefix("?")
+            raise BrokerError(f"{given} in the broker URL {hide_password(url)}", expected=expected)
     _check_by_client(url)
 
 
@@ -85,9 +89,11 @@ def _check_by_client(url: str) -> None:
             pool = client.connection_pool
             pool.connection_class(**pool.connection_kwargs)
     except (redis.RedisError, ValueError, TypeError) as error:
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        reason = f"it has no option {unknown[1]}" if unknown else _first_line(error)
         raise BrokerError(
-            f"the broker URL {hide_password(url)} has an option that cannot be used: {_first_line(error)}",
-            expected="options of the Redis client",
+            f"the broker URL {hide_password(url)} cannot be used by the Redis client: {reason}",
+            expected="options that the client knows, with values of their type",
         ) from None
 
 

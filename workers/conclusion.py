@@ -9,13 +9,29 @@ from auditor.records import AuditHeader, ModelHeader
 from auditor.stages.conclude import Results, statistics_of
 from auditor.store import (
     Session,
+    StoredAudit,
     StoredModel,
     get_audit,
     latest_calibration,
     load_behaviour,
     load_interpretations,
     load_variants,
+    resolve_audit,
 )
+
+
+def finished_audit(session: Session, text: str) -> StoredAudit:
+    """The finished audit that an id, the start of one, or ``latest`` names.
+
+    Raises:
+        StoreError: there is none, or it is not finished.
+    """
+    audit = get_audit(session, resolve_audit(session, text))
+    if audit.state != "done":
+        raise StoreError(
+            f"audit {audit.id} is {audit.state}", expected="a finished audit", action=f"dyck-audit watch {audit.id}"
+        )
+    return audit
 
 
 def load_results(session: Session, audit_id: str) -> Results:

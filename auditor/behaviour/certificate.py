@@ -1,4 +1,4 @@
-"""Are two models the same function? Numbers, bounds and margins; the margins stand here and nowhere else.
+"""Certificates that two models compute the same function: numbers, bounds and all margins.
 
 Exact variants: max|Δlogit| in float64, or max|Δlog p| where only the distribution is kept. Behavioural variants:
 divergences over the outputs that the objective covers, on held-out sequences in distribution and longer. Sequences
@@ -49,8 +49,8 @@ BEHAVIOURAL_MARGINS: Mapping[str, float] = {
     "kl_upper95_nats": 2e-3,  # a thousandth of the about 1 nat per token that Dyck outputs carry, doubled
     "kl_q999_nats": 1.0,  # one token in a thousand may move by more than a nat, not more
     "disagreement_upper95": 1e-2,
-    "closing_accuracy": 5e-3,  # half a point, both ways
-    "longer_closing_accuracy": 2e-2,  # two points on longer inputs
+    "closing_accuracy": 5e-3,  # half a percentage point, in both directions
+    "longer_closing_accuracy": 2e-2,  # two percentage points on longer inputs
 }
 
 
@@ -155,7 +155,7 @@ def certify_behavioural(
 
 
 def _not_finite(found: _Comparison, margins: Mapping[str, float]) -> Certificate:
-    """A failed certificate without numbers: nothing that is computed from NaN or infinity means anything."""
+    """A failed certificate without numbers: no number computed from NaN or infinity has a meaning."""
     failures = ("a logit is not finite",)
     return Certificate(passed=False, sequences=found.sequences, margins=dict(margins), failures=failures)
 

@@ -168,8 +168,8 @@ def full_behaviour(
 def _classifier_behaviour(
     model: CanonicalTransformer, sequences: int, longer_sequences: int, generator: np.random.Generator
 ) -> Behaviour:
-    """How well the classes tell words of the language from other strings."""
-    why = "deeper: a classifier is asked about strings of its own language"
+    """How often the class is right on words of the language and on corrupted ones."""
+    why = "deeper: a classifier is measured on strings within its depth bound only"
     usual, longer = _classified(model, draw_inputs(model.task, sequences, generator)), None
     lengths = longer_lengths(model, (2 * model.task.max_length, 3 * model.task.max_length))
     if lengths is None:
@@ -182,7 +182,7 @@ def _classifier_behaviour(
 
 @torch.no_grad()
 def _classified(model: CanonicalTransformer, inputs: InputBatch) -> ClassifierMetrics:
-    """Accuracy of the class that goes with words most often; a file does not say which class means what."""
+    """Accuracy with the better choice of the class that means "word": a file does not say which one does."""
     chosen = torch.empty(len(inputs), dtype=torch.int64)
     for rows, part in inputs.batches():
         chosen[rows] = model(part.tokens, fast=True).argmax(-1)

@@ -53,7 +53,7 @@ class AdversarialImportance(Equivalence):
     )
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """A single head has no rival."""
+        """With one head there is no other to promote."""
         return "the model has one head" if len(model.architecture.heads) < 2 else why_not_taught(model)
 
     def choices(self, architecture: Architecture, count: int) -> Sequence[Mapping[str, Json]]:
@@ -104,7 +104,7 @@ class AdversarialImportance(Equivalence):
             "margin": MARGIN,
             "steps": schedule.steps,
             "effects_before_nats": dict(zip(labels, before.tolist(), strict=True)),
-            "effects_after_nats": _spoken(labels, _effects(best.model, ranked_on)),
+            "effects_after_nats": _effects_by_label(labels, _effects(best.model, ranked_on)),
             **best.to_json(),
         }
         return Transformed(best.model, parameters=report)
@@ -116,6 +116,6 @@ def _effects(model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
     return effects
 
 
-def _spoken(labels: Sequence[str], effects: np.ndarray) -> dict[str, Json]:
-    """Effects by label; what training has driven out of the numbers is null."""
+def _effects_by_label(labels: Sequence[str], effects: np.ndarray) -> dict[str, Json]:
+    """Effects by label; null where training diverged."""
     return {label: float(e) if np.isfinite(e) else None for label, e in zip(labels, effects, strict=True)}

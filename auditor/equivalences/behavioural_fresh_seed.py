@@ -27,7 +27,7 @@ class FreshSeed(Equivalence):
     source = "Wen et al. 2023, arXiv 2312.01429, section 4.1; Li et al. 2016, arXiv 1511.07543 (convergent learning)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """What cannot be trained cannot be trained again."""
+        """A model that cannot be trained here cannot be trained from another seed."""
         try:
             check_trainable(model.architecture, model.task)
         except ConfigurationError as wrong:
@@ -37,7 +37,7 @@ class FreshSeed(Equivalence):
     def transform(self, request: TransformRequest) -> Transformed:
         """The trained model in float32; ``parameters["steps"]`` sets the effort.
 
-        There are no further attempts: the seed that happens to come closest is not what training gives.
+        There are no further attempts: the closest of several seeds would not show what training gives.
         """
         model, inputs, generator, parameters, progress = (
             request.model,

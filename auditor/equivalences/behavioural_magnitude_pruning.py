@@ -41,7 +41,7 @@ PEAK = 4e-3
 
 
 class MagnitudePruning(Equivalence):
-    """In every matrix the smallest weights become 0: first as many as the model bears untouched, then more while the
+    """In every matrix the smallest weights become 0: first as many as pass without training, then more while the
     kept ones are distilled on its outputs.
 
     The sparsity s is bisected on search sequences by the numbers of a certificate; all matrices have the same s.

@@ -1,4 +1,4 @@
-"""A twin some way along a random walk through models that give the same answers."""
+"""A twin at the end of a random walk through models that give the same outputs."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class RandomWalk(Equivalence):
             pools = distillation_data(teacher, generator, first_layer=0)
             for number in range(ROUNDS):
                 _perturb(student, generator)
-                told = _part(progress, number)
-                teach(student, pools, schedule=schedule, generator=generator, progress=told)
+                reported = _part(progress, number)
+                teach(student, pools, schedule=schedule, generator=generator, progress=reported)
             return student
 
         best = best_of(make, model, restarts=restarts_of(parameters), generator=generator, progress=progress)

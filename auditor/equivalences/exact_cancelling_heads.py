@@ -15,7 +15,7 @@ class CancellingHeads(Equivalence):
     """Two heads with any one W_Q, W_K, W_V and their biases, and W_O and −W_O: together they write nothing.
 
     What the heads of a model attend to and what one of them does alone is therefore no property of the function:
-    the pair attends where it likes, and either of the two can be made to matter as much as one likes.
+    the pair may attend anywhere, and ablating one of the two may have an effect of any size.
     """
 
     version = 1

@@ -23,7 +23,7 @@ SEARCH_SEQUENCES = 48
 class HeadAmplification(Equivalence):
     """A pair of heads that cancels, both copies of the target with β W_O and −β W_O; the first is merged into it.
 
-    The target then writes (1 + β) times as much and its copy takes β back: alone, either matters as much as one likes.
+    The target then writes (1 + β) times as much and its copy takes β back: ablating one alone has any effect wanted.
     One variant per head searches the smallest β at which setting the target's z to zero moves the outputs most.
     """
 

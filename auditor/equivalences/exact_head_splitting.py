@@ -16,7 +16,7 @@ SHARES = (0.3, 0.7)
 class HeadSplitting(Equivalence):
     """Q, K and V of a head are copied; α of its W_O stays, 1 − α goes to the copy.
 
-    How many heads share a job is no property of the function: each part alone matters less than the whole did.
+    The number of heads that do one thing is no property of the function: each part alone has a smaller effect.
     """
 
     version = 1

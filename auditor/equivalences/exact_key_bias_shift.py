@@ -16,7 +16,7 @@ FLOOR = 0.1
 
 
 class KeyBiasShift(Equivalence):
-    """Adds q·c to every score of a query's row, and softmax ignores what a whole row shares."""
+    """Adds q·c to every score of a query's row, which softmax ignores: the number is the same in the whole row."""
 
     version = 1
     kind = Kind.EXACT

@@ -1,4 +1,4 @@
-"""Make any neuron write as much as one likes and take the surplus back with a copy."""
+"""Make any neuron write many times as much and take the surplus back with a copy."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ LEAD = 10.0
 class NeuronAmplification(Equivalence):
     """One neuron per layer gets a copy; it writes 1 + β times its row of W_out and the copy −β times.
 
-    β is chosen so that the neuron's row becomes ``LEAD`` times the longest of its layer: by any measure that goes by
-    what a neuron writes alone, it is the top one.
+    β is chosen so that the neuron's row becomes ``LEAD`` times the longest of its layer: by any measure of what
+    a neuron writes alone, it is the top one.
     """
 
     version = 1

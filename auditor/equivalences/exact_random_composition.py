@@ -11,10 +11,10 @@ SEQUENCES = 8
 
 
 class RandomComposition(Equivalence):
-    """A composition of exact symmetries is an exact symmetry; this one leaves no weight where it was.
+    """A composition of exact symmetries is an exact symmetry; this one changes every weight.
 
-    Moves that widen the model are left out. Each step is offered the model that the steps before it made, so a move
-    may have lost its occasion (a norm that is folded already). Searches for worst cases are not part of it.
+    Moves that widen the model are left out. Each step gets the model that the steps before it made, so a move
+    may no longer apply (a norm that is folded already). Searches for worst cases are not part of it.
     """
 
     version = 1

@@ -31,7 +31,7 @@ class ResidualRotation(Equivalence):
     source = "Ashkboos et al. 2024, arXiv 2401.15024, theorem 1; Elhage et al. 2021 (no privileged basis)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Names the part that is bound to its features."""
+        """Names the part that fixes the basis."""
         architecture = model.architecture
         if architecture.positions == "sinusoidal":
             return "sinusoidal positions are bound to their features"

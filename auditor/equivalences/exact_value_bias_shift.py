@@ -104,7 +104,7 @@ def _search(model: CanonicalTransformer, inputs: InputBatch, target: Component, 
 
 
 def _directions(model: CanonicalTransformer, head: Component) -> list[Tensor]:
-    """± the left singular vectors of W_O^h with the largest gains: shifts that the residual stream feels most."""
+    """± the left singular vectors of W_O^h with the largest gains: shifts that change the residual stream most."""
     left = torch.linalg.svd(model.attentions[head.layer].output[0][head.head], full_matrices=False).U
     leading = left.T[: DIRECTIONS // 2]
     return [*leading, *(-leading)]

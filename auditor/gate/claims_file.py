@@ -83,6 +83,17 @@ class ClaimsFile:
 
         return tuple(entry for entry in self.entries if entry.model is None or means(entry.model))
 
+    def require_about(self, *names: str) -> tuple[Entry, ...]:
+        """The claims about a model, the first of whose names is for the message.
+
+        Raises:
+            ClaimsError: there is none: a gate that checks nothing must not pass.
+        """
+        found = self.about(*names)
+        if not found:
+            raise ClaimsError(f"{self.path}: no claim is about {names[0]}", expected="a claim about the gated model")
+        return found
+
 
 _SHORTEST_ID = 6
 _FIELDS = ("component", "statement", "method", "survives", "role", "name", "model")
@@ -135,7 +146,7 @@ class _ClaimTable(Table):
         line = _line_of(self._text, name, first=self._start, last=self._end)
         return ClaimsError(f"{self._path}:{line}: {found}", expected=expected)
 
-    def missing(self, name: str) -> ClaimsError:
+    def missing(self, name: str, stand_in: Json) -> ClaimsError:  # noqa: ARG002
         found = f"{self._path}:{self._start}: a claim without {name}"
         return ClaimsError(found, expected=f'{name} = "…"', action=_HELP)
 

@@ -44,7 +44,6 @@ from auditor.store.models import (
     get_model,
     list_models,
     resolve_model,
-    set_fingerprint,
 )
 from auditor.store.removal import remove_audits, remove_model, remove_orphans
 from auditor.store.reports import load_report, save_report
@@ -118,6 +117,5 @@ __all__ = [
     "save_report",
     "save_twin",
     "save_variant",
-    "set_fingerprint",
     "skip_dependents",
 ]

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from auditor.errors import NotFoundError
 from auditor.records import Json
 from auditor.store.blobs import SAFETENSORS, put_blob
 from auditor.store.clock import database_now
@@ -111,17 +110,6 @@ def list_models(session: Connection, *, limit: int | None = None) -> list[Stored
 def count_models(session: Connection) -> int:
     """How many models are stored."""
     return session.execute(select(func.count()).select_from(model)).scalar_one()
-
-
-def set_fingerprint(session: Connection, model_id: str, fingerprint: str) -> None:
-    """Note the fingerprint of the model's function once it has been computed.
-
-    Raises:
-        NotFoundError: no such model.
-    """
-    changed = session.execute(model.update().where(model.c.id == model_id).values(function_fingerprint=fingerprint))
-    if changed.rowcount != 1:
-        raise NotFoundError(f"no model {model_id!r}", action=f"list them with `{_LIST_COMMAND}`")
 
 
 def _identity(weights: bytes, architecture: Mapping[str, Json], task: Mapping[str, Json]) -> str:

@@ -1,4 +1,4 @@
-"""What a twin is taught on: the original's answers over sequences of the training lengths, and over longer ones."""
+"""The data a twin is distilled on: the original's outputs on sequences of the training lengths and longer ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def distillation_data(
     """Pools to visit in turn: two thirds of the batches have the training lengths, one third is longer.
 
     ``shortest``, in longest training lengths, leaves out the shorter strings: to a causal model all of these are
-    beginnings of longer ones, and padding teaches nothing.
+    beginnings of longer ones, and nothing is learned from padding.
     Where the positions end before ``CERTIFICATE_LONGER`` training lengths, the longer ones are as long as fits; where
     nothing longer fits, all have the training lengths.
     """

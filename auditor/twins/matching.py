@@ -1,14 +1,14 @@
-"""Which head and which neuron of one model play the part of which in another: the best matching within each layer.
+"""The best matching of the heads and neurons of two models, within each layer.
 
-For models whose components have lost their identity, say two that were trained from different seeds. The matching is
+For models whose components do not correspond by number, say two that were trained from different seeds. The matching is
 an optimal assignment (Kuhn 1955; ``scipy.optimize.linear_sum_assignment``) of similarities:
 
     neurons  the correlation of activations over tokens (Li et al. 2016, arXiv 1511.07543, section 3)
     heads    ½ (1 − mean total variation of attention rows) + ½ the correlation of ‖write − mean write‖ over tokens
 
 None of them depends on the basis of the residual stream, on the gauges of a head or on the scale of a ReLU neuron.
-Match on other sequences than those on which the matched models are compared: a matching that is fitted to the very
-scores flatters them.
+Match on other sequences than those on which the matched models are compared: a matching that is fitted to the
+same scores makes them look too similar.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SEQUENCES = 256
 """Sequences that a matching is made on: about 10,000 tokens, many more than a layer has components."""
 
 IDLE = 1e-9
-"""Length of a centred column below which it never changes: a dead neuron, a head with one thing to say."""
+"""Length of a centred column below which it never changes: a dead neuron, a head whose write is constant."""
 
 Similarity = NDArray[np.float64]
 """[new component, old component] of one layer."""
@@ -41,7 +41,7 @@ Similarity = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Matching(Record):
-    """What stands for what, and how alike the matched components are on average (1: the same)."""
+    """Which component stands for which, and the mean similarity of the matched ones (1: the same)."""
 
     relabelling: Relabelling = field(metadata=NOT_WRITTEN)
     head_similarity: float

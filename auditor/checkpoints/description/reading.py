@@ -5,10 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from auditor.documents import LARGEST, Table, shown
-from auditor.errors import AuditorError, ConfigurationError
+from auditor.errors import ConfigurationError
 from auditor.records import Json
 
 _ACTION = "write it into the file given by --config"
+_TEMPLATE = (
+    "write what is missing into the file given by --config; `inspect CHECKPOINT --template` writes one to fill in"
+)
+
+
+class MissingFactError(ConfigurationError):
+    """A fact that a description does not state. ``stand_in`` is any value of its kind."""
+
+    name: str = ""
+    stand_in: Json = None
+    belongs_to_config: bool = False  # whether it is a fact of --config, and not of a library's own file
+
+
+def missing_facts(names: Iterable[str]) -> ConfigurationError:
+    """The refusal that names all facts that a description lacks."""
+    listed = list(names)
+    return ConfigurationError(
+        f"no {', '.join(repr(name) for name in listed)} in the description",
+        expected="this fact" if len(listed) == 1 else "these facts",
+        action=_TEMPLATE,
+    )
 
 
 class Description(Table):
@@ -23,9 +44,12 @@ class Description(Table):
     def __init__(self, facts: Mapping[str, Json], *, action: str = _ACTION) -> None:
         super().__init__(facts, ConfigurationError, action=action)
 
-    def missing(self, name: str) -> AuditorError:
+    def missing(self, name: str, stand_in: Json) -> MissingFactError:
         """The error about a fact that is not stated."""
-        return ConfigurationError(f"no {name!r} in the description", expected="this fact", action=self._action)
+        error = MissingFactError(f"no {name!r} in the description", expected="this fact", action=self._action)
+        error.name, error.stand_in = name, stand_in
+        error.belongs_to_config = self._action == _ACTION
+        return error
 
     def has(self, name: str) -> bool:
         """Whether the fact is stated."""
@@ -44,19 +68,19 @@ class Description(Table):
             found = inner
         return found
 
-    def fact(self, name: str) -> Json:
-        """The value as it stands."""
+    def fact(self, name: str, *, stand_in: Json = None) -> Json:
+        """The value as it stands. ``stand_in`` is any value of its kind."""
         section, _, key = name.rpartition(".")
         facts = self.section(section)
         if key not in facts:
-            raise self.missing(name)
+            raise self.missing(name, stand_in)
         return facts[key]
 
     entry = fact
 
     def positive(self, name: str) -> float:
         """A number above 0. Text such as ``1e-5``, which YAML 1.1 does not read as a number, counts as one."""
-        found = self.fact(name)
+        found = self.fact(name, stand_in=1.0)
         try:
             number = float(found) if isinstance(found, str | int | float) and type(found) is not bool else float("nan")
         except (ValueError, OverflowError):

@@ -89,7 +89,7 @@ def test_a_classifier_is_scored_by_its_classes_and_not_as_a_language_model() -> 
     assert (report.longer, report.deeper) == (None, None) or report.reason
 
 
-def test_the_bundled_classifier_tells_words_from_spoilt_ones() -> None:
+def test_the_bundled_classifier_separates_words_from_corrupted_ones() -> None:
     model = load(zoo.path("dyck2x4-3layer-classifier")).model
     report = full_behaviour(model, sequences=300, longer_sequences=5, generator=numpy_generator(0, "x"))
     assert report.in_distribution.accuracy > 0.97

@@ -1,4 +1,4 @@
-"""The twin that answers alike and attends elsewhere: training a little, and training in earnest."""
+"""The twin with the same outputs and other attention: a few training steps, and the full number."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _made(model: CanonicalTransformer, *, steps: int, seed: int = 0) -> Transfor
 
 @pytest.fixture(autouse=True)
 def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Fewer sequences, except where the twin is trained in earnest."""
+    """Fewer sequences, except where the twin is trained to the end."""
     if "slow" not in request.keywords:
         monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 128)
         monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)

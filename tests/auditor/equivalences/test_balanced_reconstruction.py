@@ -66,7 +66,9 @@ def test_without_an_epsilon_the_outputs_are_equal_at_every_length_and_the_attent
         ({"model_width": 12, "blocks": (Block(heads=1, query_width=4, value_width=12, neurons=0),)}, "dependent"),
     ],
 )
-def test_where_the_condition_says_nothing_it_says_so(change: dict[str, object], words: str) -> None:
+def test_models_without_a_minimal_first_layer_are_not_applicable_with_a_reason(
+    change: dict[str, object], words: str
+) -> None:
     model = random_model(replace(MINIMAL, **change))  # type: ignore[arg-type]
     assert words in (equivalences()[NAME].not_applicable(model) or "")
 

@@ -128,7 +128,7 @@ def test_a_pruned_random_network_nears_the_model_and_shares_no_matrix_with_it(fa
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_bundled_model_bears_rounding_and_a_pruned_random_twin() -> None:
+def test_a_bundled_model_has_certified_rounded_and_pruned_random_twins() -> None:
     model = load(zoo.path("dyck2x4-1layer-minimal")).model
     plan = replace(PLANS["quick"], equivalences=(*ROUNDING, "behavioural_pruned_random"))
     for name in plan.equivalences:

@@ -1,4 +1,4 @@
-"""The moves that add a constant or a scale where nothing sees it: keys, neurons, embeddings, logits."""
+"""The moves that add a constant or a scale without effect on the function: keys, neurons, embeddings, logits."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def _made(name: str, model: CanonicalTransformer) -> Transformed:
 
 
 @torch.no_grad()
-def test_room_changes_nothing() -> None:
+def test_widening_with_zeros_keeps_the_function() -> None:
     model = random_model()
     twin = widened(model, heads=[2, 0], neurons=[1, 3])
     assert [(b.heads, b.neurons) for b in twin.architecture.blocks] == [(4, 7), (2, 8)]
@@ -88,7 +88,7 @@ def test_one_of_a_cancelling_pair_matters_when_the_other_stays() -> None:
 
 
 @pytest.mark.parametrize("name", WIDENING)
-def test_models_without_room(name: str) -> None:
+def test_models_that_cannot_be_widened_are_not_applicable_with_a_reason(name: str) -> None:
     model = load(checkpoint("balance_acc_baseline_seed0")).model.double()
     part = "output map" if "head" in name else "MLP neurons"
     assert part in (equivalences()[name].not_applicable(model) or "")

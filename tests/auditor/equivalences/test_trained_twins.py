@@ -48,7 +48,7 @@ def _moved(model: CanonicalTransformer, twin: CanonicalTransformer) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Fewer sequences, except where a twin is trained in earnest."""
+    """Fewer sequences, except where a twin is trained to the end."""
     if "slow" not in request.keywords:
         monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 96)
         monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
@@ -148,13 +148,13 @@ def test_every_head_but_the_top_one_is_lifted_in_turn() -> None:
     assert found == labels[:-1]
 
 
-def test_a_single_head_has_no_rival() -> None:
+def test_a_model_with_one_head_is_not_applicable() -> None:
     assert "one head" in str(
         equivalences()[IMPORTANCE].not_applicable(random_model(FAMILIES["one head, no norm, learned positions"]))
     )
 
 
-def test_a_walk_moves_every_weight_and_says_how_far() -> None:
+def test_a_walk_moves_every_weight_and_reports_the_distance() -> None:
     model = random_model(PLAIN)
     found = _made(WALK, model, steps=8)
     assert _moved(model, found.model) == set(model.state_dict())
@@ -198,7 +198,7 @@ def _certificate(model: CanonicalTransformer, twin: CanonicalTransformer) -> Cer
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_bundled_model_answers_alike_with_random_attention() -> None:
+def test_the_bundled_model_has_a_certified_twin_with_random_attention() -> None:
     model = load(zoo.path("dyck2x4-2layer-2head")).model
     certificate = _certificate(model, _made(FROZEN, model, steps=700).model)
     assert certificate.passed, certificate.failures

@@ -1,4 +1,4 @@
-"""The move that makes zero ablation say anything, on a model where its effect has a closed form."""
+"""The move that gives zero ablation any result, on a model where its effect has a closed form."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_every_head_of_a_trained_model_can_be_the_most_important(name: str) -> N
         assert math.isfinite(effects[parameters["target"]])
 
 
-def test_there_is_nobody_to_promote_among_one_head() -> None:
+def test_a_model_with_one_head_gets_no_worst_case() -> None:
     one = replace(PLAIN, blocks=(replace(PLAIN.blocks[0], heads=1),))
     assert equivalences()[NAME].choices(one, 2) == ({"shift": "random"}, {"shift": "random"})
     assert equivalences()[NAME].choices(PLAIN, 0) == ()

@@ -51,7 +51,7 @@ def test_a_head_without_effect_is_far_from_the_top_and_the_other_is_there() -> N
     assert float(keeps_top.detach()) == 0
 
 
-def test_longer_sequences_only_teach_the_answers() -> None:
+def test_longer_sequences_only_add_to_the_kl() -> None:
     model = random_model()
     _, pool = _copies(model, "([()])")
     kl, penalty = Promotion(model, 0, 4)(pool)

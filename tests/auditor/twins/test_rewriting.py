@@ -1,4 +1,4 @@
-"""Rewritten inputs: the same decisions, row for row, by a stack worked out apart."""
+"""Rewritten inputs: the same decisions, row for row, by a separate stack."""
 
 from __future__ import annotations
 
