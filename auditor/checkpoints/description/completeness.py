@@ -11,6 +11,7 @@ from auditor.checkpoints.description.schema import SECTIONS
 from auditor.contracts import ArchitectureAdapter, Weights
 from auditor.errors import AuditorError, ConfigurationError
 from auditor.records import Json
+from auditor.records.values import texts
 
 MAX_FACTS = 100
 _VOCABULARY = "vocabulary."
@@ -50,8 +51,7 @@ def asked(adapter: ArchitectureAdapter, weights: Weights) -> Asked:
     """The facts of --config that a format asks for and that the description does not state."""
     recognised = adapter.recognised_facts(weights)
     facts: Mapping[str, Json] = _with_optional(dict(weights.configuration or {}), recognised, adapter)
-    listed = recognised.get(_IGNORE)
-    ignored = listed if isinstance(listed, list | tuple) else ()
+    ignored = texts(recognised, _IGNORE)
     weights = replace(weights, tensors={name: t for name, t in weights.tensors.items() if name not in ignored})
     names: list[str] = []
     while len(names) < MAX_FACTS:
