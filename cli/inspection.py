@@ -11,6 +11,7 @@ from cli.checkpoints import compare, existing, read_checkpoint
 from cli.invocation import invocation
 from cli.options import AsJson, Checkpoint, Config, EntryName, FormatName, Reference, Seed
 from cli.output import Output
+from cli.packages import with_packages
 
 if TYPE_CHECKING:
     from auditor.checkpoints.intake.detection import Loaded
@@ -28,8 +29,9 @@ def _show_formats(asked: bool) -> None:
     if asked:
         from auditor.contracts import adapters
 
-        rows = [(name, one.summary, one.source) for name, one in adapters().items()]
-        Output().table(("format", "what it reads", "source"), rows)
+        found = adapters()
+        rows = [(name, one.summary, one.source) for name, one in found.items()]
+        Output().table(*with_packages(("format", "what it reads", "source"), rows, found))
         raise typer.Exit
 
 

@@ -62,6 +62,7 @@ def report_headers(session: Session, audit_id: str, model: StoredModel, plan: Pl
         plan=plan,
         seed=audit.seed,
         weights_sha256=model.weights_sha256,
+        format_name=model.format,
         calibration=latest_calibration(
             session,
             calibrated_for(draws=statistics.draws, alpha=statistics.alpha, multiplicity=statistics.multiplicity),

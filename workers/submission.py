@@ -88,13 +88,14 @@ def submit_audit(
     """
     from auditor.canonical.architecture import Architecture
     from auditor.plans.cells import planned_cells
-    from auditor.provenance import versions
+    from auditor.provenance import plugins_of, versions
 
     if broker_url is not None:
         check_broker_url(broker_url)
-    document, found_versions = plan.to_json(), versions()
+    document = plan.to_json()
     with database.transaction() as session:
         model = get_model(session, model_id)
+        found_versions = versions(plugins_of(plan, model.format))
         found = None
         if reuse:
             found = find_existing_audit(session, model_id=model.id, plan=document, seed=seed, versions=found_versions)

@@ -7,6 +7,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.theory import Aspect
 
 SIZE = 3.0
 """Length of the shift per feature, in root mean squares of a key made from a normed input."""
@@ -20,6 +21,7 @@ class KeyBiasShift(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.KEY_ZERO})
     smallest_plan = "quick"
     summary = "adds a constant to each head's keys"
     needs = "no rotary positions (no canonical model has them)"

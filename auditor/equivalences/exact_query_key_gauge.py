@@ -7,6 +7,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.theory import Aspect
 from auditor.symmetries.gauges import random_invertible
 
 
@@ -15,6 +16,7 @@ class QueryKeyGauge(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.QUERY_KEY_BASIS})
     smallest_plan = "quick"
     summary = "rewrites queries and keys of each head in another basis"
     needs = "no rotary positions (no canonical model has them)"

@@ -24,7 +24,7 @@ from auditor.errors import RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
 from auditor.exports.twin import ORIGINAL_FILE, README_FILE, TWIN_FILE, same_function, sameness_text
 from auditor.plans.plan import Plan, foreign_plan
-from auditor.provenance import versions
+from auditor.provenance import plugins_named, versions
 from auditor.records import (
     ORIGINAL,
     RERUN,
@@ -36,6 +36,7 @@ from auditor.records import (
     VariantState,
     Verdict,
 )
+from auditor.records.values import group, whole
 from auditor.stages.conclude import statistics_of
 from auditor.stages.measure import measure
 from auditor.verdicts.verdict import findings_of
@@ -75,6 +76,7 @@ def export_witness(
     variant = next((v for v in report.variants if v.key == finding.worst_variant), None)
     if variant is None:
         raise WitnessError(f"finding {finding.id} compared no variant", action="choose one that is stable or unstable")
+    used = plugins_named(methods_used=(finding.method,), equivalences_used=(variant.equivalence,))
     facts: dict[str, Json] = {
         "schema": SCHEMA,
         "finding": finding.to_json(),
@@ -83,7 +85,7 @@ def export_witness(
         "seed": report.audit.seed,
         "audit": report.audit.id,
         "model": {"id": report.model.id, "name": report.model.name},
-        "versions": versions(),
+        "versions": versions(used),
     }
     files = {
         ORIGINAL_FILE: native_bytes(original),
@@ -104,9 +106,9 @@ def verify_witness(directory: Path, *, progress: Progress = silent) -> VerifiedW
     files = read_sealed(directory, (ORIGINAL_FILE, TWIN_FILE, FACTS_FILE, README_FILE))
     facts = read_facts(files[FACTS_FILE], FACTS_FILE, SCHEMA)
     try:
-        finding, variant = Finding.from_json(facts["finding"]), Variant.from_json(facts["variant"])
-        plan, seed = foreign_plan(facts["plan"], FACTS_FILE), int(facts["seed"])
-    except (RecordError, KeyError, TypeError, ValueError, AttributeError) as wrong:
+        finding, variant = Finding.from_json(group(facts, "finding")), Variant.from_json(group(facts, "variant"))
+        plan, seed = foreign_plan(group(facts, "plan"), FACTS_FILE), whole(facts, "seed")
+    except RecordError as wrong:
         raise WitnessError(f"{FACTS_FILE} cannot be read: {wrong}", expected=f"schema {SCHEMA}") from None
     progress(0.1, "models")
     original, twin = (load(directory / name, format="native").model for name in (ORIGINAL_FILE, TWIN_FILE))

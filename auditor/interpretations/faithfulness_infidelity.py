@@ -21,8 +21,8 @@ from auditor.measures.attribution.memory import tokens_at_once
 from auditor.measures.attribution.method import Attribution, attributed
 from auditor.measures.attribution.presence import Game, component_game, mean_activations, numbering, token_game
 from auditor.measures.attribution.score import Explained, blank_token, explained, why_no_score
-from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
+from auditor.records.theory import Aspect, Dependence
 
 MAX_SEQUENCES = 12
 """Sequences on which every attribution is made and judged."""
@@ -50,15 +50,13 @@ class Infidelity(InterpretationMethod):
     source = "Yeh et al. 2019, arXiv 1901.09392, definition 2.1; Captum infidelity, normalised"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores(
-        exact_value_bias_shift=Expected.CHANGES,  # gradient × activation
-        exact_embedding_trade=Expected.CHANGES,  # input × gradient, integrated gradients from zero
-        exact_neuron_rescaling=Expected.CHANGES,  # internal influence
-        exact_head_splitting=Expected.CHANGES,  # more players, other sets
-        exact_cancelling_heads=Expected.CHANGES,
-        exact_neuron_splitting=Expected.CHANGES,
-        exact_cancelling_neurons=Expected.CHANGES,
-    )
+    depends_on: ClassVar[Dependence] = {
+        Aspect.VALUE_ZERO: Expected.CHANGES,  # gradient × activation
+        Aspect.TOKEN_VECTORS: Expected.CHANGES,  # input × gradient, integrated gradients from zero
+        Aspect.NEURON_SCALE: Expected.CHANGES,  # internal influence
+        Aspect.HEAD_COUNT: Expected.CHANGES,  # more players, other sets
+        Aspect.NEURON_COUNT: Expected.CHANGES,
+    }
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs a score, and a token to put in the place of brackets."""

@@ -50,7 +50,8 @@ def asked(adapter: ArchitectureAdapter, weights: Weights) -> Asked:
     """The facts of --config that a format asks for and that the description does not state."""
     recognised = adapter.recognised_facts(weights)
     facts: Mapping[str, Json] = _with_optional(dict(weights.configuration or {}), recognised, adapter)
-    ignored = recognised.get(_IGNORE) or ()
+    listed = recognised.get(_IGNORE)
+    ignored = listed if isinstance(listed, list | tuple) else ()
     weights = replace(weights, tensors={name: t for name, t in weights.tensors.items() if name not in ignored})
     names: list[str] = []
     while len(names) < MAX_FACTS:

@@ -83,7 +83,7 @@ class Description:
         """A number above 0. Text such as ``1e-5``, which YAML 1.1 does not read as a number, counts as one."""
         found = self.fact(name, stand_in=1.0)
         try:
-            number = float(found) if isinstance(found, str) or type(found) in (int, float) else float("nan")
+            number = float(found) if isinstance(found, str | int | float) and type(found) is not bool else float("nan")
         except (ValueError, OverflowError):
             number = float("nan")
         if not 0.0 < number < _LARGEST:

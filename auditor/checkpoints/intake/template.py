@@ -125,7 +125,8 @@ def _line(section: str, name: str, draft: _Draft, adapter: ArchitectureAdapter) 
             meaning = f"{meaning}; the table has {rows} rows"
         return f"# {name} = {_example(fact)}  # NEEDED, {_choices(fact)}: {meaning}"
     if _has(stated, dotted):
-        group = stated[section] if isinstance(stated[section], Mapping) else {}
+        stated_section = stated[section]
+        group = stated_section if isinstance(stated_section, Mapping) else {}
         origin = "recognised: " if dotted in draft.recognised else ""
         return f"{name} = {_toml(group[name])}  # {origin}{meaning}"
     absent = f"without it: {fact.absent}" if fact.absent else "not needed here"

@@ -19,9 +19,9 @@ from auditor.records import Json, VariantState
 from auditor.seeds import numpy_generator
 from auditor.stages.build import build
 from auditor.symmetries.random_pruning import Kept
+from auditor.testing.families import FAMILIES, task_for
+from auditor.testing.snapshots import differences, snapshot
 from tests.handmade import PLAIN, inputs_for, random_model
-from tests.laws.architectures import FAMILIES, task_for
-from tests.laws.snapshots import differences, snapshot
 
 ROUNDING = ("behavioural_fp16", "behavioural_int8")
 

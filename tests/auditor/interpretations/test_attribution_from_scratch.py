@@ -20,8 +20,8 @@ from auditor.interpretations import attribution_token_shapley_sampling, faithful
 from auditor.interpretations.attribution_token_occlusion import WINDOW
 from auditor.measures.attribution.method import STEPS
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES
 from tests.handmade import TASK, inputs_for, inputs_from, random_model
-from tests.laws.architectures import FAMILIES
 
 SAME = 1e-9
 FLOAT32_WEIGHTS = 1e-6

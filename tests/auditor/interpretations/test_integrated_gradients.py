@@ -16,8 +16,8 @@ from auditor.canonical.sites import Site
 from auditor.contracts import Request, methods
 from auditor.interpretations.attribution_head_integrated_gradients import STEPS
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES
 from tests.handmade import inputs_for, random_model
-from tests.laws.architectures import FAMILIES
 
 NAME = "attribution_head_integrated_gradients"
 LANGUAGE_MODELS = [family for family in FAMILIES if not FAMILIES[family].is_classifier]
