@@ -15,6 +15,7 @@ from auditor.canonical.serialisation import model_from_bytes
 from auditor.language.task import Task
 from auditor.plans.plan import Plan
 from auditor.records import Json, Variant
+from auditor.records.values import group
 from auditor.stages.measure import Share
 from auditor.store import Database, StoredModel, StoredTwin, load_weights
 
@@ -54,7 +55,7 @@ def twin_model(database: Database, stored: StoredModel, twin: StoredTwin) -> Can
 def _made_model(
     database: Database, stored: StoredModel, sha256: str, parameters: Mapping[str, Json]
 ) -> CanonicalTransformer:
-    architecture = parameters.get(ARCHITECTURE, stored.architecture)
+    architecture = group(parameters, ARCHITECTURE) if ARCHITECTURE in parameters else stored.architecture
     return _model(database, sha256, _text(architecture), _text(stored.task))
 
 

@@ -76,7 +76,7 @@ class ValueBiasShift(Equivalence):
         found = _search(model, inputs.rows(slice(0, min(SEARCH_SEQUENCES, len(inputs)))), target, progress)
         for head, shift in found.shifts.items():
             _shift(twin, head, shift)
-        report = {"zero_ablation_effects": found.effects, "target_on_top": found.on_top}
+        report: dict[str, Json] = {"zero_ablation_effects": found.effects, "target_on_top": found.on_top}
         return Transformed(twin, parameters={**parameters, **report})
 
 

@@ -26,6 +26,7 @@ from auditor.plans.cells import VariantRequest
 from auditor.plans.plan import Plan, foreign_plan
 from auditor.provenance import plugins_named, versions
 from auditor.records import Certificate, Json, Kind, Variant
+from auditor.records.values import group, whole
 from auditor.stages.build import Built, make
 from auditor.stages.certify import certify, equivalence_of
 
@@ -134,9 +135,9 @@ def verify_twin(directory: Path, *, progress: Progress = silent) -> VerifiedTwin
     files = read_sealed(directory, (ORIGINAL_FILE, TWIN_FILE, FACTS_FILE, README_FILE))
     facts = read_facts(files[FACTS_FILE], FACTS_FILE, SCHEMA)
     try:
-        variant, seed = Variant.from_json(facts["variant"]), int(facts["seed"])
-        plan = foreign_plan(facts["plan"], FACTS_FILE)
-    except (RecordError, KeyError, TypeError, ValueError, AttributeError) as wrong:
+        variant, seed = Variant.from_json(group(facts, "variant")), whole(facts, "seed")
+        plan = foreign_plan(group(facts, "plan"), FACTS_FILE)
+    except RecordError as wrong:
         raise WitnessError(f"{FACTS_FILE} cannot be read: {wrong}", expected=f"schema {SCHEMA}") from None
     progress(0.1, "models")
     original, twin = (load(directory / name, format="native").model for name in (ORIGINAL_FILE, TWIN_FILE))

@@ -36,6 +36,7 @@ from auditor.records import (
     VariantState,
     Verdict,
 )
+from auditor.records.values import group, whole
 from auditor.stages.conclude import statistics_of
 from auditor.stages.measure import measure
 from auditor.verdicts.verdict import findings_of
@@ -105,9 +106,9 @@ def verify_witness(directory: Path, *, progress: Progress = silent) -> VerifiedW
     files = read_sealed(directory, (ORIGINAL_FILE, TWIN_FILE, FACTS_FILE, README_FILE))
     facts = read_facts(files[FACTS_FILE], FACTS_FILE, SCHEMA)
     try:
-        finding, variant = Finding.from_json(facts["finding"]), Variant.from_json(facts["variant"])
-        plan, seed = foreign_plan(facts["plan"], FACTS_FILE), int(facts["seed"])
-    except (RecordError, KeyError, TypeError, ValueError, AttributeError) as wrong:
+        finding, variant = Finding.from_json(group(facts, "finding")), Variant.from_json(group(facts, "variant"))
+        plan, seed = foreign_plan(group(facts, "plan"), FACTS_FILE), whole(facts, "seed")
+    except RecordError as wrong:
         raise WitnessError(f"{FACTS_FILE} cannot be read: {wrong}", expected=f"schema {SCHEMA}") from None
     progress(0.1, "models")
     original, twin = (load(directory / name, format="native").model for name in (ORIGINAL_FILE, TWIN_FILE))

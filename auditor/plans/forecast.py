@@ -23,6 +23,7 @@ from auditor.contracts import Progress, Request, equivalences, methods, silent
 from auditor.plans.cells import VariantRequest, methods_to_rerun, planned_cells, planned_methods, planned_variants
 from auditor.plans.plan import Plan, check_plan
 from auditor.records import Json, Kind, Record, named
+from auditor.records.values import number
 from auditor.seeds import numpy_generator
 from auditor.verdicts.claims import mean_scores
 from auditor.verdicts.distances import SMALLEST_EFFECT, scale_of
@@ -71,7 +72,7 @@ class Forecast(Record):
 
     @classmethod
     def _after_writing(cls, document: dict[str, Json]) -> dict[str, Json]:
-        return {**document, "seconds": round(document["seconds"], 1)}
+        return {**document, "seconds": round(number(document, "seconds"), 1)}
 
 
 def forecast(

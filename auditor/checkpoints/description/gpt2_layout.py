@@ -16,7 +16,7 @@ from torch import Tensor
 from auditor.canonical.architecture import Activation, Architecture, Block
 from auditor.checkpoints.description.fused_attention import head_width, split_fused
 from auditor.checkpoints.description.state_dict import StateDict
-from auditor.errors import ConfigurationError, FormatError
+from auditor.errors import ConfigurationError
 
 _FUSED = re.compile(r"(?:^|\.)h\.\d{1,6}\.attn\.c_attn\.weight$")
 _BUFFERS = ("attn.bias", "attn.masked_bias")
@@ -173,10 +173,3 @@ class Gpt2Tables:
                 f"'lm_head.weight' differs from '{self.body}wte.weight', which {self.because} ties to it",
                 expected="one table, or a description without the tie",
             )
-
-
-def check_body(tensors: Mapping[str, Tensor], body: str) -> None:
-    """Raise FormatError for a tensor outside the body that is not the head: a prefix was lost or renamed."""
-    for name in sorted(tensors):
-        if not name.startswith(body) and name != "lm_head.weight":
-            raise FormatError(f"unknown tensor {name!a}", expected=f"names that begin with {body!r}, or lm_head.weight")

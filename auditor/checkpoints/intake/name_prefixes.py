@@ -100,5 +100,6 @@ def without_ignored(tensors: Mapping[str, Tensor], configuration: Mapping[str, J
     """The tensors that ``names.ignore`` of a description does not name; it is checked where the format reads it."""
     names = (configuration or {}).get("names")
     found = names.get("ignore") if isinstance(names, Mapping) else None
-    ignored = {found} if isinstance(found, str) else {name for name in found or () if isinstance(name, str)}
+    listed = [found] if isinstance(found, str) else found if isinstance(found, list) else []
+    ignored = {name for name in listed if isinstance(name, str)}
     return {name: tensor for name, tensor in tensors.items() if name not in ignored}
