@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from auditor.canonical.serialisation import weights_bytes
 from auditor.checkpoints.intake.detection import load
 from auditor.errors import FormatError
+from tests.foreign.source import TASK, VOCABULARY
 from tests.foreign.states import STATES, Described
 
 MASKS = {
@@ -89,3 +90,28 @@ def test_one_of_two_equal_tables_may_be_left_out(format_: str, left_out: str, tm
     found = load(path, config=config)
     assert found.model.architecture.tied_unembedding
     assert weights_bytes(found.model) == weights_bytes(load(plain, config=config).model)
+
+
+def test_a_shared_tensor_that_safetensors_left_out_is_there_again(tmp_path: Path) -> None:
+    from safetensors.torch import save_model
+
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True)
+            self.token_emb, self.pos_emb = nn.Embedding(7, 8), nn.Embedding(11, 8)
+            self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+            self.a_head = nn.Linear(8, 7, bias=False)
+            self.a_head.weight = self.token_emb.weight
+
+    module = Tied()
+    save_model(module, str(tmp_path / "m.safetensors"))
+    torch.save(module.state_dict(), tmp_path / "m.pt")
+    names = {"encoder": "encoder", "embedding": "token_emb.weight", "positions": "pos_emb.weight"}
+    model = {"heads": 2, "activation": "relu", "norm_first": True, "final_norm": False, "attention": "causal"}
+    facts = {"model": {**model, "positions": "learned"}, "vocabulary": VOCABULARY, "task": TASK}
+    config = tmp_path / "description.yaml"
+    config.write_text(yaml.safe_dump({**facts, "names": {**names, "read_out": "a_head.weight"}}))
+    short, whole = (load(tmp_path / f"m.{ending}", config=config).model for ending in ("safetensors", "pt"))
+    assert short.architecture.tied_unembedding
+    assert weights_bytes(short) == weights_bytes(whole)
