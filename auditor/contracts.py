@@ -1,4 +1,7 @@
-"""What a plug-in promises. One file in ``adapters``, ``interpretations`` or ``equivalences`` is one plug-in.
+"""What a plug-in promises. One file in ``formats``, ``interpretations`` or ``equivalences`` is one plug-in.
+
+An installed package adds its own through the entry points ``dyck_audit.adapters``, ``dyck_audit.interpretations`` and
+``dyck_audit.equivalences``.
 
 Neither side knows the other: a method returns scores with named axes, an equivalence returns a model and a
 relabelling, and ``auditor.verdicts.alignment`` is where they meet.
@@ -7,9 +10,9 @@ relabelling, and ``auditor.verdicts.alignment`` is where they meet.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 from torch import Tensor
@@ -17,8 +20,12 @@ from torch import Tensor
 from auditor.behaviour.input_batch import InputBatch, Rewritten
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
+from auditor.errors import PluginError
 from auditor.records import Compared, Expected, Interpretation, Json, Kind, MethodCard, Relabelling
-from auditor.registry import discover
+from auditor.records.theory import Aspect, Dependence, Expectation, composed, derived
+from auditor.registry import Discovered, Origin, discover, own_origin
+
+T = TypeVar("T")
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0 to 1) and a few words; may raise to interrupt."""
@@ -37,10 +44,50 @@ class Transformed:
     parameters: Mapping[str, Json] = field(default_factory=dict)  # what was drawn or found, for the report
 
 
+class Shared:
+    """What several methods compute alike on one model and one batch of inputs: each result is made once.
+
+    ``readings`` is what the methods of a group will read, so that the first of them can have it all made in one go.
+    A method alone gets the same numbers as in its group.
+    """
+
+    def __init__(self, readings: Iterable[Hashable] = ()) -> None:
+        self.readings = frozenset(readings)
+        self._made: dict[Hashable, object] = {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gives, at the first call; later ones get the same object. Not to be changed in place."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast(T, self._made[key])
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a method is asked: which model, on which inputs, with which random draws."""
+
+    model: CanonicalTransformer
+    inputs: InputBatch
+    generator: np.random.Generator
+    shared: Shared = field(default_factory=Shared)  # of this model and these inputs only
+
+
+@dataclass(frozen=True)
+class TransformRequest:
+    """What an equivalence is asked. ``inputs`` are for searching and training, never for certifying."""
+
+    model: CanonicalTransformer
+    inputs: InputBatch
+    generator: np.random.Generator
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    progress: Progress = silent
+
+
 class InterpretationMethod(ABC):
     """One way people interpret a component. Deterministic under its generator; leaves the model untouched."""
 
-    name: str = ""  # the file name, set by the registry
+    name: str = ""  # of the file or entry point, set by the registry
+    origin: Origin = own_origin()  # the package it comes from, set by the registry
     version: ClassVar[int]
     family: ClassVar[str]  # ablation, attention, attribution, weights …
     summary: ClassVar[str]  # one line: what is computed
@@ -49,11 +96,18 @@ class InterpretationMethod(ABC):
     source: ClassVar[str]
     claims: ClassVar[tuple[str, ...]]  # kinds of claim people make from it: value, rank, pattern
     distance: ClassVar[str]  # what its results are compared under: relative_change, total_variation
-    expected: ClassVar[Mapping[str, Expected]]  # by name of an exact symmetry; absent: open
+    depends_on: ClassVar[Dependence]  # which aspects of a model the scores depend on besides its function
+    exceptions: ClassVar[Mapping[str, Expectation]] = {}  # by exact equivalence: where theory says otherwise than that
     smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that runs it unasked
     by_position: ClassVar[bool] = False  # whether scores are laid out by position, so that inputs must not grow
     draws_at_random: ClassVar[bool] = False  # whether another generator gives other scores
+    share: ClassVar[int] = 64  # sequences on which an exact variant is first compared
     predicates: ClassVar[Mapping[str, float]] = {}  # "it is stack-like" → the mean score from which that is said
+
+    @property
+    def expected(self) -> Mapping[str, Expected]:
+        """What theory predicts under each exact equivalence, by name."""
+        return {name: found.expected for name, found in expectations(self).items()}
 
     @property
     def card(self) -> MethodCard:
@@ -64,7 +118,7 @@ class InterpretationMethod(ABC):
             self.unit,
             self.claims,
             self.distance,
-            dict(self.expected),
+            self.expected,
             predicates=dict(self.predicates),
         )
 
@@ -72,10 +126,13 @@ class InterpretationMethod(ABC):
         """Why this method says nothing about this model, or None."""
         return None
 
+    @property
+    def readings(self) -> frozenset[Hashable]:
+        """What it reads that other methods may read too, by the keys of the family that computes it."""
+        return frozenset()
+
     @abstractmethod
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores with named axes, per sequence where the method allows."""
 
 
@@ -85,16 +142,25 @@ class Equivalence(ABC):
     Reproducible from its generator; leaves the input model alone.
     """
 
-    name: str = ""  # the file name, set by the registry
+    name: str = ""  # of the file or entry point, set by the registry
+    origin: Origin = own_origin()  # the package it comes from, set by the registry
     version: ClassVar[int]
     kind: ClassVar[Kind]
     compares: ClassVar[Compared] = Compared.LOGITS  # what an exact move keeps
+    changes: ClassVar[frozenset[Aspect]] = frozenset()  # what an exact move changes of a model besides its function
+    parts: ClassVar[Mapping[str, int]] = {}  # of a composition: name and version of each move, in place of changes
+    exceptions: ClassVar[Mapping[str, Expectation]] = {}  # by method: where theory says otherwise than what that gives
     widens: ClassVar[bool] = False  # whether the other model has more heads or neurons
     smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that makes it unasked
     summary: ClassVar[str]
     needs: ClassVar[str]
     promise: ClassVar[str]  # the bound that its certificate checks
     source: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if getattr(cls, "kind", None) is Kind.EXACT and not (cls.changes or cls.parts):
+            raise TypeError(f"the exact equivalence {cls.__name__} does not say what it changes")
 
     @abstractmethod
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
@@ -105,25 +171,12 @@ class Equivalence(ABC):
         return tuple({} for _ in range(count))
 
     @abstractmethod
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
-        """The other model. ``inputs`` is for searching and training, never for certifying."""
+    def transform(self, request: TransformRequest) -> Transformed:
+        """The other model."""
 
-    def rewrite(
-        self,
-        model: CanonicalTransformer,  # noqa: ARG002 - says how long an input may be
-        inputs: InputBatch,
-        generator: np.random.Generator,  # noqa: ARG002
-    ) -> Rewritten:
+    def rewrite(self, request: Request) -> Rewritten:
         """Other inputs on which the model should decide the same; the same inputs unless the kind is input."""
-        return Rewritten(inputs, inputs)
+        return Rewritten(request.inputs, request.inputs)
 
 
 @dataclass(frozen=True)
@@ -139,7 +192,8 @@ class Weights:
 class ArchitectureAdapter(ABC):
     """One foreign checkpoint format. Every key is handled, ignored by name, or refused."""
 
-    name: str = ""  # the file name, set by the registry
+    name: str = ""  # of the file or entry point, set by the registry
+    origin: Origin = own_origin()  # the package it comes from, set by the registry
     summary: ClassVar[str]
     source: ClassVar[str]
     landmark: ClassVar[str] = ""  # pattern of a name that every checkpoint has; a prefix before it is taken off
@@ -177,14 +231,48 @@ class ArchitectureAdapter(ABC):
 
 def methods() -> dict[str, InterpretationMethod]:
     """All interpretation methods by name."""
-    return discover("auditor.interpretations", InterpretationMethod)
+    return dict(_methods().plugins)
 
 
 def equivalences() -> dict[str, Equivalence]:
     """All equivalences by name."""
-    return discover("auditor.equivalences", Equivalence)
+    return dict(_equivalences().plugins)
 
 
 def adapters() -> dict[str, ArchitectureAdapter]:
     """All checkpoint formats by name."""
-    return discover("auditor.checkpoints.formats", ArchitectureAdapter)
+    return dict(_adapters().plugins)
+
+
+def refused_plugins() -> tuple[PluginError, ...]:
+    """Why plug-ins of installed packages are left out."""
+    return (*_methods().refused, *_equivalences().refused, *_adapters().refused)
+
+
+def expectations(method: InterpretationMethod) -> dict[str, Expectation]:
+    """What theory predicts for a method under each exact equivalence, and why, by name."""
+    exact = {name: one for name, one in equivalences().items() if one.kind is Kind.EXACT}
+    return {name: expectation(method, one) for name, one in exact.items()}
+
+
+def expectation(method: InterpretationMethod, equivalence: Equivalence) -> Expectation:
+    """What theory predicts for a method under an exact equivalence: a stated exception, else what derives."""
+    stated = method.exceptions.get(equivalence.name) or equivalence.exceptions.get(method.name)
+    if stated is not None:
+        return stated
+    if equivalence.parts:
+        known = equivalences()
+        return composed({name: expectation(method, known[name]) for name in equivalence.parts})
+    return derived(method.depends_on, equivalence.changes)
+
+
+def _methods() -> Discovered[InterpretationMethod]:
+    return discover("auditor.interpretations", InterpretationMethod, "dyck_audit.interpretations")
+
+
+def _equivalences() -> Discovered[Equivalence]:
+    return discover("auditor.equivalences", Equivalence, "dyck_audit.equivalences")
+
+
+def _adapters() -> Discovered[ArchitectureAdapter]:
+    return discover("auditor.checkpoints.formats", ArchitectureAdapter, "dyck_audit.adapters")

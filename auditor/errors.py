@@ -10,12 +10,14 @@ Every error a user can cause is one of these. Each message says what was found, 
     ├── LanguageError            a string, vocabulary or sampling request that is not Dyck
     ├── ClaimsError              a file of claims that cannot be understood
     ├── PlanError                an audit plan, method or equivalence that does not exist or cannot run
+    ├── PluginError              a plug-in of an installed package that cannot be used
     ├── StoreError               the database cannot be used as it is
     │   ├── NotFoundError        an id that matches nothing
     │   ├── AmbiguousError       an id that matches more than one thing
     │   └── RevisionError        the database is at another revision than this version expects
     ├── BrokerError              the message broker cannot be reached or started
     ├── WitnessError             an exported witness that does not re-establish its claim
+    ├── RecordError              a JSON document that does not hold what it should
     └── ReportError              a report that cannot be written as it is
 """
 
@@ -71,6 +73,14 @@ class PlanError(AuditorError):
     """An audit plan, method or equivalence that does not exist or cannot run."""
 
 
+class PluginError(AuditorError):
+    """A plug-in of an installed package that cannot be used; the message names the package."""
+
+
+class PluginWarning(UserWarning):
+    """A plug-in of an installed package is left out, with the words of its PluginError."""
+
+
 class ClaimsError(AuditorError):
     """A file of claims that cannot be understood; the message names file and line."""
 
@@ -97,6 +107,10 @@ class BrokerError(AuditorError):
 
 class WitnessError(AuditorError):
     """An exported witness that does not re-establish its claim."""
+
+
+class RecordError(AuditorError):
+    """A JSON document that does not hold what it should; the message names the path."""
 
 
 class ReportError(AuditorError):

@@ -61,8 +61,9 @@ def diagnose(settings: Settings) -> Iterator[Check]:
     yield _python()
     for name in IMPORTED:
         yield _library(name)
+    yield _plugins()
     yield _home(settings.home)
-    yield _attempt("database", lambda: _database(settings.database_url))
+    yield _attempt("database", lambda: _database(settings))
     if settings.broker_url is None:
         yield _attempt("local broker", _embedded)
     else:
@@ -82,6 +83,19 @@ def _library(name: str) -> Check:
         return Check(name, False, f"does not load: {error}", f"pip install --force-reinstall {name}")
 
 
+def _plugins() -> Check:
+    from auditor.contracts import adapters, equivalences, methods, refused_plugins
+
+    origins = [one.origin for one in methods().values()]
+    origins += [one.origin for one in equivalences().values()]
+    origins += [one.origin for one in adapters().values()]
+    packages = sorted({str(origin) for origin in origins if not origin.is_own})
+    refused = refused_plugins()
+    if refused:
+        return Check("plug-ins", False, "; ".join(one.found for one in refused), refused[0].action)
+    return Check("plug-ins", True, f"{len(origins)}, of other packages: {', '.join(packages) or 'none'}")
+
+
 def _home(home: Path) -> Check:
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
@@ -92,13 +106,14 @@ def _home(home: Path) -> Check:
     return Check("home", enough, found, "" if enough else "free some disk space, or choose another with --home DIR")
 
 
-def _database(url: str) -> str:
+def _database(settings: Settings) -> str:
     from auditor.store.engine import parse_url, sqlite_file
     from auditor.store.revisions import head
     from auditor.store.session import open_database
 
+    url = settings.database_url
     file = sqlite_file(parse_url(url))
-    if file is not None and not file.exists():
+    if settings.own_database and file is not None and not file.exists():
         return f"{file} is not there yet; the first audit makes it"
     database = open_database(url, create=False)
     try:
@@ -125,9 +140,10 @@ def _embedded() -> str:
 
 
 def _broker(url: str) -> Iterator[Check]:
-    from workers.broker import count_workers, displayed, ping_broker
+    from auditor.urls import hide_password
+    from workers.broker import count_workers, ping_broker
 
-    answered = _attempt("broker", lambda: f"{ping_broker(url)} at {displayed(url)}")
+    answered = _attempt("broker", lambda: f"{ping_broker(url)} at {hide_password(url)}")
     yield answered
     if answered.ok:
         workers = count_workers(url)

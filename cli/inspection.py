@@ -11,6 +11,7 @@ from cli.checkpoints import compare, existing, read_checkpoint
 from cli.invocation import invocation
 from cli.options import AsJson, Checkpoint, Config, EntryName, FormatName, Reference, Seed
 from cli.output import Output
+from cli.packages import with_packages
 
 if TYPE_CHECKING:
     from auditor.checkpoints.intake.detection import Loaded
@@ -28,8 +29,9 @@ def _show_formats(asked: bool) -> None:
     if asked:
         from auditor.contracts import adapters
 
-        rows = [(name, one.summary, one.source) for name, one in adapters().items()]
-        Output().table(("format", "what it reads", "source"), rows)
+        found = adapters()
+        rows = [(name, one.summary, one.source) for name, one in found.items()]
+        Output().table(*with_packages(("format", "what it reads", "source"), rows, found))
         raise typer.Exit
 
 
@@ -65,10 +67,10 @@ def inspect(
     if parity is not None:
         found["parity"] = parity
     if behaviour:
-        from auditor.pipeline import evaluate
         from auditor.plans.plan import read_plan
+        from auditor.stages.evaluate import evaluate
 
-        found["behaviour"] = dict(evaluate(loaded.model, read_plan("quick"), seed))
+        found["behaviour"] = evaluate(loaded.model, read_plan("quick"), seed).to_json()
     if as_json:
         output.document(found)
     else:
@@ -110,6 +112,7 @@ def facts(loaded: Loaded) -> dict[str, Any]:
 
 def tell(output: Output, found: dict[str, Any]) -> None:
     """Facts, architecture, task and behaviour, one table each."""
+    from auditor.records import Behaviour
     from auditor.report.view import behaviour_table
     from auditor.report.wording import setting, words
 
@@ -120,7 +123,7 @@ def tell(output: Output, found: dict[str, Any]) -> None:
         output.text("")
         output.table((part, ""), rows)
     if "behaviour" in found:
-        table = behaviour_table(found["behaviour"])
+        table = behaviour_table(Behaviour.from_json(found["behaviour"]))
         output.text("")
         columns = ("behaviour", *(f"{name}>" for name in table.ranges))
         output.table(columns, [(name, *values) for name, values in table.rows])

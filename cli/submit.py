@@ -53,14 +53,14 @@ def submit(
 
         for text in checkpoints:
             loaded_one = read_checkpoint(text, door.output, config=config, format_name=format_name, entry=entry)
-            look_ahead(door.output, loaded_one, chosen, seed=seed, as_json=as_json)
+            look_ahead(door.output, settings, loaded_one, chosen, seed=seed, as_json=as_json)
         return
     require_broker(settings)
     loaded = [
         read_checkpoint(text, door.output, config=config, format_name=format_name, entry=entry) for text in checkpoints
     ]
     compare(loaded[0], reference)
-    with door.database() as database:
+    with door.database(create=True) as database:
         made = [queue(database, settings, one, chosen, seed=seed, name=name) for one in loaded]
         for one in made:
             if name is not None and one.audit.model_name != name:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.checkpoints import read_checkpoint
+from cli.destinations import require_empty
 from cli.invocation import invocation
 from cli.options import AsJson, Checkpoint, Config, EntryName, FormatName, PlanName, Seed
 from cli.output import Output
 from cli.progress import tracking
-from cli.witness import require_empty
 
 if TYPE_CHECKING:
     from auditor.plans.plan import Plan

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Any, get_args
 
+from auditor.canonical.switches import Activation, DepthRule, Embedding, Mlp, Norm, NormSite, Positions
+from auditor.documents import Table
 from auditor.errors import ConfigurationError
-from auditor.records import Component
+from auditor.records import Component, Json, Record
 
-Norm = Literal["layer", "rms"]
-NormSite = Literal["attention_in", "attention_out", "mlp_in", "mlp_out", "final"]
-Mlp = Literal["two_layer", "identity", "none"]
-Activation = Literal["relu", "gelu_tanh", "gelu_erf"]
-Positions = Literal["none", "learned", "sinusoidal", "scalar"]
-Embedding = Literal["token", "token_and_depth"]
-DepthRule = Literal["closing_raised", "plain"]
+__all__ = [
+    "Activation",
+    "Architecture",
+    "Block",
+    "DepthRule",
+    "Embedding",
+    "Mlp",
+    "Norm",
+    "NormSite",
+    "Positions",
+]
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "norm": get_args(Norm),
@@ -28,7 +34,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Block(Record):
     """Widths of one layer. ``neurons`` is 0 without a two-layer MLP."""
 
     heads: int
@@ -38,7 +44,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
+class Architecture(Record):
     """All switches of the canonical model.
 
     With N a norm, each block computes::
@@ -50,8 +56,7 @@ class Architecture:
     and the model reads ``N_final(x) @ W_U + b_U``. Pre-norm models use attention_in and mlp_in, post-norm models
     attention_out and mlp_out; any set of sites may carry a norm. ``embedding = "token_and_depth"`` looks up one
     vector per (token, depth): the "minimal first layer" of Wen et al. 2023. ``read_out`` None is a language model; a
-    position makes a
-    classifier.
+    position makes a classifier.
 
     Raises:
         ConfigurationError: an unknown switch value or widths that contradict each other.
@@ -151,62 +156,46 @@ class Architecture:
         """Whether a norm stands at this site of every block (or at the end, for "final")."""
         return site in self.norm_sites
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON form of every field."""
-        return {**asdict(self), "blocks": [asdict(block) for block in self.blocks], "norm_sites": list(self.norm_sites)}
-
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Architecture:
-        """Inverse of :meth:`to_json`.
+    def from_json(cls, data: Mapping[str, Json]) -> Architecture:
+        """Inverse of :meth:`to_json`, for what a stranger may have written.
 
         Raises:
             ConfigurationError: an unknown, missing or wrongly typed field, by name.
         """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(data) - known)
-        if unknown:
-            raise ConfigurationError(f"unknown architecture field {unknown[0]!r}", expected=", ".join(sorted(known)))
-        try:
-            blocks = tuple(Block(**{name: _whole(name, width) for name, width in b.items()}) for b in data["blocks"])
-            plain = {k: _typed(k, v) for k, v in data.items() if k not in ("blocks", "norm_sites")}
-            sites = tuple(data.get("norm_sites", ("attention_in", "mlp_in", "final")))
-            return cls(**plain, blocks=blocks, norm_sites=sites)
-        except (KeyError, TypeError, AttributeError) as wrong:
-            raise ConfigurationError(f"an architecture that cannot be read: {wrong}") from None
+        table = Table(data, ConfigurationError, where="architecture: ")
+        table.no_others(field.name for field in fields(cls))
+        for name in ("model_width", "vocabulary_size", "blocks"):  # those without a default
+            table.entry(name)
+        return cls(**{name: _value(table, name) for name in data})
 
 
+MAX_WIDTH = 1_000_000
+"""Above any Dyck model; keeps a hostile description from exhausting the memory."""
+
+_MAY_BE_NONE = frozenset(("attention_scale", "max_positions", "scalar_period", "read_out", "classes"))
 _WHOLE = frozenset(
     ("model_width", "vocabulary_size", "max_positions", "scalar_period", "depth_slots", "read_out", "classes")
 )
-_TRUTH = frozenset(
-    (
-        "attention_residual",
-        "mlp_residual",
-        "mlp_input_residual",
-        "output_map",
-        "embedding_trained",
-        "tied_unembedding",
-        "causal",
-        "pad_masked",
-    )
-)
-MAX_WIDTH = 1_000_000
-"""Above any Dyck model; keeps a hostile description from asking for the memory."""
 
 
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not -MAX_WIDTH <= value <= MAX_WIDTH:
-        raise ConfigurationError(f"{name} = {str(value)[:40]}", expected=f"a whole number up to {MAX_WIDTH:,}")
-    return value
-
-
-def _typed(name: str, value: Any) -> Any:
+def _value(table: Table, name: str) -> Any:
+    """One field of an architecture."""
+    if name in _MAY_BE_NONE and table.entry(name) is None:
+        return None
+    if name == "blocks":
+        return tuple(_block(block) for block in table.tables(name))
+    if name == "norm_sites":
+        return table.texts(name)
     if name in _WHOLE:
-        return None if value is None else _whole(name, value)
-    if name in _TRUTH and not isinstance(value, bool):
-        raise ConfigurationError(f"{name} = {str(value)[:40]}", expected="true or false")
-    if name in ("norm_epsilon", "attention_scale") and value is not None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
-            raise ConfigurationError(f"{name} = {str(value)[:40]}", expected="a positive number")
-        return float(value)
-    return value
+        return table.whole(name, at_least=-MAX_WIDTH, at_most=MAX_WIDTH)
+    if name in _CHOICES:
+        return table.choice(name, _CHOICES[name])
+    return table.positive(name) if name in ("norm_epsilon", "attention_scale") else table.truth(name)
+
+
+def _block(widths: Mapping[str, Json]) -> Block:
+    names = tuple(field.name for field in fields(Block))
+    table = Table(widths, ConfigurationError, where="block: ")
+    table.no_others(names)
+    return Block(**{name: table.whole(name, at_least=0, at_most=MAX_WIDTH) for name in names})

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind, Relabelling
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind, Relabelling
+from auditor.records.theory import Aspect
 from auditor.symmetries.widening import extended, random_like, widened
 
 PAIRS = 2
@@ -22,6 +19,7 @@ class CancellingNeurons(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.NEURON_COUNT})
     widens = True
     summary = "adds pairs of neurons that cancel"
     needs = "a two-layer MLP"
@@ -33,17 +31,9 @@ class CancellingNeurons(Equivalence):
         return None if model.mlps else "the model has no MLP neurons"
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """Random pairs, as large as the layer's own neurons; they stand for nothing."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         counts = [block.neurons for block in model.architecture.blocks]
         twin = widened(model, neurons=[2 * PAIRS] * len(counts))
         for old, mlp, count in zip(model.mlps, twin.mlps, counts, strict=True):

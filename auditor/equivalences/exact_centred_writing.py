@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Json, Kind
+from auditor.records.theory import Aspect
 from auditor.symmetries.mean_blind_writers import Writer, mean_blind_writers
 
 CENTRED = 1e-6
@@ -27,6 +26,7 @@ class CentredWriting(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.STREAM_WRITES})
     smallest_plan = "quick"
     summary = "removes the mean over features from all that is written where only LayerNorms read"
     needs = "a map that writes where every path on goes through a LayerNorm"
@@ -50,17 +50,9 @@ class CentredWriting(Equivalence):
         return ({},)[:count]
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The centred model; ``parameters["centred"]`` names the writers."""
-        del inputs, generator, parameters, progress
+        model = request.model
         twin = model.clone()
         writers = mean_blind_writers(twin)
         for writer in writers:

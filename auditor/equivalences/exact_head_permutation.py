@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind, Relabelling
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind, Relabelling
+from auditor.records.theory import Aspect
 
 
 class HeadPermutation(Equivalence):
@@ -18,6 +16,7 @@ class HeadPermutation(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.HEAD_ORDER})
     smallest_plan = "quick"
     summary = "reorders the heads of each layer (Q, K, V and O together)"
     needs = "an output map and a layer with at least two heads"
@@ -33,17 +32,9 @@ class HeadPermutation(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random order per layer that moves at least one head wherever there are two."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin, moves, orders, first = model.clone(), [], [], 0
         for attention in twin.attentions:
             heads = len(attention.b_Q)

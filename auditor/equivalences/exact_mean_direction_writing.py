@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
+from auditor.records.theory import Aspect
 from auditor.symmetries.mean_blind_writers import mean_blind_writers
 
 SIZE = 2.0
@@ -28,6 +26,7 @@ class MeanDirectionWriting(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.STREAM_WRITES})
     smallest_plan = "quick"
     summary = "adds random multiples of the all-ones vector to all that is written where only LayerNorms read"
     needs = "a map that writes where every path on goes through a LayerNorm"
@@ -43,17 +42,9 @@ class MeanDirectionWriting(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random multiple for each row of each table; ``parameters["writers"]`` names the writers."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin = model.clone()
         writers = mean_blind_writers(twin)
         for writer in writers:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind, Relabelling
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind, Relabelling
+from auditor.records.theory import Aspect
 
 
 class NeuronPermutation(Equivalence):
@@ -18,6 +16,7 @@ class NeuronPermutation(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.NEURON_ORDER})
     smallest_plan = "quick"
     summary = "reorders the neurons of each MLP"
     needs = "a two-layer MLP with at least two neurons"
@@ -33,17 +32,9 @@ class NeuronPermutation(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random order per layer that moves at least one neuron wherever there are two."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin, moves, first = model.clone(), [], 0
         for mlp in twin.mlps:
             neurons = len(mlp.b_in)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from torch import nn
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
+from auditor.records.theory import Aspect
 from auditor.symmetries.norm_readers import LinearMap, NormReading, norm_readings
 
 SIZE = 2.0
@@ -29,6 +27,7 @@ class NormNullShift(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.STREAM_READS})
     smallest_plan = "quick"
     summary = "shifts each map that reads a LayerNorm along the one direction in which the norm's output never varies"
     needs = "a linear map that reads a LayerNorm without zeros in its gain"
@@ -46,17 +45,9 @@ class NormNullShift(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random r per map; ``parameters["norms"]`` names the norms."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin = model.clone()
         readings = _shiftable(twin)
         for reading in readings:

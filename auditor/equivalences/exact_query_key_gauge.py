@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
+from auditor.records.theory import Aspect
 from auditor.symmetries.gauges import random_invertible
 
 
@@ -19,6 +16,7 @@ class QueryKeyGauge(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.QUERY_KEY_BASIS})
     smallest_plan = "quick"
     summary = "rewrites queries and keys of each head in another basis"
     needs = "no rotary positions (no canonical model has them)"
@@ -31,17 +29,9 @@ class QueryKeyGauge(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random A ∈ GL(d_k) per head, well conditioned."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin = model.clone()
         for attention in twin.attentions:
             for head in range(attention.b_Q.shape[0]):

@@ -13,9 +13,10 @@ from auditor.behaviour.effects import mean_head_outputs
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.measures.ablation.sweep import head_ablation_effects, replacement_effects
 from auditor.records import Component, Json, Kind
+from auditor.records.theory import Aspect
 
 SCALES = (0.0, 1.0, 3.0, 10.0, 30.0)
 """Shift lengths tried, in root mean squares of the target's own z."""
@@ -36,6 +37,7 @@ class ValueBiasShift(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.VALUE_ZERO})
     smallest_plan = "quick"
     summary = "adds a constant to each head's values and subtracts its image from the output bias"
     needs = "an output map"
@@ -54,16 +56,15 @@ class ValueBiasShift(Equivalence):
         )
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The shifted model; ``parameters`` report whether the worst case put its target on top."""
+        model, inputs, generator, parameters, progress = (
+            request.model,
+            request.inputs,
+            request.generator,
+            request.parameters,
+            request.progress,
+        )
         twin = model.clone()
         if parameters.get("shift") != "worst_case":
             spread = _spread(model, inputs.rows(slice(0, min(SEARCH_SEQUENCES, len(inputs)))))
@@ -75,7 +76,7 @@ class ValueBiasShift(Equivalence):
         found = _search(model, inputs.rows(slice(0, min(SEARCH_SEQUENCES, len(inputs)))), target, progress)
         for head, shift in found.shifts.items():
             _shift(twin, head, shift)
-        report = {"zero_ablation_effects": found.effects, "target_on_top": found.on_top}
+        report: dict[str, Json] = {"zero_ablation_effects": found.effects, "target_on_top": found.on_top}
         return Transformed(twin, parameters={**parameters, **report})
 
 
@@ -105,7 +106,7 @@ def _search(model: CanonicalTransformer, inputs: InputBatch, target: Component, 
 
 
 def _directions(model: CanonicalTransformer, head: Component) -> list[Tensor]:
-    """± the left singular vectors of W_O^h with the largest gains: shifts that the residual stream feels most."""
+    """± the left singular vectors of W_O^h with the largest gains: shifts that change the residual stream most."""
     left = torch.linalg.svd(model.attentions[head.layer].output[0][head.head], full_matrices=False).U
     leading = left.T[: DIRECTIONS // 2]
     return [*leading, *(-leading)]

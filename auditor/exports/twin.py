@@ -20,12 +20,15 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
 from auditor.checkpoints.native_file import native_bytes
 from auditor.contracts import Progress, silent
-from auditor.errors import PlanError, WitnessError
+from auditor.errors import PlanError, RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
-from auditor.pipeline import Built, certify, equivalence_of, make
-from auditor.plans.plan import Plan, VariantRequest, foreign_plan
-from auditor.provenance import versions
+from auditor.plans.cells import VariantRequest
+from auditor.plans.plan import Plan, foreign_plan
+from auditor.provenance import plugins_named, versions
 from auditor.records import Certificate, Json, Kind, Variant
+from auditor.records.values import group, whole
+from auditor.stages.build import Built, make
+from auditor.stages.certify import certify, equivalence_of
 
 SCHEMA = "dyck-audit/twin/1"
 ORIGINAL_FILE, TWIN_FILE, README_FILE = "original.safetensors", "twin.safetensors", "README.txt"
@@ -106,7 +109,7 @@ def export_twin(directory: Path, *, original: CanonicalTransformer, built: Built
         "plan": plan.to_json(),
         "seed": built.variant.seed,
         "model": name,
-        "versions": versions(),
+        "versions": versions(plugins_named(equivalences_used=(built.variant.equivalence,))),
     }
     files = {
         ORIGINAL_FILE: native_bytes(original),
@@ -132,9 +135,9 @@ def verify_twin(directory: Path, *, progress: Progress = silent) -> VerifiedTwin
     files = read_sealed(directory, (ORIGINAL_FILE, TWIN_FILE, FACTS_FILE, README_FILE))
     facts = read_facts(files[FACTS_FILE], FACTS_FILE, SCHEMA)
     try:
-        variant, seed = Variant.from_json(facts["variant"]), int(facts["seed"])
-        plan = foreign_plan(facts["plan"], FACTS_FILE)
-    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        variant, seed = Variant.from_json(group(facts, "variant")), whole(facts, "seed")
+        plan = foreign_plan(group(facts, "plan"), FACTS_FILE)
+    except RecordError as wrong:
         raise WitnessError(f"{FACTS_FILE} cannot be read: {wrong}", expected=f"schema {SCHEMA}") from None
     progress(0.1, "models")
     original, twin = (load(directory / name, format="native").model for name in (ORIGINAL_FILE, TWIN_FILE))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -16,8 +15,8 @@ from auditor.canonical.sites import Site
 from auditor.measures.attribution.method import PERTURBATIONS, Attributor, HeadAttribution
 from auditor.measures.attribution.presence import mean_activations
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import head_scores
-from auditor.records import Expected
+from auditor.measures.expectations import HEAD_SCORES
+from auditor.records.theory import Dependence
 
 
 class HeadFeatureAblation(HeadAttribution):
@@ -30,7 +29,7 @@ class HeadFeatureAblation(HeadAttribution):
     summary = "fall of the score when the head's output z is set to its mean"
     higher_means = "the score needs the head more"
     source = "Wang et al. 2022, arXiv 2211.00593, section 2.1 (means); Captum LayerFeatureAblation"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores()
+    depends_on: ClassVar[Dependence] = HEAD_SCORES
     copies = PERTURBATIONS
 
     def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:

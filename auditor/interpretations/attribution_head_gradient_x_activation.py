@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -14,8 +13,9 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import Attributor, HeadAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_SCORES
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class HeadGradientXActivation(HeadAttribution):
@@ -29,7 +29,7 @@ class HeadGradientXActivation(HeadAttribution):
     summary = "product of the head's output z with the score's gradient in it"
     higher_means = "the head's output points where the score rises"
     source = "Michel et al. 2019, arXiv 1905.10650, equation 2; Captum LayerGradientXActivation"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_value_bias_shift=Expected.FREE)
+    depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.VALUE_ZERO: Expected.FREE}
 
     def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's products at the z of all layers in one pass, summed over positions and features."""

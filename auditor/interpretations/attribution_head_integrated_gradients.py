@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -14,8 +13,8 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import STEPS, Attributor, HeadAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import head_scores
-from auditor.records import Expected
+from auditor.measures.expectations import HEAD_SCORES
+from auditor.records.theory import Dependence
 
 
 class HeadIntegratedGradients(HeadAttribution):
@@ -29,7 +28,7 @@ class HeadIntegratedGradients(HeadAttribution):
     summary = "integrated gradients of the score along the head's output z, from its z on an input without brackets"
     higher_means = "the head raises the score"
     source = "Sundararajan et al. 2017, arXiv 1703.01365, equation 1; Captum LayerIntegratedGradients"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores()
+    depends_on: ClassVar[Dependence] = HEAD_SCORES
     copies = STEPS
     needs_blank = True
 

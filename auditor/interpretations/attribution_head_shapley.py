@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -18,8 +17,9 @@ from auditor.measures.attribution.method import PERTURBATIONS, Attributor, HeadA
 from auditor.measures.attribution.orders import is_exhaustive, joining_orders
 from auditor.measures.attribution.presence import component_game, mean_activations, numbering
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_SCORES
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 DRAWS = 24
 """Orders played: all of them up to four heads."""
@@ -39,9 +39,7 @@ class HeadShapley(HeadAttribution):
     summary = "mean rise of the score as the head's z takes the place of its mean, over orders of all heads"
     higher_means = "the head contributes more, on average over which others are there"
     source = "Ghorbani & Zou 2020, arXiv 2002.09815; Castro et al. 2009; Captum ShapleyValueSampling"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(
-        exact_head_splitting=Expected.CHANGES, exact_cancelling_heads=Expected.CHANGES
-    )
+    depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.HEAD_COUNT: Expected.CHANGES}
     copies = PERTURBATIONS
 
     def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -14,8 +13,8 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import STEPS, Attributor, NeuronAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import neuron_scores
-from auditor.records import Expected
+from auditor.measures.expectations import NEURON_SCORES
+from auditor.records.theory import Dependence
 
 
 class NeuronConductance(NeuronAttribution):
@@ -29,7 +28,7 @@ class NeuronConductance(NeuronAttribution):
     summary = "integrated gradients of the score that flow through the neuron, from an input without brackets"
     higher_means = "more of the rise of the score passes through the neuron"
     source = "Dhamdhere et al. 2018, arXiv 1805.12233, equation 2; Captum LayerConductance"
-    expected: ClassVar[Mapping[str, Expected]] = neuron_scores()
+    depends_on: ClassVar[Dependence] = NEURON_SCORES
     copies = STEPS + 1
     needs_blank = True
 

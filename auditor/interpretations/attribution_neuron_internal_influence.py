@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -14,8 +13,9 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import STEPS, Attributor, NeuronAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import neuron_scores
+from auditor.measures.expectations import NEURON_SCORES
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class NeuronInternalInfluence(NeuronAttribution):
@@ -31,7 +31,7 @@ class NeuronInternalInfluence(NeuronAttribution):
     unit = "nats per unit of the activation"
     higher_means = "the score rises faster with the neuron's activation"
     source = "Leino et al. 2018, arXiv 1802.03788, definition 1; Captum InternalInfluence"
-    expected: ClassVar[Mapping[str, Expected]] = neuron_scores(exact_neuron_rescaling=Expected.CHANGES)
+    depends_on: ClassVar[Dependence] = {**NEURON_SCORES, Aspect.NEURON_SCALE: Expected.CHANGES}
     copies = STEPS
     needs_blank = True
 

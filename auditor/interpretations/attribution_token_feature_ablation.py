@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -15,8 +14,8 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import PERTURBATIONS, Attributor, TokenAttribution
 from auditor.measures.attribution.presence import token_game
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import whole_scores
-from auditor.records import Expected
+from auditor.measures.expectations import WHOLE_SCORES
+from auditor.records.theory import Dependence
 
 
 class TokenFeatureAblation(TokenAttribution):
@@ -26,7 +25,7 @@ class TokenFeatureAblation(TokenAttribution):
     summary = "fall of the score when one bracket is replaced by MASK (or PAD)"
     higher_means = "the score needs the bracket more"
     source = "Li et al. 2016, arXiv 1612.08220, section 3; Captum FeatureAblation"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+    depends_on: ClassVar[Dependence] = WHOLE_SCORES
     copies = PERTURBATIONS
     needs_blank = True
 

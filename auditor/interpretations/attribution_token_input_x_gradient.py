@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -13,8 +12,9 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import Attributor, TokenAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import whole_scores
+from auditor.measures.expectations import WHOLE_SCORES
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class TokenInputXGradient(TokenAttribution):
@@ -24,7 +24,7 @@ class TokenInputXGradient(TokenAttribution):
     summary = "product of each token vector with the score's gradient in it"
     higher_means = "the token's vector points where the score rises"
     source = "Shrikumar et al. 2016, arXiv 1605.01713; Denil et al. 2014, arXiv 1412.6815; Captum InputXGradient"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores(exact_embedding_trade=Expected.CHANGES)
+    depends_on: ClassVar[Dependence] = {**WHOLE_SCORES, Aspect.TOKEN_VECTORS: Expected.CHANGES}
 
     def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's products, summed over features."""

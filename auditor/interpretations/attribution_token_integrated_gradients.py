@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -13,8 +12,8 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import STEPS, Attributor, TokenAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import whole_scores
-from auditor.records import Expected
+from auditor.measures.expectations import WHOLE_SCORES
+from auditor.records.theory import Dependence
 
 
 class TokenIntegratedGradients(TokenAttribution):
@@ -30,7 +29,7 @@ class TokenIntegratedGradients(TokenAttribution):
     )
     higher_means = "reading this bracket instead of MASK raises the score"
     source = "Sundararajan et al. 2017, arXiv 1703.01365, equation 1; Captum IntegratedGradients"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+    depends_on: ClassVar[Dependence] = WHOLE_SCORES
     copies = STEPS
     needs_blank = True
 

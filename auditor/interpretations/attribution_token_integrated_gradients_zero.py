@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -14,8 +13,9 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import STEPS, Attributor, TokenAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import whole_scores
+from auditor.measures.expectations import WHOLE_SCORES
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class TokenIntegratedGradientsZero(TokenAttribution):
@@ -31,7 +31,7 @@ class TokenIntegratedGradientsZero(TokenAttribution):
     source = (
         "Sundararajan et al. 2017, arXiv 1703.01365, section 3; Captum IntegratedGradients with its default baseline"
     )
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores(exact_embedding_trade=Expected.CHANGES)
+    depends_on: ClassVar[Dependence] = {**WHOLE_SCORES, Aspect.TOKEN_VECTORS: Expected.CHANGES}
     copies = STEPS
 
     def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -16,8 +15,8 @@ from auditor.measures.attribution.double_sums import DoubleSums
 from auditor.measures.attribution.method import PERTURBATIONS, Attributor, TokenAttribution
 from auditor.measures.attribution.presence import token_game
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import whole_scores
-from auditor.records import Expected
+from auditor.measures.expectations import WHOLE_SCORES
+from auditor.records.theory import Dependence
 
 WINDOW = 2
 """Positions hidden together: the least that can hide a matched pair."""
@@ -33,7 +32,7 @@ class TokenOcclusion(TokenAttribution):
     summary = "fall of the score when a window of tokens around the position is made blank, averaged over windows"
     higher_means = "hiding the token and a neighbour lowers the score more"
     source = "Zeiler & Fergus 2014, arXiv 1311.2901, section 4.2; Captum Occlusion"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+    depends_on: ClassVar[Dependence] = WHOLE_SCORES
     copies = PERTURBATIONS
     needs_blank = True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -13,8 +12,8 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.method import Attributor, TokenAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import whole_scores
-from auditor.records import Expected
+from auditor.measures.expectations import WHOLE_SCORES
+from auditor.records.theory import Dependence
 
 
 class TokenSaliency(TokenAttribution):
@@ -29,7 +28,7 @@ class TokenSaliency(TokenAttribution):
     unit = "nats per unit of the token vector"
     higher_means = "a small change of the token's vector moves the score more"
     source = "Simonyan et al. 2014, arXiv 1312.6034, section 3; Li et al. 2016, arXiv 1506.01066; Captum Saliency"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+    depends_on: ClassVar[Dependence] = WHOLE_SCORES
 
     def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
         """Captum's absolute gradients, then their length over features."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -17,8 +16,8 @@ from auditor.measures.attribution.method import PERTURBATIONS, Attributor, Token
 from auditor.measures.attribution.orders import among, joining_orders
 from auditor.measures.attribution.presence import token_game
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import whole_scores
-from auditor.records import Expected
+from auditor.measures.expectations import WHOLE_SCORES
+from auditor.records.theory import Dependence
 
 DRAWS = 16
 """Orders played; each costs a forward pass per token."""
@@ -36,7 +35,7 @@ class TokenShapleySampling(TokenAttribution):
     summary = "mean rise of the score as the token takes the place of a blank one, over random orders of all tokens"
     higher_means = "the bracket contributes more"
     source = "Štrumbelj & Kononenko 2010, JMLR 11, section 3; Castro et al. 2009; Captum ShapleyValueSampling"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+    depends_on: ClassVar[Dependence] = WHOLE_SCORES
     copies = PERTURBATIONS
     needs_blank = True
 

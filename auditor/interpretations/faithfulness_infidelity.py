@@ -16,13 +16,13 @@ from torch import Tensor
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod, methods
+from auditor.contracts import InterpretationMethod, Request, methods
 from auditor.measures.attribution.memory import tokens_at_once
 from auditor.measures.attribution.method import Attribution, attributed
 from auditor.measures.attribution.presence import Game, component_game, mean_activations, numbering, token_game
 from auditor.measures.attribution.score import Explained, blank_token, explained, why_no_score
-from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
+from auditor.records.theory import Aspect, Dependence
 
 MAX_SEQUENCES = 12
 """Sequences on which every attribution is made and judged."""
@@ -50,15 +50,13 @@ class Infidelity(InterpretationMethod):
     source = "Yeh et al. 2019, arXiv 1901.09392, definition 2.1; Captum infidelity, normalised"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores(
-        exact_value_bias_shift=Expected.CHANGES,  # gradient × activation
-        exact_embedding_trade=Expected.CHANGES,  # input × gradient, integrated gradients from zero
-        exact_neuron_rescaling=Expected.CHANGES,  # internal influence
-        exact_head_splitting=Expected.CHANGES,  # more players, other sets
-        exact_cancelling_heads=Expected.CHANGES,
-        exact_neuron_splitting=Expected.CHANGES,
-        exact_cancelling_neurons=Expected.CHANGES,
-    )
+    depends_on: ClassVar[Dependence] = {
+        Aspect.VALUE_ZERO: Expected.CHANGES,  # gradient × activation
+        Aspect.TOKEN_VECTORS: Expected.CHANGES,  # input × gradient, integrated gradients from zero
+        Aspect.NEURON_SCALE: Expected.CHANGES,  # internal influence
+        Aspect.HEAD_COUNT: Expected.CHANGES,  # more players, other sets
+        Aspect.NEURON_COUNT: Expected.CHANGES,
+    }
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs a score, and a token to put in the place of brackets."""
@@ -66,10 +64,9 @@ class Infidelity(InterpretationMethod):
             return "the vocabulary has neither MASK nor PAD to perturb an input with"
         return why_no_score(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part], one part per attribution that applies to the model."""
+        model, inputs, generator = request.model, request.inputs, request.generator
         seen = attributed(model, inputs)
         seen = seen.rows(slice(0, min(MAX_SEQUENCES, len(seen))))
         judged = [
@@ -86,7 +83,7 @@ class Infidelity(InterpretationMethod):
         columns = []
         for method, stream in zip(judged, streams[len(_PLANS) :], strict=True):
             plan = plans[method.features]
-            given = method.interpret(model, seen, stream).values.reshape(len(seen), plan.removed.shape[1])
+            given = method.interpret(Request(model, seen, stream)).values.reshape(len(seen), plan.removed.shape[1])
             columns.append(_infidelity(model, seen, given, plan))
         parts = tuple(Component(0, part=method.name) for method in judged)
         return Interpretation(self.name, ("sequence", "part"), parts, np.stack(columns, axis=1))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from auditor.documents import Table
 from auditor.errors import ConfigurationError, LanguageError
 
 
@@ -66,7 +67,7 @@ class Vocabulary:
         START, END, PAD and MASK may be written so, whatever their spelling, unless another token is spelled so.
 
         Raises:
-            LanguageError: a token that is not in the vocabulary, or a piece without blanks that reads two ways.
+            LanguageError: a token that is not in the vocabulary, or a piece without blanks with two readings.
         """
         index = {spelling: i for i, spelling in enumerate(self.spellings)}
         names = {"START": self.start, "END": self.end, "PAD": self.pad, "MASK": self.mask}
@@ -118,16 +119,18 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Vocabulary:
-        """Inverse of :meth:`to_json`."""
-        return cls(
-            spellings=tuple(data["spellings"]),
-            opening=tuple(data["opening"]),
-            closing=tuple(data["closing"]),
-            start=data.get("start"),
-            end=data.get("end"),
-            pad=data.get("pad"),
-            mask=data.get("mask"),
-        )
+        """Inverse of :meth:`to_json`.
+
+        Raises:
+            ConfigurationError: a missing, unknown or wrongly typed field, by name.
+        """
+        table = Table(data, ConfigurationError, where="vocabulary: ")
+        table.no_others(field.name for field in fields(cls))
+        special = {
+            name: None if not table.has(name) or table.entry(name) is None else table.whole(name, at_least=0)
+            for name in ("start", "end", "pad", "mask")
+        }
+        return cls(table.texts("spellings"), table.wholes("opening"), table.wholes("closing"), **special)
 
 
 def standard_vocabulary(types: int) -> Vocabulary:

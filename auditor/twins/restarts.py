@@ -1,6 +1,6 @@
 """Several attempts at a twin, judged on search sequences by the numbers of its certificate.
 
-The search sequences are fresh draws, never those of the certificate, so that choosing the best attempt does not bend
+The search sequences are fresh draws, never those of the certificate, so that choosing the best attempt does not bias
 the bounds that are reported. The first attempt that passes with room to spare ends the search; otherwise the best one
 is handed on, and its certificate says what it misses. The budget counts attempts and steps, never seconds: one seed
 gives one twin.
@@ -19,6 +19,7 @@ from auditor.behaviour.evaluation import certificate_lengths
 from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate, Json
+from auditor.records.values import whole
 
 RESTARTS = 2
 """Attempts unless the plan says otherwise."""
@@ -45,11 +46,11 @@ class Objective:
 
 
 Judge = Callable[[CanonicalTransformer, InputBatch], Objective]
-"""(twin, search sequences) → what the certificate does not ask: say, how far attention moved."""
+"""(twin, search sequences) → what the certificate does not measure: say, how far attention moved."""
 
 
 def no_objective(_twin: CanonicalTransformer, _search: InputBatch) -> Objective:
-    """For twins that need only give the same answers."""
+    """For twins that need only give the same outputs."""
     return Objective()
 
 
@@ -161,4 +162,4 @@ def _part(progress: Progress, number: int, of: int) -> Progress:
 
 def restarts_of(parameters: Mapping[str, Json]) -> int:
     """How many attempts the plan allows."""
-    return int(parameters.get("restarts", RESTARTS))
+    return whole(parameters, "restarts", RESTARTS)

@@ -11,6 +11,7 @@ from auditor.checkpoints.description.schema import SECTIONS
 from auditor.contracts import ArchitectureAdapter, Weights
 from auditor.errors import AuditorError, ConfigurationError
 from auditor.records import Json
+from auditor.records.values import texts
 
 MAX_FACTS = 100
 _VOCABULARY = "vocabulary."
@@ -57,7 +58,7 @@ def asked(adapter: ArchitectureAdapter, weights: Weights) -> Asked:
     facts: Mapping[str, Json] = _with_optional(
         dict(weights.configuration or {}), recognised, adapter.facts_read(weights)
     )
-    ignored = recognised.get(_IGNORE) or ()
+    ignored = texts(recognised, _IGNORE)
     weights = replace(weights, tensors={name: t for name, t in weights.tensors.items() if name not in ignored})
     names: list[str] = []
     while len(names) < MAX_FACTS:

@@ -23,6 +23,7 @@ from auditor.canonical.serialisation import decode
 from auditor.canonical.tensor_header import read_header
 from auditor.checkpoints.intake.file_checks import read_plain_file
 from auditor.errors import AuditorError, CheckpointError, ConfigurationError, UnsafeFileError
+from auditor.text_file import decoded
 
 MAX_BYTES = 32 * 2**20
 MAX_ARRAY_BYTES = 32 * 2**20
@@ -63,7 +64,7 @@ def read_reference(path: Path) -> Reference:
 
 def _from_json(data: bytes) -> dict[str, NDArray[np.generic]]:
     try:
-        found = json.loads(data.decode("utf-8"))
+        found = json.loads(decoded(data))
     except (ValueError, RecursionError):
         raise ConfigurationError("not JSON", expected="tokens and logits as nested lists") from None
     if not isinstance(found, dict):

@@ -129,7 +129,8 @@ def _line(section: str, name: str, draft: _Draft, adapter: ArchitectureAdapter) 
             meaning = f"{meaning}; the table has {rows} rows"
         return f"# {name} = {_example(fact)}  # NEEDED, {_choices(fact)}: {meaning}"
     if _has(stated, dotted):
-        group = stated[section] if isinstance(stated[section], Mapping) else {}
+        found = stated[section]
+        group = found if isinstance(found, Mapping) else {}
         origin = "recognised: " if dotted in draft.recognised else ""
         return f"{name} = {_toml(group[name])}  # {origin}{meaning}"
     return f"# {name} = {_example(fact)}  # {_choices(fact)}: {meaning}; without it: {fact.absent}"

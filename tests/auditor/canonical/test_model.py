@@ -15,9 +15,10 @@ from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.errors import LanguageError
 from auditor.seeds import numpy_generator
+from auditor.testing.architectures import LAW, architectures
+from auditor.testing.families import FAMILIES, task_for
 from tests.auditor.canonical.naive_model import naive_logits
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
-from tests.laws.architectures import FAMILIES, LAW, architectures, task_for
 
 FLOAT64 = 1e-10
 """Sums in another order, relative to logits of size 1 to 100."""

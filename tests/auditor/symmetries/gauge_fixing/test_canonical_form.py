@@ -14,7 +14,7 @@ from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import equivalences
+from auditor.contracts import TransformRequest, equivalences
 from auditor.errors import CheckpointError
 from auditor.seeds import numpy_generator
 from auditor.symmetries.gauge_fixing.canonical_form import (
@@ -25,8 +25,9 @@ from auditor.symmetries.gauge_fixing.canonical_form import (
 )
 from auditor.symmetries.norm_readers import norm_readings
 from auditor.tensors import EXACT_LOGITS
+from auditor.testing.architectures import LAW, architectures
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import PLAIN, random_model
-from tests.laws.architectures import FAMILIES, LAW, architectures, task_for
 from tests.wen2023_files import NAMES, checkpoint
 
 FIXED = (
@@ -60,7 +61,7 @@ def rewritten(model: CanonicalTransformer, seed: int) -> CanonicalTransformer:
         plugin = equivalences()[name]
         if plugin.not_applicable(model) is None:
             choice = next(iter(plugin.choices(model.architecture, 1)))
-            model = plugin.transform(model, inputs, generator, parameters=choice).model
+            model = plugin.transform(TransformRequest(model, inputs, generator, parameters=choice)).model
     return model
 
 
@@ -81,7 +82,7 @@ def test_the_form_of_any_architecture_is_the_same_function(architecture: Archite
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_symmetries_leave_the_form_where_it_is(family: str) -> None:
+def test_symmetries_do_not_change_the_form(family: str) -> None:
     model = random_model(FAMILIES[family], task_for(FAMILIES[family]))
     form = canonicalise(model)
     for seed in range(2):
@@ -124,7 +125,7 @@ def test_neurons_of_another_activation_keep_their_scale() -> None:
     assert after == pytest.approx(before)
 
 
-def test_the_model_itself_stays() -> None:
+def test_the_model_is_not_changed() -> None:
     model = random_model(dtype=torch.float32)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     canonicalise(model)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from auditor.canonical.architecture import Activation, Architecture, Block, DepthRule, Norm, NormSite
-from auditor.language.task import Task
-from tests.handmade import PLAIN, TASK
+from auditor.canonical.architecture import Activation, Architecture, Block, DepthRule, Mlp, Norm, NormSite
+from auditor.testing.families import POSITIONS
+from auditor.testing.models import TASK
 
 LAW = settings(max_examples=25, deadline=None, derandomize=True, database=None)
 """The same examples at every run; small models, so that twenty-five of them take about a second."""
 
-POSITIONS = 16
-"""Above every input of the laws: 10 brackets and START."""
+MLPS: tuple[Mlp, ...] = ("two_layer", "two_layer", "identity", "none")
+"""Half of the models have neurons."""
 
 
 @st.composite
@@ -27,7 +26,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
     width = draw(st.integers(3, 7)) if has_output_map else max(heads * value_width, 2)
     if not has_output_map:
         heads, value_width = (heads, value_width) if heads * value_width == width else (1, width)
-    mlp = draw(st.sampled_from(("two_layer", "two_layer", "identity", "none")))
+    mlp = draw(st.sampled_from(MLPS))
 
     def block() -> Block:
         return Block(
@@ -65,7 +64,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
     )
 
 
-def _positions() -> st.SearchStrategy[dict[str, object]]:
+def _positions() -> st.SearchStrategy[dict[str, Any]]:
     return st.sampled_from(
         (
             {"positions": "none"},
@@ -75,44 +74,3 @@ def _positions() -> st.SearchStrategy[dict[str, object]]:
             {"positions": "scalar", "scalar_period": POSITIONS},
         )
     )
-
-
-def task_for(architecture: Architecture) -> Task:
-    """The laws' language, as a classifier's task where the model is one."""
-    return replace(TASK, objective="classifier") if architecture.is_classifier else TASK
-
-
-FAMILIES = {
-    "plain": PLAIN,
-    "minimal first layer, no output map": replace(
-        PLAIN,
-        mlp="identity",
-        mlp_residual=False,
-        blocks=(Block(heads=2, query_width=3, value_width=4, neurons=0),),
-        norm_sites=("mlp_in",),
-        attention_residual=False,
-        output_map=False,
-        embedding="token_and_depth",
-        depth_slots=5,
-        embedding_trained=False,
-    ),
-    "post-norm, learned positions, tied": replace(
-        PLAIN,
-        norm_sites=("attention_out", "mlp_out"),
-        positions="learned",
-        max_positions=POSITIONS,
-        activation="gelu_erf",
-        tied_unembedding=True,
-    ),
-    "bidirectional classifier, RMS norm": replace(
-        PLAIN, norm="rms", causal=False, pad_masked=True, read_out=0, classes=2
-    ),
-    "one head, no norm, learned positions": replace(
-        PLAIN,
-        blocks=(Block(heads=1, query_width=2, value_width=3, neurons=4),),
-        norm_sites=(),
-        positions="learned",
-        max_positions=POSITIONS,
-    ),
-}
-"""One of each kind of model that is audited, for laws that are too dear for random architectures."""

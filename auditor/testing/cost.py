@@ -8,9 +8,9 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.seeds import numpy_generator
-from tests.handmade import inputs_for, random_model
+from auditor.testing.models import inputs_for, random_model
 
 DEAR = 7_000
 """Operations on the plain model beyond which the laws look at fewer models. One forward pass takes about 100."""
@@ -18,12 +18,12 @@ DEAR = 7_000
 SEQUENCES = 8
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts every operation that is dispatched."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count: int = 0
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -40,5 +40,5 @@ def is_dear(name: str) -> bool:
         return False
     inputs = inputs_for(model, SEQUENCES)
     with _Counter() as counter:
-        method.interpret(model, inputs, numpy_generator(0, "cost"))
-    return counter.count > DEAR
+        method.interpret(Request(model, inputs, numpy_generator(0, "cost")))
+    return bool(counter.count > DEAR)
