@@ -197,7 +197,11 @@ class ArchitectureAdapter(ABC):
     summary: ClassVar[str]
     source: ClassVar[str]
     landmark: ClassVar[str] = ""  # pattern of a name that every checkpoint has; a prefix before it is taken off
-    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # facts of --config by section, of model and names
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # facts of --config by section, besides vocabulary and task
+
+    def facts_read(self, weights: Weights) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG002 - the default: the same for all
+        """Those of the facts in ``reads`` that this checkpoint leaves to --config."""
+        return self.reads
 
     def notes(self, weights: Weights) -> tuple[str, ...]:  # noqa: ARG002 - the default: all is read
         """What was found beside the weights and does not change the function."""

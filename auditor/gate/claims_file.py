@@ -146,7 +146,7 @@ class _ClaimTable(Table):
         line = _line_of(self._text, name, first=self._start, last=self._end)
         return ClaimsError(f"{self._path}:{line}: {found}", expected=expected)
 
-    def missing(self, name: str) -> ClaimsError:
+    def missing(self, name: str, stand_in: Json) -> ClaimsError:  # noqa: ARG002
         found = f"{self._path}:{self._start}: a claim without {name}"
         return ClaimsError(found, expected=f'{name} = "…"', action=_HELP)
 

@@ -18,7 +18,7 @@ from auditor.records import Compared, Kind, Relabelling
 from auditor.records.axes import HEAD, NEURON
 from auditor.seeds import numpy_generator
 from auditor.tensors import EXACT_LOGITS
-from auditor.testing.families import POSITIONS, task_for
+from auditor.testing.families import FAMILIES, POSITIONS, task_for
 from auditor.testing.models import PLAIN, inputs_for, random_model
 from auditor.testing.snapshots import differences, snapshot
 
@@ -79,6 +79,11 @@ def it_keeps_its_promises(name: str, architecture: Architecture) -> None:
     assert not differences(before, snapshot(model, searched))
 
 
+def it_keeps_its_promises_on_every_kind_of_model(name: str) -> None:
+    for architecture in FAMILIES.values():
+        it_keeps_its_promises(name, architecture)
+
+
 def it_keeps_its_promises_on_random_architectures(name: str) -> None:
     """Needs the package hypothesis."""
     from hypothesis import given
@@ -103,6 +108,7 @@ def every_variant_is_the_same_function(name: str, model: CanonicalTransformer, i
 
 LAWS: tuple[Callable[[str], None], ...] = (
     it_exists_for_the_plain_architecture_with_positions,
+    it_keeps_its_promises_on_every_kind_of_model,
     another_seed_gives_another_variant,
     it_keeps_its_promises_on_random_architectures,
 )

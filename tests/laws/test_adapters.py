@@ -45,6 +45,7 @@ def test_every_adapter_has_examples() -> None:
 
 
 def _is_second_copy(weights: Weights, key: str) -> bool:
-    """Whether the description ties this tensor to another one, so that a file may leave it out."""
-    tied = weights.library is not None and bool(weights.library.get("tie_word_embeddings"))
-    return tied and key == "lm_head.weight"
+    """Whether a file may leave this tensor out because it is the token table again: always so in nanoGPT."""
+    library = weights.library or {}
+    is_nanogpt = "n_layer" in library and "model_type" not in library
+    return key == "lm_head.weight" and (is_nanogpt or bool(library.get("tie_word_embeddings")))

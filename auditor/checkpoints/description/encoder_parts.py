@@ -43,9 +43,8 @@ def _tables(outside: Mapping[str, Tensor], width: int) -> dict[str, Json]:
     facts: dict[str, Json] = {}
     tables = [name for name, tensor in outside.items() if _is_table(tensor, width)]
     positions = [name for name in tables if _POSITIONS.search(name)]
-    facts["model.positions"] = "learned" if positions else "none"
-    if positions:
-        facts["names.positions"] = positions[0]
+    if positions:  # without a table they may be sinusoidal, which leaves no trace
+        facts |= {"model.positions": "learned", "names.positions": positions[0]}
     others = [name for name in tables if name not in positions and outside[name].dim() == 2]
     heads = [name for name in others if _READ_OUT.search(name)] or others[1:]
     embeddings = [name for name in others if name not in heads]

@@ -79,8 +79,9 @@ class TorchEncoder(ArchitectureAdapter):
         return parts_of(weights.tensors)
 
     def recognises(self, weights: Weights) -> bool:
-        """Whether a layer of torch's own encoder is in it."""
-        return any(_FUSED.search(name) for name in weights.tensors)
+        """Whether a layer of torch's own encoder is in it, and none of its decoder."""
+        names = weights.tensors
+        return any(_FUSED.search(name) for name in names) and not any(".multihead_attn." in name for name in names)
 
     def convert(self, weights: Weights) -> CanonicalTransformer:
         """The canonical model.
