@@ -158,7 +158,7 @@ class Architecture(Record):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Architecture:
-        """Inverse of :meth:`to_json`, for what a stranger may have written.
+        """Inverse of :meth:`to_json`, for input from an untrusted source.
 
         Raises:
             ConfigurationError: an unknown, missing or wrongly typed field, by name.

@@ -70,7 +70,7 @@ PLANS: Mapping[str, Plan] = {
         exact_variants=3,
         behavioural_variants=2,
         twin_steps=3_000,
-        twin_restarts=3,
+        twin_restarts=2,
     ),
 }
 

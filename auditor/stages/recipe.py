@@ -27,6 +27,5 @@ def recipe_of(request: VariantRequest, plan: Plan, seed: int) -> dict[str, Json]
         "version": equivalence.version,
         "parameters": parameters_of(request, plan),
         "seed": seed,
-        "sequences": plan.sequences,
         "versions": {name: found[name] for name in (*COMPUTING, "plugins") if name in found},
     }

@@ -10,7 +10,11 @@ from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.language.task import Task
 from auditor.plans.plan import Plan
+from auditor.records import Kind
 from auditor.seeds import numpy_generator
+
+TWIN_SEQUENCES = 500
+"""Seen by the making of a trained twin, so that plans of equal effort share their twins."""
 
 KEPT = 16
 """Batches kept: those of about three audits."""
@@ -21,9 +25,10 @@ def interpretation_inputs(task: Task, plan: Plan, seed: int) -> InputBatch:
     return _drawn(task, plan.sequences, seed, ("interpretation",))
 
 
-def search_inputs(task: Task, plan: Plan, seed: int) -> InputBatch:
-    """The sequences that the making of a variant may look at."""
-    return _drawn(task, plan.sequences, seed, ("search",))
+def search_inputs(task: Task, kind: Kind, plan: Plan, seed: int) -> InputBatch:
+    """The sequences that the making of a variant may look at; for a trained twin as many under every plan."""
+    count = TWIN_SEQUENCES if kind is Kind.BEHAVIOURAL else plan.sequences
+    return _drawn(task, count, seed, ("search",))
 
 
 def certificate_inputs(task: Task, count: int, seed: int) -> InputBatch:

@@ -61,7 +61,7 @@ def test_every_command_takes_the_entry_and_says_what_was_left_out(
 ) -> None:
     done = run(*_commands(*averaged, tmp_path)[command], "--entry", "ema")
     assert done.code == 0, done.stderr
-    assert "the weights are the entry 'ema', and not read: model, epoch" in done.stderr
+    assert "the weights are the entry 'ema'; not read: model, epoch" in done.stderr
     assert "n_averaged" in done.stderr
     assert run(*_commands(*averaged, tmp_path)["inspect"], "--entry", "ema", "--quiet").stderr == ""
 

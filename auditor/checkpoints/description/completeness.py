@@ -49,7 +49,7 @@ def convert(adapter: ArchitectureAdapter, weights: Weights) -> CanonicalTransfor
         if not missing.belongs_to_config:
             raise
         names = asked(adapter, weights).names or (missing.name,)
-    raise missing_facts(names)
+    raise missing_facts(names, has_template=bool(adapter.reads))
 
 
 def asked(adapter: ArchitectureAdapter, weights: Weights) -> Asked:

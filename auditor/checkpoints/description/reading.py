@@ -22,13 +22,13 @@ class MissingFactError(ConfigurationError):
     belongs_to_config: bool = False  # whether it is a fact of --config, and not of a library's own file
 
 
-def missing_facts(names: Iterable[str]) -> ConfigurationError:
+def missing_facts(names: Iterable[str], *, has_template: bool) -> ConfigurationError:
     """The refusal that names all facts that a description lacks."""
     listed = list(names)
     return ConfigurationError(
         f"no {', '.join(repr(name) for name in listed)} in the description",
         expected="this fact" if len(listed) == 1 else "these facts",
-        action=_TEMPLATE,
+        action=_TEMPLATE if has_template else _ACTION,
     )
 
 

@@ -9,6 +9,7 @@ Source: transformers.models.gpt2.modeling_gpt2.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from torch import Tensor
@@ -26,6 +27,7 @@ from auditor.checkpoints.description.gpt2_layout import (
     is_input_first,
     layers_of,
     rows_of,
+    with_embedding,
 )
 from auditor.checkpoints.description.language_facts import check_vocabulary, task_of
 from auditor.checkpoints.description.library_keys import check_keys, unread_note
@@ -105,6 +107,7 @@ class HuggingfaceGpt2(ArchitectureAdapter):
             ConfigurationError: a missing or unknown fact, or one that contradicts the weights.
             FormatError: a tensor that is unknown or missing, by name.
         """
+        weights = replace(weights, tensors=with_embedding(weights.tensors))
         description = Description(weights.configuration or {})
         read = self.facts_read(weights)
         check_names(description, model=read.get("model", ()), names=read["names"])

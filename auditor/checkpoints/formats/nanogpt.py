@@ -25,6 +25,7 @@ from auditor.checkpoints.description.gpt2_layout import (
     is_input_first,
     layers_of,
     rows_of,
+    with_embedding,
 )
 from auditor.checkpoints.description.language_facts import check_vocabulary, task_of
 from auditor.checkpoints.description.library_keys import check_keys, unread_note
@@ -87,7 +88,7 @@ class Nanogpt(ArchitectureAdapter):
             ConfigurationError: a missing or unknown fact, or one that contradicts the weights.
             FormatError: a tensor that is unknown or missing, by name.
         """
-        tensors, body = weights.tensors, body_of(weights.tensors)
+        tensors, body = with_embedding(weights.tensors), body_of(weights.tensors)
         description = Description(weights.configuration or {})
         read = self.facts_read(weights)
         check_names(description, model=read["model"], names=read["names"])

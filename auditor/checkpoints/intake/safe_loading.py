@@ -19,7 +19,7 @@ from typing import BinaryIO
 from torch import Tensor
 
 from auditor.canonical.serialisation import decode
-from auditor.canonical.tensor_header import header_size, read_header
+from auditor.canonical.tensor_header import MAX_NAME_LENGTH, header_size, read_header
 from auditor.checkpoints.intake.file_checks import MAX_CHECKPOINT_BYTES, read_plain_file
 from auditor.checkpoints.intake.sandbox import run_in_child
 from auditor.checkpoints.intake.torch_archive import MAGIC, check_archive
@@ -69,7 +69,7 @@ def read_checkpoint(path: Path, *, entry: str | None = None) -> ForeignFile:
         if is_own:
             if entry is not None:
                 raise _no_entry(entry, [])
-            return ForeignFile(tensors, header.metadata, sha256)
+            return ForeignFile({**tensors, **_shared(tensors, header.metadata)}, header.metadata, sha256)
         about = json.loads(header.metadata[LIBRARY_KEY])  # of the child; a file of safetensors cannot claim it
         if not tensors:
             raise _several(about["candidates"]) if entry is None else _no_entry(entry, about["candidates"])
@@ -101,6 +101,15 @@ def read_shards(shards: Mapping[Path, frozenset[str]], *, entry: str | None = No
         tensors |= part.tensors
         hashes.append(part.sha256)
     return ForeignFile(tensors, {}, hashlib.sha256("".join(hashes).encode()).hexdigest())
+
+
+def _shared(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Tensor]:
+    """Tensors that ``safetensors.torch.save_model`` left out as copies; it names the one kept in the metadata."""
+    return {
+        name: tensors[kept]
+        for name, kept in metadata.items()
+        if kept in tensors and name not in tensors and name.isprintable() and 0 < len(name) <= MAX_NAME_LENGTH
+    }
 
 
 def _several(candidates: list[str]) -> FormatError:

@@ -140,6 +140,7 @@ class NeuronAblation(AblationMethod):
     axis = "neuron"
     site = Site.NEURON
     most_sequences = 128
+    share = 8  # every neuron of every layer
     depends_on: ClassVar[Dependence] = NEURON_SCORES
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

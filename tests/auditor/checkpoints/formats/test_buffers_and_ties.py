@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from auditor.canonical.serialisation import weights_bytes
 from auditor.checkpoints.intake.detection import load
 from auditor.errors import FormatError
+from tests.foreign.source import TASK, VOCABULARY
 from tests.foreign.states import STATES, Described
 
 MASKS = {
@@ -78,13 +79,39 @@ def test_a_head_is_tied_if_it_equals_the_embedding(
     assert torch.equal(model.W_U if scale != 1.0 else model.W_E.T, scale * model.W_E.T)
 
 
+@pytest.mark.parametrize("left_out", ["lm_head.weight", "transformer.wte.weight"])
 @pytest.mark.parametrize("format_", ["huggingface_gpt2", "nanogpt"])
-def test_a_head_that_was_left_out_as_a_copy_is_tied(format_: str, tmp_path: Path) -> None:
+def test_one_of_two_equal_tables_may_be_left_out(format_: str, left_out: str, tmp_path: Path) -> None:
     described = STATES[format_]()
     plain, config = described.save(tmp_path / "plain")
     path, _ = replace(
-        described, tensors={name: tensor for name, tensor in described.tensors.items() if name != "lm_head.weight"}
+        described, tensors={name: tensor for name, tensor in described.tensors.items() if name != left_out}
     ).save(tmp_path / "short")
     found = load(path, config=config)
     assert found.model.architecture.tied_unembedding
     assert weights_bytes(found.model) == weights_bytes(load(plain, config=config).model)
+
+
+def test_a_shared_tensor_that_safetensors_left_out_is_there_again(tmp_path: Path) -> None:
+    from safetensors.torch import save_model
+
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True)
+            self.token_emb, self.pos_emb = nn.Embedding(7, 8), nn.Embedding(11, 8)
+            self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+            self.a_head = nn.Linear(8, 7, bias=False)
+            self.a_head.weight = self.token_emb.weight
+
+    module = Tied()
+    save_model(module, str(tmp_path / "m.safetensors"))
+    torch.save(module.state_dict(), tmp_path / "m.pt")
+    names = {"encoder": "encoder", "embedding": "token_emb.weight", "positions": "pos_emb.weight"}
+    model = {"heads": 2, "activation": "relu", "norm_first": True, "final_norm": False, "attention": "causal"}
+    facts = {"model": {**model, "positions": "learned"}, "vocabulary": VOCABULARY, "task": TASK}
+    config = tmp_path / "description.yaml"
+    config.write_text(yaml.safe_dump({**facts, "names": {**names, "read_out": "a_head.weight"}}))
+    short, whole = (load(tmp_path / f"m.{ending}", config=config).model for ending in ("safetensors", "pt"))
+    assert short.architecture.tied_unembedding
+    assert weights_bytes(short) == weights_bytes(whole)
