@@ -49,7 +49,7 @@ class Explained:
 
     def of_vectors(self, vectors: Residual, row: Tensor) -> Tensor:
         """Scores [rows] with these token vectors, to which positions are added."""
-        return self._of_residual(self.model.add_positions(vectors), row, None)
+        return self._of_residual(self.model.input_vectors(vectors), row, None)
 
     @property
     def vectors(self) -> Residual:
@@ -70,7 +70,7 @@ class Explained:
         return self.model.token_vectors(self.blank_tokens).detach()
 
     def _of_residual(self, x: Residual, row: Tensor, hook: Hook | None) -> Tensor:
-        logits = self.model.run_from(x, self.model.blocked(self.tokens[row]), 0, hook)
+        logits = self.model.run_from(x, self.tokens[row], 0, hook)
         if self.model.architecture.is_classifier:
             return log_odds(logits, self.answer[row])
         log_p = logits.log_softmax(-1).gather(2, self.answer[row][:, :, None]).squeeze(2)
