@@ -1,4 +1,6 @@
-# Two commands for a fresh machine: `make demo` and `make test`. Both set everything up first; only Python >= 3.11 is needed.
+# `make demo` and `make test` each set everything up first; only Python >= 3.11 is needed. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -9,7 +11,10 @@ TOOLS  := $(VENV)/.installed-with-tools
 export OMP_NUM_THREADS ?= 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: demo test fast check bench setup clean
+.PHONY: help demo test fast check bench setup clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(STAMP)  ## audit a bundled model with no server, print the findings, write demo-report.html
 	$(BIN)/dyck-audit demo --out demo-report.html

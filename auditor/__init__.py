@@ -33,16 +33,17 @@ def load(
     *,
     config: str | Path | None = None,
     format: str = "auto",  # noqa: A002 - as in --format
+    entry: str | None = None,
 ) -> CanonicalTransformer:
     """Read a checkpoint safely into a canonical model. ``config`` is the file that describes it, where its format
-    needs one.
+    needs one; ``entry`` names the entry that holds the weights, where several do.
 
     Raises:
         CheckpointError: the file is unsafe, damaged, of no known format, or contradicts its description.
     """
     from auditor.checkpoints.intake.detection import load as load_file
 
-    return load_file(Path(path), config=None if config is None else Path(config), format=format).model
+    return load_file(Path(path), config=None if config is None else Path(config), format=format, entry=entry).model
 
 
 def __getattr__(name: str) -> Any:

@@ -7,9 +7,9 @@ relabelling, and ``auditor.verdicts.alignment`` is where they meet.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 from torch import Tensor
@@ -19,6 +19,8 @@ from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Compared, Expected, Interpretation, Json, Kind, MethodCard, Relabelling
 from auditor.registry import discover
+
+T = TypeVar("T")
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0 to 1) and a few words; may raise to interrupt."""
@@ -37,6 +39,45 @@ class Transformed:
     parameters: Mapping[str, Json] = field(default_factory=dict)  # what was drawn or found, for the report
 
 
+class Shared:
+    """What several methods compute alike on one model and one batch of inputs: each result is made once.
+
+    ``readings`` is what the methods of a group will read, so that the first of them can have it all made in one go.
+    A method alone gets the same numbers as in its group.
+    """
+
+    def __init__(self, readings: Iterable[Hashable] = ()) -> None:
+        self.readings = frozenset(readings)
+        self._made: dict[Hashable, object] = {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gives, at the first call; later ones get the same object. Not to be changed in place."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast(T, self._made[key])
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a method is asked: which model, on which inputs, with which random draws."""
+
+    model: CanonicalTransformer
+    inputs: InputBatch
+    generator: np.random.Generator
+    shared: Shared = field(default_factory=Shared)  # of this model and these inputs only
+
+
+@dataclass(frozen=True)
+class TransformRequest:
+    """What an equivalence is asked. ``inputs`` are for searching and training, never for certifying."""
+
+    model: CanonicalTransformer
+    inputs: InputBatch
+    generator: np.random.Generator
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    progress: Progress = silent
+
+
 class InterpretationMethod(ABC):
     """One way people interpret a component. Deterministic under its generator; leaves the model untouched."""
 
@@ -53,6 +94,7 @@ class InterpretationMethod(ABC):
     smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that runs it unasked
     by_position: ClassVar[bool] = False  # whether scores are laid out by position, so that inputs must not grow
     draws_at_random: ClassVar[bool] = False  # whether another generator gives other scores
+    share: ClassVar[int] = 64  # sequences on which an exact variant is first compared
     predicates: ClassVar[Mapping[str, float]] = {}  # "it is stack-like" → the mean score from which that is said
 
     @property
@@ -72,10 +114,13 @@ class InterpretationMethod(ABC):
         """Why this method says nothing about this model, or None."""
         return None
 
+    @property
+    def readings(self) -> frozenset[Hashable]:
+        """What it reads that other methods may read too, by the keys of the family that computes it."""
+        return frozenset()
+
     @abstractmethod
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores with named axes, per sequence where the method allows."""
 
 
@@ -105,25 +150,12 @@ class Equivalence(ABC):
         return tuple({} for _ in range(count))
 
     @abstractmethod
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
-        """The other model. ``inputs`` is for searching and training, never for certifying."""
+    def transform(self, request: TransformRequest) -> Transformed:
+        """The other model."""
 
-    def rewrite(
-        self,
-        model: CanonicalTransformer,  # noqa: ARG002 - says how long an input may be
-        inputs: InputBatch,
-        generator: np.random.Generator,  # noqa: ARG002
-    ) -> Rewritten:
+    def rewrite(self, request: Request) -> Rewritten:
         """Other inputs on which the model should decide the same; the same inputs unless the kind is input."""
-        return Rewritten(inputs, inputs)
+        return Rewritten(request.inputs, request.inputs)
 
 
 @dataclass(frozen=True)
@@ -142,6 +174,20 @@ class ArchitectureAdapter(ABC):
     name: str = ""  # the file name, set by the registry
     summary: ClassVar[str]
     source: ClassVar[str]
+    landmark: ClassVar[str] = ""  # pattern of a name that every checkpoint has; a prefix before it is taken off
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # facts of --config by section, of model and names
+
+    def notes(self, weights: Weights) -> tuple[str, ...]:  # noqa: ARG002 - the default: all is read
+        """What was found beside the weights and does not change the function."""
+        return ()
+
+    def vocabulary_rows(self, weights: Weights) -> int | None:  # noqa: ARG002
+        """Rows of the token table, where its name is known without a description."""
+        return None
+
+    def recognised_facts(self, weights: Weights) -> Mapping[str, Json]:  # noqa: ARG002
+        """Facts of --config, by dotted name, that tensors or the library's own configuration give away."""
+        return {}
 
     @abstractmethod
     def recognises(self, weights: Weights) -> bool:

@@ -16,6 +16,7 @@ Every error a user can cause is one of these. Each message says what was found, 
     │   └── RevisionError        the database is at another revision than this version expects
     ├── BrokerError              the message broker cannot be reached or started
     ├── WitnessError             an exported witness that does not re-establish its claim
+    ├── RecordError              a JSON document that does not hold what it should
     └── ReportError              a report that cannot be written as it is
 """
 
@@ -97,6 +98,10 @@ class BrokerError(AuditorError):
 
 class WitnessError(AuditorError):
     """An exported witness that does not re-establish its claim."""
+
+
+class RecordError(AuditorError):
+    """A JSON document that does not hold what it should; the message names the path."""
 
 
 class ReportError(AuditorError):

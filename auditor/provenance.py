@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -13,7 +12,7 @@ from auditor.canonical.serialisation import weights_bytes
 from auditor.contracts import equivalences, methods
 from auditor.fingerprint.function import function_fingerprint
 from auditor.plans.plan import Plan
-from auditor.records import AuditState, Json
+from auditor.records import AuditHeader, AuditState, CalibrationFacts, Json, ModelHeader
 
 PACKAGES = ("torch", "captum", "numpy", "scipy")
 """Libraries whose version can change a number."""
@@ -50,37 +49,45 @@ def timestamp() -> str:
 
 
 def audit_header(
-    *, audit_id: str, created_at: str, plan: Plan, seed: int, weights_sha256: str, device: str = "cpu"
-) -> dict[str, Json]:
+    *,
+    audit_id: str,
+    created_at: str,
+    plan: Plan,
+    seed: int,
+    weights_sha256: str,
+    device: str = "cpu",
+    calibration: CalibrationFacts | None = None,
+) -> AuditHeader:
     """The ``audit`` part of a report that has just been finished."""
-    return {
-        "id": audit_id,
-        "created_at": created_at,
-        "finished_at": timestamp(),
-        "plan": plan.name,
-        "plan_settings": plan.to_json(),
-        "seed": seed,
-        "state": str(AuditState.DONE),
-        "versions": versions(),
-        "weights_sha256": weights_sha256,
-        "sequences": plan.sequences,
-        "device": device,
-    }
+    return AuditHeader(
+        id=audit_id,
+        created_at=created_at,
+        finished_at=timestamp(),
+        plan=plan.name,
+        plan_settings=plan.to_json(),
+        seed=seed,
+        state=AuditState.DONE,
+        versions=versions(),
+        weights_sha256=weights_sha256,
+        sequences=plan.sequences,
+        device=device,
+        calibration=calibration,
+    )
 
 
-def local_audit_header(plan: Plan, seed: int) -> dict[str, Json]:
+def local_audit_header(plan: Plan, seed: int) -> AuditHeader:
     """The header of an audit that no store knows; its id is "local"."""
     return audit_header(audit_id="local", created_at=timestamp(), plan=plan, seed=seed, weights_sha256="")
 
 
-def local_model_header(model: CanonicalTransformer) -> Mapping[str, Json]:
+def local_model_header(model: CanonicalTransformer) -> ModelHeader:
     """The ``model`` part of a report for a model that no store knows."""
-    return {
-        "id": "local",
-        "name": "model",
-        "format": "memory",
-        "sha256": hashlib.sha256(weights_bytes(model)).hexdigest(),
-        "function_fingerprint": function_fingerprint(model),
-        "architecture": model.architecture.to_json(),
-        "task": model.task.to_json(),
-    }
+    return ModelHeader(
+        id="local",
+        name="model",
+        format="memory",
+        sha256=hashlib.sha256(weights_bytes(model)).hexdigest(),
+        function_fingerprint=function_fingerprint(model),
+        architecture=model.architecture.to_json(),
+        task=model.task.to_json(),
+    )

@@ -27,6 +27,11 @@ class Settings:
         """Whether the database is the file in the home, which nobody else was told of."""
         return self.database_url == _own_url(self.home)
 
+    @property
+    def database_in_home(self) -> bool:
+        """Whether the database is a file in the home, so that making it may make the home."""
+        return Path(self.database_url.removeprefix("sqlite:///")).parent == self.home
+
     def environment(self) -> dict[str, str]:
         """The variables that give a child process the same settings."""
         values = {HOME_VARIABLE: str(self.home), DATABASE_VARIABLE: self.database_url}

@@ -15,7 +15,6 @@ from cli.documents import document
 from cli.following import follow
 from cli.history import result
 from cli.invocation import invocation
-from cli.manifest import Entry, read_manifest
 from cli.options import AsJson, PlanName, Seed, Wait
 from cli.output import Output
 from cli.progress import Track, tracking
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from auditor.settings import Settings
     from auditor.store.lifecycle import Progress
     from auditor.store.session import Database
+    from cli.folder import Skipped
+    from cli.manifest import Entry
 
 
 class Status(StrEnum):
@@ -45,6 +46,7 @@ class Outcome:
     audit: str | None = None
     state: str | None = None
     result: str | None = None  # the verdict, or why it failed
+    notes: tuple[str, ...] = ()  # what was not read of the checkpoint
 
 
 COLUMNS = ("entry", "checkpoint", "audit", "status", "state", "result")
@@ -53,7 +55,12 @@ COLUMNS = ("entry", "checkpoint", "audit", "status", "state", "result")
 def batch(
     context: typer.Context,
     manifest: Annotated[
-        Path, typer.Argument(metavar="MANIFEST|FOLDER", help="A .toml or .csv file, or a folder.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="MANIFEST|FOLDER",
+            help="A .toml, .csv or .tsv file, or a folder of checkpoints.",
+            show_default=False,
+        ),
     ],
     *,
     plan: PlanName = "quick",
@@ -63,19 +70,22 @@ def batch(
 ) -> None:
     """Submit every checkpoint of a manifest or folder. What was submitted before is not submitted again."""
     from auditor.plans.plan import read_plan
+    from cli.folder import look_through
+    from cli.manifest import read_manifest
 
     door = invocation(context)
     entries, settings = read_manifest(manifest), door.settings
+    skipped = look_through(manifest)[1] if manifest.is_dir() else []
     read_plan(plan)
     require_broker(settings)
-    with door.database() as database:
+    with door.database(create=True) as database:
         with tracking(door.output) as track:
             outcomes = submit_all(database, settings, entries, track, plan=plan, seed=seed)
         audit_ids = list(dict.fromkeys(one.audit for one in outcomes if one.audit is not None))
         if wait and audit_ids:
             seen = follow(database, settings, audit_ids, door.output)
             outcomes = [finished(one, seen) for one in outcomes]
-    tell(door.output, outcomes, as_json=as_json)
+    tell(door.output, outcomes, skipped, as_json=as_json)
 
 
 def submit_all(
@@ -97,7 +107,7 @@ def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, 
         return Outcome(entry.where, entry.checkpoint, Status.FAILED, result=entry.problem)
     try:
         chosen = read_plan(plan)
-        loaded = read_checkpoint(entry.checkpoint, config=entry.config, format_name=entry.format)
+        loaded = read_checkpoint(entry.checkpoint, config=entry.config, format_name=entry.format, entry=entry.entry)
         made = queue(
             database,
             settings,
@@ -110,7 +120,9 @@ def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, 
     except (AuditorError, OSError) as error:
         return Outcome(entry.where, entry.checkpoint, Status.FAILED, result=str(error))
     status = Status.SUBMITTED if made.is_new else Status.ALREADY_THERE
-    return Outcome(entry.where, entry.checkpoint, status, made.audit.id, str(made.audit.state), result(made.audit))
+    return Outcome(
+        entry.where, entry.checkpoint, status, made.audit.id, str(made.audit.state), result(made.audit), loaded.notes
+    )
 
 
 def finished(outcome: Outcome, seen: dict[str, Progress]) -> Outcome:
@@ -122,15 +134,20 @@ def finished(outcome: Outcome, seen: dict[str, Progress]) -> Outcome:
     return replace(outcome, status=status, state=str(progress.audit.state), result=result(progress.audit))
 
 
-def tell(output: Output, outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+def tell(output: Output, outcomes: Sequence[Outcome], skipped: Sequence[Skipped], *, as_json: bool) -> None:
     """The summary; exit 1 if an entry failed."""
     counts = {str(status): sum(one.status is status for one in outcomes) for status in Status}
+    if skipped:
+        counts["skipped"] = len(skipped)
     if as_json:
-        output.document({"entries": document(outcomes), "summary": counts})
+        output.document({"entries": document(outcomes), "skipped": document(skipped), "summary": counts})
     else:
         rows = [(o.entry, o.checkpoint, o.audit, str(o.status), o.state, o.result) for o in outcomes]
-        output.table(COLUMNS, rows)
+        output.table(COLUMNS, [*rows, *((one.name, None, None, "skipped", None, one.reason) for one in skipped)])
         output.text(", ".join(f"{count} {status}" for status, count in counts.items()))
+        for one in outcomes:
+            for note in one.notes:
+                output.note(f"{one.entry}: {note}")
     if counts[Status.FAILED]:
         first = next(one for one in outcomes if one.status is Status.FAILED)
         output.error(f"{counts[Status.FAILED]} of {len(outcomes)} failed, first {first.entry}: {first.result}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +11,7 @@ from cli.options import AsJson, Seed
 from cli.progress import tracking
 
 if TYPE_CHECKING:
+    from auditor.records import MeasuredRates, Rate, Rates
     from cli.output import Output
 
 COLUMNS = ("", "false UNSTABLE>", "false STABLE>", "inconclusive>")
@@ -40,37 +40,37 @@ def calibrate(
     with tracking(door.output) as track:
         found = run(settings, trials=trials, progress=lambda share, words: track.move("calibration", share, words))
         track.end("calibration", f"{len(found.cases)} cases in {found.seconds:.0f} s")
-    body = found.to_json()
+    measured = found.measured
     holds_for = calibrated_for(draws=draws, alpha=settings.alpha, multiplicity=settings.multiplicity)
-    with door.database() as database, database.transaction() as session:
-        body = {"id": save_calibration(session, holds_for, body), **body}
+    with door.database(create=True) as database, database.transaction() as session:
+        calibration_id = save_calibration(session, holds_for, measured)
     if as_json:
-        door.output.document(body)
+        door.output.document({"id": calibration_id, **measured.to_json()})
     else:
-        tell(door.output, body)
+        tell(door.output, measured)
     for failure in found.failures:
         door.output.error(failure)
     raise typer.Exit(1 if found.failures else 0)
 
 
-def tell(output: Output, body: Mapping[str, Any]) -> None:
+def tell(output: Output, measured: MeasuredRates) -> None:
     """The rates: all, by source, method, kind of claim and effect size, and the power by sequences."""
-    rows = [_row("all that sampling decides", body["rates"])]
-    for name, groups in body["by"].items():
+    rows = [_row("all that sampling decides", measured.rates)]
+    for name, groups in measured.by.items():
         rows.append((f"by {name.replace('_', ' ')}", "", "", ""))
         rows += [_row(f"  {key}", rates) for key, rates in groups.items()]
     output.table(COLUMNS, rows)
-    power = [(size, _cell(rate)) for size, rate in body["power"].items()]
+    power = [(size, _cell(rate)) for size, rate in measured.power.items()]
     output.table(("sequences>", "found unstable, of those that are>"), power)
     output.note("wrong of tried, share, 95 % interval (Clopper & Pearson); effect sizes are effect minus threshold")
 
 
-def _row(name: str, rates: Mapping[str, Any]) -> tuple[str, ...]:
-    return name, *(_cell(rates[key]) for key in ("false_unstable", "false_stable", "inconclusive"))
+def _row(name: str, rates: Rates) -> tuple[str, ...]:
+    return name, _cell(rates.false_unstable), _cell(rates.false_stable), _cell(rates.inconclusive)
 
 
-def _cell(rate: Mapping[str, Any]) -> str:
-    if not rate["trials"]:
+def _cell(rate: Rate) -> str:
+    if rate.share is None:
         return "–"
-    low, high = rate["interval"]
-    return f"{rate['hits']}/{rate['trials']}  {rate['share']:.1%}  [{low:.1%}, {high:.1%}]"
+    low, high = rate.interval
+    return f"{rate.hits}/{rate.trials}  {rate.share:.1%}  [{low:.1%}, {high:.1%}]"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.output import Output
+
 if TYPE_CHECKING:
     from auditor.checkpoints.intake.detection import Loaded
 
@@ -33,11 +35,18 @@ def compare(loaded: Loaded, reference: Path | None) -> dict[str, Any] | None:
     from auditor.checkpoints.intake.parity import check_parity
     from auditor.checkpoints.intake.reference import read_reference
 
-    return asdict(check_parity(loaded.model, read_reference(reference)))
+    return asdict(check_parity(loaded.model, read_reference(reference), precision=loaded.precision))
 
 
-def read_checkpoint(text: str, *, config: Path | None = None, format_name: str = "auto") -> Loaded:
-    """The model behind the text, read without running anything from the file.
+def read_checkpoint(
+    text: str,
+    output: Output | None = None,
+    *,
+    config: Path | None = None,
+    format_name: str = "auto",
+    entry: str | None = None,
+) -> Loaded:
+    """The model behind the text, read without running anything from the file; what was not read becomes notes.
 
     Raises:
         CheckpointError: no such file, or one that cannot be used.
@@ -45,11 +54,25 @@ def read_checkpoint(text: str, *, config: Path | None = None, format_name: str =
     """
     from auditor import zoo
     from auditor.checkpoints.intake.detection import load
-    from auditor.errors import CheckpointError
 
     name = bundled_name(text)
     if name is not None:
         return load(zoo.path(name))
+    loaded = load(existing(text), config=config, format=format_name, entry=entry)
+    if output is not None:
+        for note in loaded.notes:
+            output.note(f"{loaded.name}: {note}")
+    return loaded
+
+
+def existing(text: str) -> Path:
+    """The file or folder that the text names.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    from auditor.errors import CheckpointError
+
     path = Path(text).expanduser()
     if not path.exists() and not path.is_symlink():
         raise CheckpointError(
@@ -57,4 +80,4 @@ def read_checkpoint(text: str, *, config: Path | None = None, format_name: str =
             expected="a checkpoint",
             action="check the path; `dyck-audit models zoo` lists the bundled ones",
         )
-    return load(path, config=config, format=format_name)
+    return path

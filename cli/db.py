@@ -19,11 +19,12 @@ Revision = Annotated[str, typer.Argument(metavar="REVISION", help="A revision's 
 def upgrade(context: typer.Context, revision: Revision = "head") -> None:
     """Bring the tables up to this version's revision, making the database if there is none."""
     from auditor.store import revisions
+    from auditor.store.session import prepare_folder
 
     door = invocation(context)
     file = _file(door.settings.database_url)
     if file is not None:
-        file.absolute().parent.mkdir(parents=True, exist_ok=True)
+        prepare_folder(file.absolute().parent, make=door.settings.database_in_home)
     revisions.upgrade(door.settings.database_url, revision)
     door.output.text(f"the database is at revision {revisions.current(door.settings.database_url) or 'none'}")
 
@@ -32,9 +33,10 @@ def upgrade(context: typer.Context, revision: Revision = "head") -> None:
 def downgrade(context: typer.Context, revision: Revision) -> None:
     """Take the tables back to an older revision. What later revisions added is lost."""
     from auditor.store import revisions
+    from auditor.store.session import require_database
 
     door = invocation(context)
-    _require_file(door.settings.database_url)
+    require_database(door.settings.database_url)
     revisions.downgrade(door.settings.database_url, revision)
     door.output.text(f"the database is at revision {revisions.current(door.settings.database_url) or 'none'}")
 
@@ -43,12 +45,15 @@ def downgrade(context: typer.Context, revision: Revision) -> None:
 def current(context: typer.Context, as_json: AsJson = False) -> None:
     """Show the database, its revision and the one this version works with."""
     from auditor.store import revisions
-    from auditor.store.engine import parse_url
+    from auditor.store.engine import displayed, parse_url
+    from auditor.store.session import require_database
 
     door = invocation(context)
+    if not door.settings.own_database:
+        require_database(door.settings.database_url)
     url, file = door.settings.database_url, _file(door.settings.database_url)
     found = None if file is not None and not file.exists() else revisions.current(url)
-    shown = parse_url(url).render_as_string(hide_password=True)
+    shown = displayed(parse_url(url))
     facts = {"database": shown, "revision": found, "expected": revisions.head()}
     if as_json:
         door.output.document(facts)
@@ -77,11 +82,3 @@ def _file(url: str) -> Path | None:
     from auditor.store.engine import parse_url, sqlite_file
 
     return sqlite_file(parse_url(url))
-
-
-def _require_file(url: str) -> None:
-    from auditor.errors import StoreError
-
-    file = _file(url)
-    if file is not None and not file.exists():
-        raise StoreError(f"there is no database at {file}", action="type `dyck-audit db upgrade` to make it")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.checkpoints import read_checkpoint
+from cli.destinations import require_file
 from cli.following import follow, unfinished
 from cli.invocation import Invocation, invocation
 from cli.options import Seed
@@ -31,6 +32,7 @@ def demo(
     The audit is kept like any other, so that every command printed at the end works.
     """
     door = invocation(context)
+    require_file(out)
     report = run(door, seed)
     tell(door.output, report, out)
 
@@ -48,7 +50,7 @@ def run(door: Invocation, seed: int) -> AuditReport:
     settings, output = replace(door.settings, broker_url=None), door.output
     output.note(f"auditing the bundled model {MODEL}, plan quick, in {settings.home}")
     loaded = read_checkpoint(f"zoo:{MODEL}")
-    with door.database() as database:
+    with door.database(create=True) as database:
         audit_id = queue(database, settings, loaded, read_plan("quick"), seed=seed).audit.id
         seen = follow(database, settings, [audit_id], output)
         for problem in unfinished(seen):
@@ -61,9 +63,9 @@ def tell(output: Output, report: AuditReport, out: Path) -> None:
     """The findings, the page, and what to type next."""
     from auditor.report.html import render_html
     from auditor.report.terminal import render_report
+    from auditor.whole_file import write_whole
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(render_html(report), encoding="utf-8")
+    write_whole(out, render_html(report).encode())
     output.show(render_report(report))
     output.text(f"\nThe whole report as a page: {out}")
     output.text("Audit your own model: `dyck-audit submit CHECKPOINT --config FILE --wait`")

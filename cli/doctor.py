@@ -62,7 +62,7 @@ def diagnose(settings: Settings) -> Iterator[Check]:
     for name in IMPORTED:
         yield _library(name)
     yield _home(settings.home)
-    yield _attempt("database", lambda: _database(settings.database_url))
+    yield _attempt("database", lambda: _database(settings))
     if settings.broker_url is None:
         yield _attempt("local broker", _embedded)
     else:
@@ -92,13 +92,14 @@ def _home(home: Path) -> Check:
     return Check("home", enough, found, "" if enough else "free some disk space, or choose another with --home DIR")
 
 
-def _database(url: str) -> str:
+def _database(settings: Settings) -> str:
     from auditor.store.engine import parse_url, sqlite_file
     from auditor.store.revisions import head
     from auditor.store.session import open_database
 
+    url = settings.database_url
     file = sqlite_file(parse_url(url))
-    if file is not None and not file.exists():
+    if settings.own_database and file is not None and not file.exists():
         return f"{file} is not there yet; the first audit makes it"
     database = open_database(url, create=False)
     try:
@@ -125,9 +126,10 @@ def _embedded() -> str:
 
 
 def _broker(url: str) -> Iterator[Check]:
-    from workers.broker import count_workers, displayed, ping_broker
+    from auditor.urls import hide_password
+    from workers.broker import count_workers, ping_broker
 
-    answered = _attempt("broker", lambda: f"{ping_broker(url)} at {displayed(url)}")
+    answered = _attempt("broker", lambda: f"{ping_broker(url)} at {hide_password(url)}")
     yield answered
     if answered.ok:
         workers = count_workers(url)

@@ -6,6 +6,7 @@ failure.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Never
@@ -14,7 +15,9 @@ import typer
 from typer.core import TyperGroup
 
 from auditor.errors import AuditorError
-from cli.output import NAME, Output, silence
+from auditor.settings import BROKER_VARIABLE, DATABASE_VARIABLE
+from auditor.urls import secrets_of
+from cli.output import NAME, Output, prepare_streams, silence
 
 FAILED = 1
 USAGE = 2
@@ -34,8 +37,9 @@ class Door(TyperGroup):
         given = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         extra["prog_name"] = NAME
-        verbose = bool(VERBOSE.intersection(given))
-        sys.exit(_run(lambda: super(Door, self).main(given, *positional, **extra), verbose=verbose))
+        prepare_streams()
+        output = Output(verbose=bool(VERBOSE.intersection(given)), secrets=_secrets(given))
+        sys.exit(_run(lambda: super(Door, self).main(given, *positional, **extra), output))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Arguments with the global options first."""
@@ -74,8 +78,14 @@ def _next(rest: Iterator[str]) -> list[str]:
     return [] if value is None else [value]
 
 
-def _run(command: Callable[[], Any], *, verbose: bool) -> int:
-    output = Output(verbose=verbose)
+def _secrets(args: Sequence[str]) -> tuple[str, ...]:
+    """The passwords that this run was given."""
+    given = [argument.partition("=")[2] if argument.startswith("--") else argument for argument in args]
+    given += [os.environ.get(name, "") for name in (DATABASE_VARIABLE, BROKER_VARIABLE)]
+    return tuple(secret for text in given if "@" in text or "://" in text for secret in secrets_of(text))
+
+
+def _run(command: Callable[[], Any], output: Output) -> int:
     try:
         outcome = command()
     except typer.TyperException as error:  # what the parser refuses
@@ -85,7 +95,7 @@ def _run(command: Callable[[], Any], *, verbose: bool) -> int:
     except typer.Abort:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the command door: a defect of ours must still be one line
-        if verbose:
+        if output.verbose:
             output.traceback(error)
         output.error(_line(error))
         return FAILED

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.checkpoints import compare, read_checkpoint
+from cli.checkpoints import compare, existing, read_checkpoint
 from cli.invocation import invocation
-from cli.options import AsJson, Checkpoint, Config, FormatName, Reference, Seed
+from cli.options import AsJson, Checkpoint, Config, EntryName, FormatName, Reference, Seed
 from cli.output import Output
 
 if TYPE_CHECKING:
@@ -38,8 +39,12 @@ def inspect(
     *,
     config: Config = None,
     format_name: FormatName = "auto",
+    entry: EntryName = None,
     reference: Reference = None,
     behaviour: Annotated[bool, typer.Option(help="Run the model on its language.")] = True,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print a description to fill in, and all tensors; then --config.")
+    ] = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     schema: Annotated[  # noqa: ARG001 - an eager option
@@ -51,20 +56,42 @@ def inspect(
 ) -> None:
     """Show a checkpoint's format, architecture, parameters and behaviour; stores nothing."""
     output = invocation(context).output
-    loaded = read_checkpoint(checkpoint, config=config, format_name=format_name)
+    if template:
+        _show_template(output, checkpoint, config=config, format_name=format_name, entry=entry)
+        return
+    loaded = read_checkpoint(checkpoint, output, config=config, format_name=format_name, entry=entry)
     found = facts(loaded)
     parity = compare(loaded, reference)
     if parity is not None:
         found["parity"] = parity
     if behaviour:
-        from auditor.pipeline import evaluate
         from auditor.plans.plan import read_plan
+        from auditor.stages.evaluate import evaluate
 
-        found["behaviour"] = dict(evaluate(loaded.model, read_plan("quick"), seed))
+        found["behaviour"] = evaluate(loaded.model, read_plan("quick"), seed).to_json()
     if as_json:
         output.document(found)
     else:
         tell(output, found)
+
+
+def _show_template(
+    output: Output, checkpoint: str, *, config: Path | None, format_name: str, entry: str | None
+) -> None:
+    """A description to fill in; where no format reads the tensors, a list of them before the refusal."""
+    from auditor.checkpoints.intake.gathering import gather
+    from auditor.checkpoints.intake.template import listing, template
+    from auditor.errors import FormatError
+
+    found = gather(existing(checkpoint), config=config, entry=entry)
+    for note in found.notes:
+        output.note(f"{found.name}: {note}")
+    try:
+        text = template(found, format_name)
+    except FormatError:
+        output.text("\n".join(listing(found)))
+        raise
+    output.text(text)
 
 
 def facts(loaded: Loaded) -> dict[str, Any]:
@@ -73,6 +100,8 @@ def facts(loaded: Loaded) -> dict[str, Any]:
         "name": loaded.name,
         "format": loaded.format,
         "sha256": loaded.sha256,
+        "precision": loaded.precision,
+        "notes": list(loaded.notes),
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
         "architecture": loaded.model.architecture.to_json(),
         "task": loaded.model.task.to_json(),
@@ -81,17 +110,18 @@ def facts(loaded: Loaded) -> dict[str, Any]:
 
 def tell(output: Output, found: dict[str, Any]) -> None:
     """Facts, architecture, task and behaviour, one table each."""
+    from auditor.records import Behaviour
     from auditor.report.view import behaviour_table
     from auditor.report.wording import setting, words
 
-    plain = {name: value for name, value in found.items() if not isinstance(value, dict)}
+    plain = {name: value for name, value in found.items() if not isinstance(value, dict | list)}
     output.table(("checkpoint", ""), [(words(name), setting(value)) for name, value in plain.items()])
     for part in ("architecture", "task", *(("parity",) if "parity" in found else ())):
         rows = [(words(name), setting(value)) for name, value in found[part].items() if value is not None]
         output.text("")
         output.table((part, ""), rows)
     if "behaviour" in found:
-        table = behaviour_table(found["behaviour"])
+        table = behaviour_table(Behaviour.from_json(found["behaviour"]))
         output.text("")
         columns = ("behaviour", *(f"{name}>" for name in table.ranges))
         output.table(columns, [(name, *values) for name, values in table.rows])

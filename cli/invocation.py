@@ -34,14 +34,19 @@ class Invocation:
         return read_settings(home=self.home, database_url=self.database_url, broker_url=self.broker_url)
 
     @contextmanager
-    def database(self) -> Iterator[Database]:
-        """The open database; a new one gets its tables first, and an older one in the home those it lacks."""
+    def database(self, *, create: bool = False) -> Iterator[Database]:
+        """The open database. The one in the home is made where it is missing; one that was named only to ``create``.
+
+        An older one in the home gets the tables it lacks.
+        """
         from auditor.store.revisions import bring_up
         from auditor.store.session import open_database
 
-        if self.settings.own_database and (older := bring_up(self.settings.database_url)):
-            self.output.note(f"the database in {self.settings.home} was at revision {older} and is now up to date")
-        database = open_database(self.settings.database_url)
+        settings = self.settings
+        if settings.own_database and (older := bring_up(settings.database_url)):
+            self.output.note(f"the database in {settings.home} was at revision {older} and is now up to date")
+        may_make = create or settings.own_database or not settings.database_url.startswith("sqlite")
+        database = open_database(settings.database_url, create=may_make, make_folder=settings.database_in_home)
         try:
             yield database
         finally:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from auditor.csv_table import Row, read_table
 from auditor.errors import PlanError
+from auditor.text_file import read_text, read_toml
 from cli.checkpoints import PREFIX, bundled_name
+from cli.folder import CHECKPOINTS, look_through
 
-FIELDS = ("checkpoint", "config", "name", "plan", "seed", "format")
-CHECKPOINTS = (".safetensors", ".params", ".pt", ".bin", ".ckpt")
-"""Endings of the files that a folder is searched for."""
+FIELDS = ("checkpoint", "config", "name", "plan", "seed", "format", "entry")
+_MANIFEST = "a .toml, .csv or .tsv file, or a folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Entry:
     plan: str | None = None
     seed: int | None = None
     format: str = "auto"
+    entry: str | None = None
     problem: str = ""
 
 
@@ -38,31 +39,37 @@ def read_manifest(path: Path) -> list[Entry]:
         PlanError: no such manifest or folder, not TOML or CSV, or nothing in it.
     """
     if path.is_dir():
-        entries = _from_folder(path)
-    elif not path.is_file():
-        raise PlanError(f"no manifest {path}", expected="a TOML or CSV file, or a folder", action="check the path")
-    elif path.suffix == ".toml":
+        return _from_folder(path)
+    kind = path.suffix.lower()
+    if not path.exists():
+        raise PlanError(f"no manifest {path}", expected=_MANIFEST, action="check the path")
+    if kind == ".toml":
         entries = [_entry(f"audit {n}", fields, path.parent) for n, fields in enumerate(_toml(path), start=1)]
-    elif path.suffix == ".csv":
-        entries = [_entry(f"line {n}", fields, path.parent) for n, fields in _csv(path)]
+    elif kind in (".csv", ".tsv"):
+        rows = _rows(path)
+        entries = [_entry(f"line {row.line}", row.cells, path.parent, problem=row.problem) for row in rows]
     else:
-        raise PlanError(f"{path.name}: not a manifest", expected="a .toml or .csv file, or a folder")
+        raise PlanError(f"{path.name}: not a manifest", expected=_MANIFEST)
     if not entries:
-        kinds = ", ".join(f"*{ending}" for ending in CHECKPOINTS)
-        raise PlanError(f"{path}: no audits", expected=f"[[audit]] tables, CSV lines, or a folder with {kinds}")
+        raise PlanError(f"{path}: no audits", expected="[[audit]] tables, or lines under the header of a CSV file")
     return entries
 
 
 def _from_folder(folder: Path) -> list[Entry]:
-    files = sorted(file for file in folder.iterdir() if file.suffix in CHECKPOINTS and file.is_file())
-    return [Entry(where=file.name, checkpoint=str(file)) for file in files]
+    found, skipped = look_through(folder)
+    if not found:
+        first = f", the first {skipped[0].name}: {skipped[0].reason}" if skipped else ""
+        raise PlanError(
+            f"{folder}: no audits, as none of its {len(skipped)} entries is a checkpoint{first}",
+            expected=f"{', '.join(f'*{ending}' for ending in CHECKPOINTS)}, or folders of save_pretrained",
+            action="check the path",
+        )
+    return [Entry(where=path.name, checkpoint=str(path)) for path in found]
 
 
 def _toml(path: Path) -> list[Any]:
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise PlanError(f"{path.name}: {wrong}", expected="a TOML file with [[audit]] tables") from None
+    expected = "a TOML file with [[audit]] tables"
+    data = read_toml(read_text(path, PlanError, expected=expected), path.name, PlanError, expected=expected)
     tables = data.pop("audit", [])
     if data:
         raise PlanError(f"{path.name}: unknown field {min(data)!r}", expected="only [[audit]] tables")
@@ -71,26 +78,17 @@ def _toml(path: Path) -> list[Any]:
     return tables
 
 
-def _csv(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Line number and filled fields of each line; an empty cell is a field that is not given."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True, restkey="")
-            rows = [(reader.line_num, row) for row in reader]
-            header = reader.fieldnames or ()
-    except (csv.Error, UnicodeDecodeError) as wrong:
-        raise PlanError(f"{path.name}: {wrong}", expected="a CSV file with a header") from None
-    if "checkpoint" not in header:
-        raise PlanError(f"{path.name}: no column checkpoint", expected=f"a header with some of {', '.join(FIELDS)}")
-    filled = [(n, {name: value for name, value in row.items() if value not in ("", None)}) for n, row in rows]
-    return [(n, row) for n, row in filled if row]
+def _rows(path: Path) -> list[Row]:
+    expected = f"a CSV file whose header has checkpoint and some of {', '.join(FIELDS[1:])}"
+    text = read_text(path, PlanError, expected=expected)
+    return read_table(text, path.name, PlanError, column="checkpoint", expected=expected)
 
 
-def _entry(where: str, fields: Any, base: Path) -> Entry:
+def _entry(where: str, fields: Any, base: Path, *, problem: str = "") -> Entry:
     """One entry; a wrong field makes it one that says so, and leaves the others alone."""
     if not isinstance(fields, Mapping):
         return Entry(where, "", problem=f"{fields!r}; expected a table of {', '.join(FIELDS)}")
-    problem = "; ".join(_problems(fields))
+    problem = problem or "; ".join(_problems(fields))
     checkpoint = str(fields.get("checkpoint", ""))
     if problem:
         return Entry(where, checkpoint, problem=problem)
@@ -100,9 +98,10 @@ def _entry(where: str, fields: Any, base: Path) -> Entry:
         checkpoint=_located(checkpoint, base),
         config=None if config is None else base / config,
         name=fields.get("name"),
-        plan=str(base / plan) if plan is not None and plan.endswith(".toml") else plan,
+        plan=str(base / plan) if plan is not None and plan.lower().endswith(".toml") else plan,
         seed=None if seed is None else int(seed),
         format=fields.get("format", "auto"),
+        entry=fields.get("entry"),
     )
 
 

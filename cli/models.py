@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.destinations import require_free
 from cli.documents import document, moment
 from cli.functions import Function, functions
 from cli.invocation import invocation
 from cli.options import AsJson, Force, Limit, ModelName
-from cli.train import require_free
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -38,6 +38,15 @@ FormatName = Annotated[
         "--format", metavar="auto|NAME", help="How the checkpoint is to be read; `inspect --formats` lists them."
     ),
 ]
+EntryName = Annotated[
+    str | None,
+    typer.Option(
+        "--entry",
+        metavar="NAME",
+        help="The entry of a nested checkpoint that holds the weights, where several do.",
+        show_default=False,
+    ),
+]
 Reference = Annotated[
     Path | None,
     typer.Option(

@@ -2,19 +2,24 @@
 
 Results go to stdout: one JSON document, text, or tables. Progress, notes and errors go to stderr, so that a pipe
 carries results only. On a terminal tables have colours and fit the window; in a pipe they are plain, aligned and
-never cut.
-``NO_COLOR`` and ``TERM=dumb`` are honoured.
+never cut. ``NO_COLOR`` and ``TERM=dumb`` are honoured. Where a stream's encoding lacks a letter the nearest stands for
+it, and errors and notes never show the password of a URL.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from auditor.urls import without_passwords
+from cli.encoding import never_fail, written
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,6 +34,12 @@ PAGE_WIDTH = 120
 
 WHOLE_LETTERS = 14
 """A column of ids, states or numbers up to this wide is never broken into lines: ids are copied."""
+
+NARROWEST = 12
+"""Columns of text narrower than this cannot be read; a table that would need one is written as a list."""
+
+DUMB = ("dumb", "unknown")
+"""Names of terminals that cannot move their cursor."""
 
 STYLES = {
     "stable": "green",
@@ -50,6 +61,7 @@ class Output:
 
     quiet: bool = False
     verbose: bool = False
+    secrets: tuple[str, ...] = ()  # what no error shows, besides the passwords of URLs
 
     def document(self, value: Any) -> None:
         """One JSON document on stdout; NaN and infinity are refused."""
@@ -63,6 +75,11 @@ class Output:
         """Text on stdout as it is, with one line end."""
         _write(text.rstrip("\n") + "\n")
 
+    def page(self, text: str) -> None:
+        """HTML on stdout, which says that it is UTF-8; other encodings get its letters as references."""
+        encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
+        _write(text if encoding == "utf8" else text.encode("ascii", "xmlcharrefreplace").decode())
+
     def show(self, *renderables: RenderableType) -> None:
         """What the report draws, on stdout."""
         _write(_rendered(renderables, pipe_width=PAGE_WIDTH))
@@ -74,6 +91,9 @@ class Output:
 
         terminal = _is_terminal(sys.stdout)
         cells = [[_cell(value) for value in row] for row in rows]
+        if terminal and _narrowest(columns, cells) > _width():
+            _write(_rendered([_listed(columns, cells)], pipe_width=TABLE_WIDTH))
+            return
         table = Table(
             box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, padding=(0, 1 if terminal else 2, 0, 0)
         )
@@ -88,22 +108,22 @@ class Output:
     def note(self, text: str) -> None:
         """A line on stderr for a person; nothing when quiet."""
         if not self.quiet:
-            _stderr(harmless(text))
+            _stderr(harmless(without_passwords(text)))
 
     def error(self, text: str) -> None:
         """The one line that says why a command failed."""
-        _stderr(f"{NAME}: {harmless(text)}")
+        _stderr(f"{NAME}: {harmless(without_passwords(text, self.secrets))}")
 
     def traceback(self, error: BaseException) -> None:
         """The whole traceback on stderr."""
         import traceback
 
-        _stderr("".join(traceback.format_exception(error)).rstrip())
+        _stderr(without_passwords("".join(traceback.format_exception(error)).rstrip(), self.secrets))
 
     @property
     def draws(self) -> bool:
-        """Whether progress is drawn: stderr is a terminal and nobody asked for quiet."""
-        return not self.quiet and _is_terminal(sys.stderr)
+        """Whether progress is drawn: stderr is a terminal that can move its cursor, and quiet was not asked for."""
+        return not self.quiet and _is_terminal(sys.stderr) and os.environ.get("TERM") not in DUMB
 
     @contextmanager
     def bars(self) -> Iterator[Progress]:
@@ -129,6 +149,16 @@ def harmless(text: object) -> str:
     return plain(text, 2_000)
 
 
+def prepare_streams() -> None:
+    """Let stdout and stderr take any text, whatever their encoding, and be there even where they were closed."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    never_fail(sys.stdout)
+    never_fail(sys.stderr)
+    if os.environ.get("TERM") in DUMB:  # rich takes such a terminal to have 80 columns, and draws the help
+        os.environ.setdefault("TERMINAL_WIDTH", str(_width()))
+
+
 def silence() -> None:
     """Let nothing more be written: the reader of a pipe has gone."""
     null = os.open(os.devnull, os.O_WRONLY)
@@ -148,7 +178,8 @@ def _rendered(renderables: Iterable[RenderableType], *, pipe_width: int) -> str:
     from rich.console import Console
 
     terminal = _is_terminal(sys.stdout)
-    console = Console(width=None if terminal else pipe_width, markup=False, highlight=False, emoji=False)
+    width = _width() if terminal else pipe_width
+    console = Console(width=width, height=100, markup=False, highlight=False, emoji=False)  # a height: else dumb is 80
     with console.capture() as capture:
         for renderable in renderables:
             console.print(renderable)
@@ -156,11 +187,41 @@ def _rendered(renderables: Iterable[RenderableType], *, pipe_width: int) -> str:
     return text if terminal else "".join(line.rstrip() + "\n" for line in text.splitlines())
 
 
+def _width() -> int:
+    """Columns of the terminal, a dumb one included."""
+    return shutil.get_terminal_size().columns
+
+
+def _narrowest(columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> int:
+    """How wide a table must be for every column to be read."""
+    needed = 0
+    for place, column in enumerate(columns):
+        widest = max((len(row[place]) for row in cells), default=0)
+        name = len(column.rstrip(">"))
+        needed += max(widest, name) + 1 if widest <= WHOLE_LETTERS else max(NARROWEST, name) + 1
+    return needed
+
+
+def _listed(columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> RenderableType:
+    """A table as a list: each row as lines of a column's name and the cell."""
+    from rich.table import Table
+
+    listed = Table.grid(padding=(0, 1, 0, 0))
+    listed.add_column(style="dim", no_wrap=True)
+    listed.add_column(overflow="fold")
+    for number, row in enumerate(cells):
+        if number:
+            listed.add_row()
+        for column, cell in zip(columns, row, strict=True):
+            listed.add_row(column.rstrip(">"), cell)
+    return listed
+
+
 def _cell(value: object) -> Any:
     from rich.text import Text
 
     text = "–" if value is None else harmless(value)
-    return Text(text, style=STYLES.get(text, ""))
+    return Text(written(text, getattr(sys.stdout, "encoding", None)), style=STYLES.get(text, ""))
 
 
 def _write(text: str) -> None:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from auditor.text_file import lines_of
 from cli.checkpoints import read_checkpoint
 from cli.invocation import invocation
-from cli.options import Checkpoint, Config, FormatName
+from cli.options import Checkpoint, Config, EntryName, FormatName
 
 if TYPE_CHECKING:
-    from auditor.canonical.model import CanonicalTransformer
+    from auditor.behaviour.predictions import Numbered
 
 TOGETHER = 512
 """Strings that are read, run and printed at a time."""
-
-Numbered = tuple[str, str]
-"""(where it stands, the string)."""
 
 
 def predict(
@@ -34,13 +32,21 @@ def predict(
     string: Annotated[list[str] | None, typer.Option(help="A string; may be repeated.", show_default=False)] = None,
     config: Config = None,
     format_name: FormatName = "auto",
+    entry: EntryName = None,
     all_positions: Annotated[bool, typer.Option("--all-positions", help="After every token.")] = False,
 ) -> None:
     """Print next-token (or class) probabilities for strings, one JSON line each; stores nothing."""
     if strings is None and not string:
         raise typer.BadParameter("give --strings FILE, --strings - or --string TEXT")
+    from auditor.behaviour.predictions import predictions
+    from auditor.errors import LanguageError
+
     output = invocation(context).output
-    model = read_checkpoint(checkpoint, config=config, format_name=format_name).model
+    if strings is not None and not (str(strings) == "-" or strings.exists()):
+        raise LanguageError(
+            f"{strings}: No such file", expected="a file with one string per line, or -", action="check the path"
+        )
+    model = read_checkpoint(checkpoint, output, config=config, format_name=format_name, entry=entry).model
     waiting = iter(_numbered(strings, string or ()))
     while together := list(islice(waiting, TOGETHER)):
         for record in predictions(model, together, all_positions=all_positions):
@@ -53,94 +59,12 @@ def _numbered(file: Path | None, given: Sequence[str]) -> Iterator[Numbered]:
     if file is None:
         return
     if str(file) == "-":
-        yield from _lines(sys.stdin)
+        yield from _lines(sys.stdin.buffer)
         return
-    with file.open(encoding="utf-8", errors="replace") as lines:
+    with file.open("rb") as lines:
         yield from _lines(lines)
 
 
-def _lines(lines: Iterable[str]) -> Iterator[Numbered]:
-    for number, line in enumerate(lines, start=1):
-        yield f"line {number}", line.rstrip("\r\n")
-
-
-def predictions(
-    model: CanonicalTransformer, strings: Sequence[Numbered], *, all_positions: bool
-) -> Iterator[dict[str, Any]]:
-    """One record for each string, in order; strings of one length run together, so none is padded."""
-    encoded = [_encode(model, where, text) for where, text in strings]
-    lengths: dict[int, list[int]] = {}
-    for index, ids in enumerate(encoded):
-        lengths.setdefault(len(ids), []).append(index)
-    rows: dict[int, Any] = {}
-    for indices in lengths.values():
-        rows.update(zip(indices, _probabilities(model, [encoded[i] for i in indices]), strict=True))
-    for index, ids in enumerate(encoded):
-        yield _record(model, ids, rows[index], all_positions=all_positions)
-
-
-def _encode(model: CanonicalTransformer, where: str, text: str) -> list[int]:
-    from auditor.errors import LanguageError
-
-    vocabulary, limit = model.task.language.vocabulary, model.architecture.max_positions
-    try:
-        ids = vocabulary.encode(text)
-    except LanguageError as error:
-        raise LanguageError(f"{where}: {error.found}", expected=error.expected, action=error.action) from None
-    if vocabulary.start is not None and ids[:1] != [vocabulary.start]:
-        ids = [vocabulary.start, *ids]
-    if model.task.reads_end and vocabulary.end is not None and ids[-1:] != [vocabulary.end]:
-        ids = [*ids, vocabulary.end]
-    if not ids:
-        raise LanguageError(f"{where}: an empty string", expected="at least one token, as the vocabulary has no START")
-    if limit is not None and len(ids) > limit:
-        raise LanguageError(f"{where}: {len(ids)} tokens with START and END", expected=f"at most {limit}")
-    return ids
-
-
-def _probabilities(model: CanonicalTransformer, batch: list[list[int]]) -> Any:
-    """[string, position, token], or [string, class] of a classifier."""
-    import torch
-
-    with torch.no_grad():
-        return model(torch.tensor(batch, dtype=torch.int64)).double().softmax(-1).tolist()
-
-
-def _record(model: CanonicalTransformer, ids: list[int], rows: Any, *, all_positions: bool) -> dict[str, Any]:
-    import numpy as np
-
-    from auditor.language.grammar import is_member, states
-
-    language = model.task.language
-    spellings = language.vocabulary.spellings
-    legal = states(language, np.asarray([ids], dtype=np.int64)).legal[0].tolist()
-    stacks = _stacks(model, ids, legal)
-    record: dict[str, Any] = {
-        "tokens": language.vocabulary.decode(ids),
-        "legal": legal[-1],
-        "complete": is_member(language, ids),
-        "stack": stacks[-1],
-    }
-    if model.architecture.is_classifier:
-        return record | {"classes": rows}
-    if not all_positions:
-        return record | {"next": dict(zip(spellings, rows[-1], strict=True))}
-    positions = [
-        {"token": spellings[token], "legal": ok, "stack": stack, "next": dict(zip(spellings, row, strict=True))}
-        for token, ok, stack, row in zip(ids, legal, stacks, rows, strict=True)
-    ]
-    return record | {"positions": positions}
-
-
-def _stacks(model: CanonicalTransformer, ids: list[int], legal: list[bool]) -> list[list[str] | None]:
-    """The unmatched opening brackets after each token, the innermost last; null once the string is illegal."""
-    vocabulary = model.task.language.vocabulary
-    stack: list[str] = []
-    found: list[list[str] | None] = []
-    for token, ok in zip(ids, legal, strict=True):
-        if token in vocabulary.opening:
-            stack.append(vocabulary.spellings[token])
-        elif ok and token in vocabulary.closing:
-            stack.pop()
-        found.append(list(stack) if ok else None)
-    return found
+def _lines(stream: BinaryIO) -> Iterator[Numbered]:
+    for number, line in enumerate(lines_of(stream), start=1):
+        yield f"line {number}", line

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.destinations import require_file
 from cli.invocation import invocation
 from cli.options import AuditId, Out
 
@@ -37,6 +38,8 @@ def report(
     from auditor.report.machine import schema_text
 
     door = invocation(context)
+    if out is not None and str(out) != "-":
+        require_file(out)
     if schema:
         write(context, schema_text(), out)
         return
@@ -74,10 +77,12 @@ def write(context: typer.Context, text: str, out: Path | None) -> None:
     """To a file, saying so, or to stdout."""
     output = invocation(context).output
     if out is None or str(out) == "-":
-        output.text(text)
+        if text.startswith("<!DOCTYPE"):
+            output.page(text)
+        else:
+            output.text(text)
         return
     from auditor.whole_file import write_whole
 
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(out, text.encode())
     output.note(f"written: {out}")

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from auditor.canonical.switches import Activation, Embedding, Mlp, Norm, NormSite, Positions
 
 if TYPE_CHECKING:
     from auditor.canonical.architecture import Architecture
     from auditor.language.task import Task
-
-
-class PositionsName(StrEnum):
-    """How a model knows where a token stands."""
-
-    NONE = "none"
-    LEARNED = "learned"
-    SINUSOIDAL = "sinusoidal"
-    SCALAR = "scalar"
 
 
 class ObjectiveName(StrEnum):
@@ -28,51 +22,15 @@ class ObjectiveName(StrEnum):
     CLASSIFIER = "classifier"
 
 
-class NormName(StrEnum):
-    """How the residual stream is normalised."""
+NormPlace = Literal["pre", "post", "after_attention", "final", "none"]
+"""Before attention and MLP and at the end; after each of them; after attention; at the end; nowhere."""
 
-    LAYER = "layer"
-    RMS = "rms"
-
-
-class NormPlace(StrEnum):
-    """Where norms stand."""
-
-    PRE = "pre"  # before attention and MLP, and at the end
-    POST = "post"  # after each of them
-    AFTER_ATTENTION = "after_attention"
-    FINAL = "final"
-    NONE = "none"
-
-
-class MlpName(StrEnum):
-    """What follows attention."""
-
-    TWO_LAYER = "two_layer"
-    NONE = "none"
-
-
-class ActivationName(StrEnum):
-    """The MLP's activation function."""
-
-    RELU = "relu"
-    GELU_TANH = "gelu_tanh"
-    GELU_ERF = "gelu_erf"
-
-
-class EmbeddingName(StrEnum):
-    """What the model sees of a token."""
-
-    TOKEN = "token"
-    TOKEN_AND_DEPTH = "token_and_depth"  # the minimal first layer
-
-
-SITES = {
-    NormPlace.PRE: ("attention_in", "mlp_in", "final"),
-    NormPlace.POST: ("attention_out", "mlp_out"),
-    NormPlace.AFTER_ATTENTION: ("attention_out",),
-    NormPlace.FINAL: ("final",),
-    NormPlace.NONE: (),
+SITES: Mapping[NormPlace, tuple[NormSite, ...]] = {
+    "pre": ("attention_in", "mlp_in", "final"),
+    "post": ("attention_out", "mlp_out"),
+    "after_attention": ("attention_out",),
+    "final": ("final",),
+    "none": (),
 }
 POSITIONS_PER_LENGTH = 4
 """Position table, in training lengths: room for the longer evaluation."""
@@ -87,12 +45,12 @@ class Shape:
     width: int
     head_width: int | None
     neurons: int | None
-    positions: str
-    norm: str
+    positions: Positions
+    norm: Norm
     norm_place: NormPlace
-    mlp: str
-    activation: str
-    embedding: str
+    mlp: Mlp
+    activation: Activation
+    embedding: Embedding
     embedding_trained: bool
     attention_residual: bool
     mlp_residual: bool
@@ -118,24 +76,24 @@ def architecture_of(task: Task, shape: Shape) -> Architecture:
         )
     is_classifier = task.objective == "classifier"
     head_width = shape.head_width or shape.width // shape.heads
-    neurons = 0 if shape.mlp == MlpName.NONE else shape.neurons or 4 * shape.width
-    by_depth = shape.embedding == EmbeddingName.TOKEN_AND_DEPTH
+    neurons = shape.neurons or 4 * shape.width if shape.mlp == "two_layer" else 0
+    by_depth = shape.embedding == "token_and_depth"
     reach = POSITIONS_PER_LENGTH * task.max_length
     return Architecture(
         model_width=shape.width,
         vocabulary_size=len(task.language.vocabulary),
         blocks=(Block(shape.heads, head_width, head_width, neurons),) * shape.layers,
-        norm=str(shape.norm),  # type: ignore[arg-type]
-        norm_sites=SITES[shape.norm_place],  # type: ignore[arg-type]
+        norm=shape.norm,
+        norm_sites=SITES[shape.norm_place],
         attention_residual=shape.attention_residual,
         mlp_residual=shape.mlp_residual,
         output_map=shape.output_map,
-        mlp=str(shape.mlp),  # type: ignore[arg-type]
-        activation=str(shape.activation),  # type: ignore[arg-type]
-        positions=str(shape.positions),  # type: ignore[arg-type]
-        max_positions=reach if shape.positions in (PositionsName.LEARNED, PositionsName.SINUSOIDAL) else None,
-        scalar_period=reach if shape.positions == PositionsName.SCALAR else None,
-        embedding=str(shape.embedding),  # type: ignore[arg-type]
+        mlp=shape.mlp,
+        activation=shape.activation,
+        positions=shape.positions,
+        max_positions=reach if shape.positions in ("learned", "sinusoidal") else None,
+        scalar_period=reach if shape.positions == "scalar" else None,
+        embedding=shape.embedding,
         embedding_trained=shape.embedding_trained,
         depth_slots=task.language.depth + 2 if by_depth else 0,
         tied_unembedding=shape.tied_unembedding,

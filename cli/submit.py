@@ -10,7 +10,7 @@ import typer
 from cli.checkpoints import compare, read_checkpoint
 from cli.following import COLUMNS, follow, summary_rows, unfinished
 from cli.invocation import invocation
-from cli.options import AsJson, Config, FormatName, PlanName, Reference, Seed, Wait
+from cli.options import AsJson, Config, EntryName, FormatName, PlanName, Reference, Seed, Wait
 from cli.output import Output
 from cli.queueing import queue, require_broker
 
@@ -30,6 +30,7 @@ def submit(
     config: Config = None,
     name: Annotated[str | None, typer.Option(help="What to call the model; else the file's name.")] = None,
     format_name: FormatName = "auto",
+    entry: EntryName = None,
     reference: Reference = None,
     plan: PlanName = "quick",
     seed: Seed = 0,
@@ -51,13 +52,15 @@ def submit(
         from cli.explain import explain as look_ahead
 
         for text in checkpoints:
-            loaded_one = read_checkpoint(text, config=config, format_name=format_name)
-            look_ahead(door.output, loaded_one, chosen, seed=seed, as_json=as_json)
+            loaded_one = read_checkpoint(text, door.output, config=config, format_name=format_name, entry=entry)
+            look_ahead(door.output, settings, loaded_one, chosen, seed=seed, as_json=as_json)
         return
     require_broker(settings)
-    loaded = [read_checkpoint(text, config=config, format_name=format_name) for text in checkpoints]
+    loaded = [
+        read_checkpoint(text, door.output, config=config, format_name=format_name, entry=entry) for text in checkpoints
+    ]
     compare(loaded[0], reference)
-    with door.database() as database:
+    with door.database(create=True) as database:
         made = [queue(database, settings, one, chosen, seed=seed, name=name) for one in loaded]
         for one in made:
             if name is not None and one.audit.model_name != name:

@@ -8,21 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor.canonical.switches import Activation, Embedding, Mlp, Norm, Positions
+from cli.destinations import require_free
 from cli.invocation import invocation
 from cli.options import AsJson, Force, Seed
 from cli.output import Output
 from cli.progress import tracking
-from cli.shapes import (
-    ActivationName,
-    EmbeddingName,
-    MlpName,
-    NormName,
-    NormPlace,
-    ObjectiveName,
-    PositionsName,
-    Shape,
-    architecture_of,
-)
+from cli.shapes import NormPlace, ObjectiveName, Shape, architecture_of
 
 if TYPE_CHECKING:
     from auditor.canonical.architecture import Architecture
@@ -45,14 +37,14 @@ def train(
     neurons: Annotated[
         int | None, typer.Option(min=1, max=16_384, help="Neurons of a layer.", show_default="4 x width")
     ] = None,
-    positions: Annotated[PositionsName, typer.Option(help="Position encoding.")] = PositionsName.NONE,
-    norm: Annotated[NormName, typer.Option(help="LayerNorm or RMSNorm.")] = NormName.LAYER,
-    norm_place: Annotated[NormPlace, typer.Option(help="Where norms stand.")] = NormPlace.PRE,
-    mlp: Annotated[MlpName, typer.Option(help="What follows attention.")] = MlpName.TWO_LAYER,
-    activation: Annotated[ActivationName, typer.Option(help="The MLP's activation.")] = ActivationName.RELU,
+    positions: Annotated[Positions, typer.Option(help="Position encoding.")] = "none",
+    norm: Annotated[Norm, typer.Option(help="LayerNorm or RMSNorm.")] = "layer",
+    norm_place: Annotated[NormPlace, typer.Option(help="Where norms stand.")] = "pre",
+    mlp: Annotated[Mlp, typer.Option(help="What follows attention.")] = "two_layer",
+    activation: Annotated[Activation, typer.Option(help="The MLP's activation.")] = "relu",
     embedding: Annotated[
-        EmbeddingName, typer.Option(help="What is seen of a token; with its depth: the minimal first layer.")
-    ] = EmbeddingName.TOKEN,
+        Embedding, typer.Option(help="What is seen of a token; with its depth: the minimal first layer.")
+    ] = "token",
     fixed_embedding: Annotated[bool, typer.Option("--fixed-embedding", help="One-hot, not trained.")] = False,
     attention_residual: Annotated[bool, typer.Option(help="Add attention to the stream.")] = True,
     mlp_residual: Annotated[bool, typer.Option(help="Add the MLP to the stream.")] = True,
@@ -138,34 +130,6 @@ def train_all(
 def file_of(out: Path, seed: int, seeds: int) -> Path:
     """``out`` itself, or with the seed in its name where there are several."""
     return out if seeds == 1 else out.with_name(f"{out.stem}-seed{seed}{out.suffix}")
-
-
-def require_free(file: Path, *, force: bool) -> None:
-    """Refuse, before any work, a native file that cannot be written.
-
-    Raises:
-        CheckpointError: another ending, a folder that takes no file, or the file or its description is there and
-            ``force`` is not given.
-    """
-    import tempfile
-
-    from auditor.errors import CheckpointError
-
-    if file.suffix != ".safetensors":
-        raise CheckpointError(f"{file}: ending {file.suffix!r}", expected="a file that ends with .safetensors")
-    for taken in (file, file.with_suffix(".json")):
-        if taken.is_dir() or (taken.exists() and not force):
-            raise CheckpointError(f"{taken} exists", expected="a new file", action="choose another or add --force")
-    folder = file.absolute().parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise CheckpointError(
-            f"no file can be written in {folder}: {error.strerror}",
-            expected="a writable folder",
-            action="choose another",
-        ) from error
 
 
 def task_of(brackets: int, depth: int, objective: str, min_length: int, max_length: int) -> Task:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.checkpoints import read_checkpoint
+from cli.destinations import require_empty
 from cli.invocation import invocation
-from cli.options import AsJson, Checkpoint, Config, FormatName, PlanName, Seed
+from cli.options import AsJson, Checkpoint, Config, EntryName, FormatName, PlanName, Seed
 from cli.output import Output
 from cli.progress import tracking
-from cli.witness import require_empty
 
 if TYPE_CHECKING:
     from auditor.plans.plan import Plan
@@ -45,6 +45,7 @@ def twin(
     ] = None,
     config: Config = None,
     format_name: FormatName = "auto",
+    entry: EntryName = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -55,7 +56,7 @@ def twin(
     chosen, output = _chosen(settings or ()), invocation(context).output
     require_empty(out)
     sizes = _sizes(plan, steps)
-    loaded = read_checkpoint(checkpoint, config=config, format_name=format_name)
+    loaded = read_checkpoint(checkpoint, output, config=config, format_name=format_name, entry=entry)
     with tracking(output) as track:
         move = partial(track.move, equivalence)
         built = make_twin(loaded.model, equivalence, sizes, seed, chosen=chosen, progress=move)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.destinations import require_empty
 from cli.documents import document
 from cli.invocation import invocation
 from cli.options import AsJson
@@ -35,7 +36,7 @@ def witness(
     require_empty(out)
     with door.database() as database:
         report, found = _reported(database, finding)
-        original, twin = _models(database, str(report.audit["id"]), found)
+        original, twin = _models(database, report.audit.id, found)
     written = export_witness(out, report=report, finding=found, original=original, twin=twin)
     door.output.text(str(written))
     door.output.note(f"check it from its files with `dyck-audit verify {out}`")
@@ -75,14 +76,6 @@ def _verified(directory: Path, progress: Progress) -> tuple[dict[str, Any], tupl
         return {"variant": twin.variant.to_json()}, twin.checks
     found = verify_witness(directory, progress=progress)
     return {"finding": found.finding.to_json()}, found.checks
-
-
-def require_empty(directory: Path) -> None:
-    """Refuse a folder with something in it before any work."""
-    from auditor.errors import WitnessError
-
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise WitnessError(f"{directory} is not empty", expected="a new or empty folder", action="choose another --out")
 
 
 def _reported(database: Database, text: str) -> tuple[AuditReport, Finding]:

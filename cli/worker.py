@@ -31,9 +31,10 @@ def worker(
         with suppress(KeyboardInterrupt):
             serve_locally(door.settings, concurrency=count)
         return
-    from workers.broker import displayed
+    from auditor.urls import hide_password
 
-    door.output.note(f"{count} processes on {displayed(door.settings.broker_url)}; Ctrl-C ends after the running cells")
+    shown = hide_password(door.settings.broker_url)
+    door.output.note(f"{count} processes on {shown}; Ctrl-C ends after the running cells")
     status = serve(door.settings, concurrency=count, verbose=door.output.verbose)
     if status:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""What every test may ask for: real databases. Heavy modules are imported by the tests that need them."""
+"""Fixtures for every test: real databases. Heavy modules are imported by the tests that need them."""
 
 from __future__ import annotations
 

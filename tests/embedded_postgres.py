@@ -43,7 +43,7 @@ class EmbeddedPostgres:
         return f"postgresql://postgres@/{database}?host={self._socket_folder}"
 
     def new_database(self, *, template: str = "template1") -> str:
-        """The URL of a fresh database, empty or a copy of another one to which nobody is connected."""
+        """The URL of a fresh database, empty or a copy of another one that has no open connection."""
         name = f"test_{next(self._numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             query = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
@@ -95,7 +95,7 @@ def embedded_postgres() -> Iterator[EmbeddedPostgres]:
 
 
 def _fast_folder() -> str | None:
-    """Memory, where there is plenty: a server writes and removes a thousand small files."""
+    """A folder in memory, where there is enough: a server writes and removes a thousand small files."""
     memory = Path("/dev/shm")
     return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > _MEMORY_BYTES else None
 

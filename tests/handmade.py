@@ -91,12 +91,12 @@ def counting_model() -> CanonicalTransformer:
 
 
 def stack_model(depth: int = 3) -> CanonicalTransformer:
-    """A right answer at every length: the construction of Wen et al. 2023 (arXiv 2312.01429), section 3.1.
+    """Right at every length: the construction of Wen et al. 2023 (arXiv 2312.01429), section 3.1.
 
-    Inputs are (token, depth). Head 0 asks for all brackets at the depth of the stack top and gets them in equal parts:
+    Inputs are (token, depth). Head 0 attends to all brackets at the depth of the stack top in equal parts:
     opening ones write +e_type, the closing ones that match them −e_type, so that matched pairs cancel and e_top
     is left, times 1/n for n brackets at that depth. A final LayerNorm removes the 1/n; the closing logits follow.
-    Head 1 looks everywhere alike and writes nothing.
+    Head 1 attends uniformly and writes nothing.
 
     * Closing accuracy is 1 at all lengths.
     * Stack-top mass of head 0 is 1/n, of head 1 1/(j + 1) at input position j.

@@ -2,7 +2,7 @@
 
     claim (short transaction) → compute (no transaction, lease kept alive) → results and end (one transaction, fenced)
 
-No Celery here: the same function runs in a worker's task and in a test.
+No Celery here but for the error of its time limit: the same function runs in a worker's task and in a test.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field
 
-from auditor import pipeline
-from auditor.canonical.serialisation import weights_bytes
+from billiard.exceptions import SoftTimeLimitExceeded
+
 from auditor.contracts import Progress
 from auditor.errors import AuditorError, StoreError
 from auditor.plans.plan import Plan
 from auditor.records import ORIGINAL, RERUN, CellState, Stage, VariantState
+from auditor.stages.conclude import conclude
+from auditor.stages.evaluate import evaluate
+from auditor.stages.measure import Failure, measure_group
 from auditor.store import (
     ClaimedCell,
     Database,
@@ -29,23 +32,37 @@ from auditor.store import (
     finish_cell,
     get_model,
     load_variant,
+    measured_methods,
     save_behaviour,
     save_interpretation,
     save_report,
-    save_variant,
     skip_dependents,
 )
 from auditor.store.dispatch import CellId
+from auditor.urls import without_passwords
+from workers.building import build_variant, save_built
 from workers.conclusion import load_results, report_headers
 from workers.heartbeat import LEASE_SECONDS, Heartbeat
-from workers.stored_models import ARCHITECTURE, original_model, variant_model
+from workers.stored_models import original_model, share_of, variant_model
 
 _log = logging.getLogger(__name__)
 
-Save = Callable[[Session], None]
-"""Writes what a cell computed, inside the transaction that ends it."""
+FATAL = (LostLeaseError, SoftTimeLimitExceeded)
+"""Errors that end a cell whichever of its methods was running."""
 
-Compute = Callable[[Database, ClaimedCell, StoredModel, Progress], Save]
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a cell computed: ``save`` writes it in the transaction that ends the cell.
+
+    A cell of several methods may have failed in part: what ``failures`` names is computed again, the rest is kept.
+    """
+
+    save: Callable[[Session], object]
+    failures: Mapping[str, Exception] = field(default_factory=dict)
+
+
+Compute = Callable[[Database, ClaimedCell, StoredModel, Progress], Outcome]
 
 
 def execute(database: Database, audit_id: str, key: str, *, owner: str) -> list[CellId]:
@@ -62,15 +79,29 @@ def execute(database: Database, audit_id: str, key: str, *, owner: str) -> list[
     started = time.monotonic()
     try:
         with Heartbeat(database, claimed) as heartbeat:
-            save = _COMPUTE[claimed.cell.stage](database, claimed, stored, heartbeat.check)
-        with database.transaction() as session:
-            save(session)
-            ready = finish_cell(session, audit_id, key, owner=owner)
+            outcome = _COMPUTE[claimed.cell.stage](database, claimed, stored, heartbeat.check)
+        ready = _end(database, claimed, outcome)
     except LostLeaseError as lost:
         _log.info("%s", lost)
         return []
-    _log.info("audit %s: %s done in %.1f s", audit_id, key, time.monotonic() - started)
+    state = "failed in part" if outcome.failures else "done"
+    _log.info("audit %s: %s %s in %.1f s", audit_id, key, state, time.monotonic() - started)
     return [(audit_id, other) for other in ready]
+
+
+def _end(database: Database, claimed: ClaimedCell, outcome: Outcome) -> list[str]:
+    """Store what a cell computed and end it, or send it again for what failed; the keys that are ready now."""
+    audit_id, key, owner = claimed.audit_id, claimed.cell.key, claimed.owner
+    for name, error in outcome.failures.items():
+        _log.error("method %s in cell %s of audit %s: %s", name, key, audit_id, error, exc_info=error)
+    with database.transaction() as session:
+        outcome.save(session)
+        if not outcome.failures:
+            return finish_cell(session, audit_id, key, owner=owner)
+        text = "; ".join(f"{name}: {one_line(error)}" for name, error in outcome.failures.items())
+        final = all(_is_refused(error) for error in outcome.failures.values())
+        state = fail_cell(session, audit_id, key, owner=owner, error=text, final=final)
+    return [key] if state is CellState.READY else []
 
 
 def record_failure(
@@ -81,11 +112,11 @@ def record_failure(
     What dyck-audit refuses it will refuse again, so it is final at once; a full or locked database and anything
     unexpected may pass, so it is tried again until the attempts are used up.
     """
-    refused = isinstance(error, AuditorError) and not isinstance(error, StoreError)
+    final = final or _is_refused(error)
     _log.error("cell %s of audit %s: %s", key, audit_id, error, exc_info=error)
     try:
         with database.transaction() as session:
-            state = fail_cell(session, audit_id, key, owner=owner, error=one_line(error), final=final or refused)
+            state = fail_cell(session, audit_id, key, owner=owner, error=one_line(error), final=final)
     except LostLeaseError as lost:
         _log.info("%s", lost)
         return []
@@ -93,64 +124,71 @@ def record_failure(
 
 
 def one_line(error: BaseException) -> str:
-    """An error as one line: our own as they are, others with their kind."""
-    text = " ".join(str(error).split())
+    """An error as one line without passwords: our own as they are, others with their kind."""
+    text = without_passwords(" ".join(str(error).split()))
     if isinstance(error, AuditorError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _behaviour(database: Database, claimed: ClaimedCell, stored: StoredModel, _: Progress) -> Save:
-    found = pipeline.evaluate(original_model(database, stored), Plan.from_json(claimed.plan), claimed.seed)
-    return lambda session: save_behaviour(session, claimed.audit_id, found)
+def _is_refused(error: Exception) -> bool:
+    return isinstance(error, AuditorError) and not isinstance(error, StoreError)
 
 
-def _build(database: Database, claimed: ClaimedCell, stored: StoredModel, progress: Progress) -> Save:
-    model, plan = original_model(database, stored), Plan.from_json(claimed.plan)
-    built = pipeline.build(model, plan, claimed.seed, claimed.cell.variant, progress=progress)
-    variant, weights = built.variant, None
-    if built.model is not None:
-        weights = weights_bytes(built.model)
-        if built.model.architecture != model.architecture:
-            variant = replace(
-                variant, parameters={**variant.parameters, ARCHITECTURE: built.model.architecture.to_json()}
-            )
+def _behaviour(database: Database, claimed: ClaimedCell, stored: StoredModel, _: Progress) -> Outcome:
+    found = evaluate(original_model(database, stored), Plan.from_json(claimed.plan), claimed.seed)
+    return Outcome(lambda session: save_behaviour(session, claimed.audit_id, found))
+
+
+def _build(database: Database, claimed: ClaimedCell, stored: StoredModel, progress: Progress) -> Outcome:
+    made = build_variant(database, claimed, stored, progress)
 
     def save(session: Session) -> None:
-        save_variant(session, claimed.audit_id, variant, weights)
-        if variant.state is not VariantState.CERTIFIED:
+        save_built(session, claimed, made)
+        if made.variant.state is not VariantState.CERTIFIED:
             skip_dependents(session, claimed.audit_id, claimed.cell.key)
 
-    return save
+    return Outcome(save)
 
 
-def _measure(database: Database, claimed: ClaimedCell, stored: StoredModel, _: Progress) -> Save:
-    key, method = claimed.cell.variant, claimed.cell.method or ""
-    if key in (ORIGINAL, RERUN):
-        model = original_model(database, stored)
-    else:
-        with database.transaction(read_only=True) as session:
-            variant = load_variant(session, claimed.audit_id, key)
+def _measure(database: Database, claimed: ClaimedCell, stored: StoredModel, progress: Progress) -> Outcome:
+    """The methods of the cell that an earlier attempt has not measured."""
+    key, model = claimed.cell.variant, original_model(database, stored)
+    with database.transaction(read_only=True) as session:
+        known = measured_methods(session, claimed.audit_id, key)
+        variant = None if key in (ORIGINAL, RERUN) else load_variant(session, claimed.audit_id, key)
+    if variant is not None:
         model = variant_model(database, stored, variant)
-    found = pipeline.measure(model, Plan.from_json(claimed.plan), claimed.seed, method, variant=key)
-    if isinstance(found, str):
-        return lambda session: save_interpretation(
-            session, claimed.audit_id, key, None, method=method, not_applicable=found
-        )
-    return lambda session: save_interpretation(session, claimed.audit_id, key, found)
+    names = [name for name in claimed.cell.methods if name not in known]
+    plan = Plan.from_json(claimed.plan)
+    found = measure_group(
+        model,
+        plan,
+        claimed.seed,
+        names,
+        variant=key,
+        made=variant,
+        share=share_of(database, stored, plan, claimed.seed),
+        progress=progress,
+        fatal=FATAL,
+    )
+
+    def save(session: Session) -> None:
+        for name, one in found.items():
+            if not isinstance(one, Failure):
+                save_interpretation(session, claimed.audit_id, key, name, one)
+
+    failures = {name: one.error for name, one in found.items() if isinstance(one, Failure)}
+    return Outcome(save, failures)
 
 
-def _conclude(database: Database, claimed: ClaimedCell, stored: StoredModel, _: Progress) -> Save:
+def _conclude(database: Database, claimed: ClaimedCell, stored: StoredModel, _: Progress) -> Outcome:
     plan = Plan.from_json(claimed.plan)
     with database.transaction(read_only=True) as session:
         results = load_results(session, claimed.audit_id)
         audit, model = report_headers(session, claimed.audit_id, stored, plan)
-    report = pipeline.conclude(audit, model, plan, claimed.seed, results)
-
-    def save(session: Session) -> None:
-        save_report(session, claimed.audit_id, report)
-
-    return save
+    report = conclude(audit, model, plan, claimed.seed, results)
+    return Outcome(lambda session: save_report(session, claimed.audit_id, report))
 
 
 _COMPUTE: Mapping[Stage, Compute] = {

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from auditor.errors import StoreError
-from auditor.pipeline import Results, statistics_of
 from auditor.plans.plan import Plan
 from auditor.provenance import audit_header, calibrated_for
-from auditor.records import Json
+from auditor.records import AuditHeader, ModelHeader
+from auditor.stages.conclude import Results, statistics_of
 from auditor.store import (
     Session,
+    StoredAudit,
     StoredModel,
     get_audit,
     latest_calibration,
     load_behaviour,
     load_interpretations,
     load_variants,
+    resolve_audit,
 )
 
-CALIBRATION_FACTS = ("id", "created_at", "cases", "rates", "by", "power", "settings", "passed")
-"""What a report repeats of the newest calibration with the same versions and settings."""
+
+def finished_audit(session: Session, text: str) -> StoredAudit:
+    """The finished audit that an id, the start of one, or ``latest`` names.
+
+    Raises:
+        StoreError: there is none, or it is not finished.
+    """
+    audit = get_audit(session, resolve_audit(session, text))
+    if audit.state != "done":
+        raise StoreError(
+            f"audit {audit.id} is {audit.state}", expected="a finished audit", action=f"dyck-audit watch {audit.id}"
+        )
+    return audit
 
 
 def load_results(session: Session, audit_id: str) -> Results:
@@ -41,32 +52,27 @@ def load_results(session: Session, audit_id: str) -> Results:
     )
 
 
-def report_headers(
-    session: Session, audit_id: str, model: StoredModel, plan: Plan
-) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
+def report_headers(session: Session, audit_id: str, model: StoredModel, plan: Plan) -> tuple[AuditHeader, ModelHeader]:
     """The report's ``audit`` and ``model``. Times and state are set once more when it is stored."""
     audit = get_audit(session, audit_id)
+    statistics = statistics_of(plan, audit.seed)
     header = audit_header(
         audit_id=audit.id,
         created_at=audit.created_at.isoformat(),
         plan=plan,
         seed=audit.seed,
         weights_sha256=model.weights_sha256,
+        calibration=latest_calibration(
+            session,
+            calibrated_for(draws=statistics.draws, alpha=statistics.alpha, multiplicity=statistics.multiplicity),
+        ),
     )
-    statistics = statistics_of(plan, audit.seed)
-    rates = latest_calibration(
-        session,
-        calibrated_for(draws=statistics.draws, alpha=statistics.alpha, multiplicity=statistics.multiplicity),
-    )
-    return (
-        {**header, "calibration": None if rates is None else {name: rates[name] for name in CALIBRATION_FACTS}},
-        {
-            "id": model.id,
-            "name": model.name,
-            "format": model.format,
-            "sha256": model.sha256,
-            "function_fingerprint": model.function_fingerprint,
-            "architecture": dict(model.architecture),
-            "task": dict(model.task),
-        },
+    return header, ModelHeader(
+        id=model.id,
+        name=model.name,
+        format=model.format,
+        sha256=model.sha256,
+        function_fingerprint=model.function_fingerprint,
+        architecture=dict(model.architecture),
+        task=dict(model.task),
     )

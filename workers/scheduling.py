@@ -9,11 +9,11 @@ from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 
 from auditor.errors import BrokerError
-from auditor.records import ORIGINAL, Stage
+from auditor.records import ORIGINAL, RERUN, Stage
 from auditor.store import Database, expired_cells, mark_dispatched, ready_cells
 from auditor.store.dispatch import CellId
+from auditor.urls import hide_password
 from workers.app import QUEUE, RUN_CELL
-from workers.broker import displayed
 
 FINISHES: Final = 0
 """Priority of what brings a begun audit to its end; Redis delivers 0 first."""
@@ -42,7 +42,7 @@ def send(app: Celery, cells: Iterable[CellId]) -> None:
                 app.send_task(RUN_CELL, args=[audit_id, key], priority=priority(key), producer=producer)
     except (OperationalError, ChannelError, OSError) as error:
         raise BrokerError(
-            f"the broker {displayed(str(app.conf.broker_url))} takes no message: {_reason(error)}",
+            f"the broker {hide_password(str(app.conf.broker_url))} takes no message: {_reason(error)}",
             expected="a running Redis or Valkey server",
         ) from error
 
@@ -50,7 +50,7 @@ def send(app: Celery, cells: Iterable[CellId]) -> None:
 def priority(key: str) -> int:
     """Depth first: with many audits queued, the first is done before the last has begun."""
     stage, _, rest = key.partition("/")
-    if stage == Stage.CONCLUDE or (stage == Stage.MEASURE and not rest.startswith(f"{ORIGINAL}/")):
+    if stage == Stage.CONCLUDE or (stage == Stage.MEASURE and rest not in (ORIGINAL, RERUN)):
         return FINISHES
     return BEGINS
 
@@ -102,7 +102,7 @@ def queued(app: Celery) -> int:
             return int(app.amqp.queues[QUEUE](connection.default_channel).queue_declare().message_count)
         except away as error:
             raise BrokerError(
-                f"the broker {displayed(str(app.conf.broker_url))} does not answer: {_reason(error)}"
+                f"the broker {hide_password(str(app.conf.broker_url))} does not answer: {_reason(error)}"
             ) from error
 
 

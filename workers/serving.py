@@ -34,15 +34,17 @@ def serve(settings: Settings, *, concurrency: int = 2, verbose: bool = False) ->
     if settings.broker_url is None:
         raise BrokerError("no broker URL", expected="--broker-url or DYCK_AUDIT_BROKER_URL")
     ping_broker(settings.broker_url)
-    open_database(settings.database_url).dispose()
+    open_database(settings.database_url, make_folder=settings.database_in_home).dispose()
     os.environ.update(settings.environment())  # forked pool processes read their settings there
 
     from celery.signals import worker_ready
 
     import workers.tasks  # noqa: F401 - torch is imported here, once: pool processes are forked with it
     from workers.app import app
+    from workers.logs import hide_passwords_in_worker
     from workers.sweeper import start_sweeper
 
+    hide_passwords_in_worker(settings)
     app.conf.broker_url = settings.broker_url
     app.set_current()
     if not verbose:  # one line per cell is ours; Celery's two per message name nothing a reader knows
@@ -76,7 +78,7 @@ def serve_locally(
     """
     from workers.local import local_workers
 
-    open_database(settings.database_url).dispose()
+    open_database(settings.database_url, make_folder=settings.database_in_home).dispose()
     with local_workers(replace(settings, broker_url=None), concurrency=concurrency) as local:
         on_ready(local.broker_url)
         while True:

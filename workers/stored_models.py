@@ -13,8 +13,10 @@ from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.serialisation import model_from_bytes
 from auditor.language.task import Task
+from auditor.plans.plan import Plan
 from auditor.records import Json, Variant
-from auditor.store import Database, StoredModel, load_weights
+from auditor.stages.measure import Share
+from auditor.store import Database, StoredModel, StoredTwin, load_weights
 
 _KEPT: Final = 8
 
@@ -37,8 +39,23 @@ def variant_model(database: Database, stored: StoredModel, variant: Variant) -> 
     Raises:
         StoreError: its weights are missing or were changed in the database.
     """
-    architecture = variant.parameters.get(ARCHITECTURE, stored.architecture)
-    return _model(database, variant.weights_sha256 or "", _text(architecture), _text(stored.task))
+    return _made_model(database, stored, variant.weights_sha256 or "", variant.parameters)
+
+
+def twin_model(database: Database, stored: StoredModel, twin: StoredTwin) -> CanonicalTransformer:
+    """The model of a kept twin.
+
+    Raises:
+        StoreError: its weights are missing or were changed in the database.
+    """
+    return _made_model(database, stored, twin.weights_sha256, twin.parameters)
+
+
+def _made_model(
+    database: Database, stored: StoredModel, sha256: str, parameters: Mapping[str, Json]
+) -> CanonicalTransformer:
+    architecture = parameters.get(ARCHITECTURE, stored.architecture)
+    return _model(database, sha256, _text(architecture), _text(stored.task))
 
 
 @lru_cache(maxsize=_KEPT)
@@ -47,6 +64,16 @@ def _model(database: Database, sha256: str, architecture: str, task: str) -> Can
         data = load_weights(session, sha256)
     model = model_from_bytes(data, Architecture.from_json(json.loads(architecture)), Task.from_json(json.loads(task)))
     return model.to(torch.float64)
+
+
+def share_of(database: Database, stored: StoredModel, plan: Plan, seed: int) -> Share:
+    """The scores of the original that exact variants are compared with; a process keeps those of its last audits."""
+    return _share(database, stored.weights_sha256, _text(stored.architecture), _text(stored.task), plan, seed)
+
+
+@lru_cache(maxsize=2)
+def _share(database: Database, sha256: str, architecture: str, task: str, plan: Plan, seed: int) -> Share:
+    return Share(_model(database, sha256, architecture, task), plan, seed)
 
 
 def _text(document: Mapping[str, Json]) -> str:

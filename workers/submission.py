@@ -17,7 +17,6 @@ from auditor.store import (
     create_audit,
     find_existing_audit,
     get_model,
-    set_fingerprint,
 )
 from workers.app import create_app
 from workers.broker import check_broker_url
@@ -46,17 +45,15 @@ def submit_model(
 ) -> StoredModel:
     """Store a model; the same weights, architecture and task again are the model that is there.
 
-    A model stored by a version that took no fingerprints gets its own now.
-
     Raises:
         CheckpointError: a weight is not finite, or the outputs overflow on the strings of the fingerprint.
     """
     from auditor.canonical.serialisation import weights_bytes
     from auditor.fingerprint.function import function_fingerprint
 
-    weights, fingerprint = weights_bytes(model), function_fingerprint(model)
+    weights, fingerprint = weights_bytes(model), function_fingerprint(model)  # before the transaction
     with database.transaction() as session:
-        stored = add_model(
+        return add_model(
             session,
             name=name,
             format=format,
@@ -67,10 +64,6 @@ def submit_model(
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             function_fingerprint=fingerprint,
         )
-        if stored.function_fingerprint is not None:
-            return stored
-        set_fingerprint(session, stored.id, fingerprint)
-        return get_model(session, stored.id)
 
 
 def submit_audit(
@@ -94,7 +87,7 @@ def submit_audit(
             message says what to type.
     """
     from auditor.canonical.architecture import Architecture
-    from auditor.plans.plan import planned_cells
+    from auditor.plans.cells import planned_cells
     from auditor.provenance import versions
 
     if broker_url is not None:

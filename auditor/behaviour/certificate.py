@@ -1,4 +1,4 @@
-"""Are two models the same function? Numbers, bounds and margins; the margins stand here and nowhere else.
+"""Certificates that two models compute the same function: numbers, bounds and all margins.
 
 Exact variants: max|Δlogit| in float64, or max|Δlog p| where only the distribution is kept. Behavioural variants:
 divergences over the outputs that the objective covers, on held-out sequences in distribution and longer. Sequences
@@ -23,6 +23,7 @@ from torch import Tensor
 from auditor.behaviour.effects import kl_per_position
 from auditor.behaviour.evaluation import CLOSING_THRESHOLD, decision_positions
 from auditor.behaviour.input_batch import InputBatch, Rewritten
+from auditor.binomial import upper_bound
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate, Compared
 from auditor.tensors import EXACT_LOGITS
@@ -36,6 +37,9 @@ MIN_SEQUENCES = 100
 LONGER_SEQUENCES = 400
 """Longer inputs with which the paired test can pass: 3/n leaves more than half of its margin to the difference."""
 
+EXACT_SEQUENCES = 256
+"""Enough for a difference that algebra forbids: it would show in every sequence."""
+
 EXACT_MARGINS: Mapping[Compared, Mapping[str, float]] = {
     Compared.LOGITS: {"max_abs_logit_difference": EXACT_LOGITS},
     Compared.LOG_PROBABILITIES: {"max_abs_log_probability_difference": EXACT_LOGITS},
@@ -45,8 +49,8 @@ BEHAVIOURAL_MARGINS: Mapping[str, float] = {
     "kl_upper95_nats": 2e-3,  # a thousandth of the about 1 nat per token that Dyck outputs carry, doubled
     "kl_q999_nats": 1.0,  # one token in a thousand may move by more than a nat, not more
     "disagreement_upper95": 1e-2,
-    "closing_accuracy": 5e-3,  # half a point, both ways
-    "longer_closing_accuracy": 2e-2,  # two points on longer inputs
+    "closing_accuracy": 5e-3,  # half a percentage point, in both directions
+    "longer_closing_accuracy": 2e-2,  # two percentage points on longer inputs
 }
 
 
@@ -119,7 +123,7 @@ def certify_behavioural(
     numbers: dict[str, float | None] = {
         "kl_upper95_nats": kl_mean + kl_half,
         "kl_q999_nats": float(np.quantile(found.kl, 0.999)),
-        "disagreement_upper95": clopper_pearson_upper(hits, trials) if trials else None,
+        "disagreement_upper95": upper_bound(hits, trials, confidence=CONFIDENCE) if trials else None,
         "closing_accuracy": _accuracy_bound(found) if trials else None,
     }
     beyond, below = (None if one is None else _numbers_elsewhere(one) for one in others)
@@ -151,14 +155,9 @@ def certify_behavioural(
 
 
 def _not_finite(found: _Comparison, margins: Mapping[str, float]) -> Certificate:
-    """A failed certificate without numbers: nothing that is computed from NaN or infinity means anything."""
+    """A failed certificate without numbers: no number computed from NaN or infinity has a meaning."""
     failures = ("a logit is not finite",)
     return Certificate(passed=False, sequences=found.sequences, margins=dict(margins), failures=failures)
-
-
-def clopper_pearson_upper(hits: int, trials: int, *, confidence: float = CONFIDENCE) -> float:
-    """Exact one-sided upper bound of a binomial share; 0 of n gives about 3/n (Clopper & Pearson 1934)."""
-    return 1.0 if hits >= trials else float(stats.beta.ppf(confidence, hits + 1, trials - hits))
 
 
 @torch.no_grad()

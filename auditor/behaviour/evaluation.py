@@ -6,8 +6,7 @@ Only positions that the training objective covers are scored; the report says wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.errors import LanguageError
 from auditor.language.grammar import Dyck, legal_tokens, states
 from auditor.language.task import Task
-from auditor.records import Json
+from auditor.records import Behaviour, ClassifierMetrics, LanguageMetrics
 
 CLOSING_THRESHOLD = 0.8
 """Share of the closing mass that the right bracket must exceed (Wen et al. 2023, their released evaluation)."""
@@ -27,7 +26,7 @@ LONGER = (400, 500)
 """Lengths of the paper's out-of-distribution test set."""
 
 CERTIFICATE_LONGER = 3.6
-"""Certificates look at inputs up to this many times the training length (28 → 100 tokens)."""
+"""Longest inputs of a certificate, and of what a twin learns on, in training lengths (28 → 100 tokens)."""
 
 DEEPER_BY = 2
 """How far beyond the depth bound the deeper evaluation nests."""
@@ -36,27 +35,8 @@ DEEPER_DRAWN = 8
 """Sequences drawn for each deeper one that is wanted: not every one reaches that deep."""
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """Metrics of one model on one set of sequences. KL in nats per scored token."""
-
-    closing_accuracy: float
-    argmax_accuracy: float  # the largest closing bracket is the right one
-    kl_nats: float  # KL(generator ‖ model); for closing-bracket models −log p(correct closing)
-    illegal_mass: float  # probability on tokens that the grammar forbids
-    sequences: int
-    tokens: int  # positions scored by closing accuracy
-
-    def to_json(self) -> dict[str, Json]:
-        """JSON form; a number that does not exist is null with a reason."""
-        numbers = {name: getattr(self, name) for name in self.__slots__}
-        missing = [name for name, value in numbers.items() if not np.isfinite(value)]
-        clean = {name: (None if name in missing else value) for name, value in numbers.items()}
-        return {**clean, "reason": f"{', '.join(missing)} undefined: no scored position"} if missing else clean
-
-
 @torch.no_grad()
-def evaluate(model: CanonicalTransformer, inputs: InputBatch) -> Behaviour:
+def evaluate(model: CanonicalTransformer, inputs: InputBatch) -> LanguageMetrics:
     """Metrics over ``inputs``; the model runs without materialising attention.
 
     Raises:
@@ -68,18 +48,27 @@ def evaluate(model: CanonicalTransformer, inputs: InputBatch) -> Behaviour:
     for _, part in inputs.batches():
         sums += _sums(model, part)
     right, largest, open_positions, kl, illegal, scored = sums
-    return Behaviour(
-        closing_accuracy=_share(right, open_positions),
-        argmax_accuracy=_share(largest, open_positions),
-        kl_nats=_share(kl, scored),
-        illegal_mass=_share(illegal, scored),
-        sequences=len(inputs),
-        tokens=int(open_positions),
+    return _with_reason(
+        LanguageMetrics(
+            closing_accuracy=_share(right, open_positions),
+            argmax_accuracy=_share(largest, open_positions),
+            kl_nats=_share(kl, scored),
+            illegal_mass=_share(illegal, scored),
+            sequences=len(inputs),
+            tokens=int(open_positions),
+        )
     )
 
 
-def _share(part: float, whole: float) -> float:
-    return float(part / whole) if whole else float("nan")
+def _with_reason(found: LanguageMetrics) -> LanguageMetrics:
+    """The same numbers, and why some are missing."""
+    missing = [name for name, value in found.to_json().items() if value is None]
+    return replace(found, reason=f"{', '.join(missing)} undefined: no scored position") if missing else found
+
+
+def _share(part: float, whole: float) -> float | None:
+    share = float(part / whole) if whole else float("nan")
+    return share if np.isfinite(share) else None
 
 
 def _sums(model: CanonicalTransformer, part: InputBatch) -> np.ndarray:
@@ -153,59 +142,54 @@ def draw_deeper(model: CanonicalTransformer, count: int, generator: np.random.Ge
 
 def full_behaviour(
     model: CanonicalTransformer, *, sequences: int, longer_sequences: int, generator: np.random.Generator
-) -> Mapping[str, Json]:
-    """In distribution, longer and deeper, as the report prints it; null with a reason where it cannot be."""
+) -> Behaviour:
+    """In distribution, longer and deeper, as the report prints it; None with a reason where it cannot be."""
     task = model.task
     if model.architecture.is_classifier:
         return _classifier_behaviour(model, sequences, longer_sequences, generator)
-    report: dict[str, Json] = {
-        "in_distribution": evaluate(model, draw_inputs(task, sequences, generator)).to_json(),
-        "longer": None,
-        "deeper": None,
-        "scored": "positions with an open bracket" if task.objective == "closing_bracket" else "every position",
-        "reason": "",
-    }
+    usual = evaluate(model, draw_inputs(task, sequences, generator))
+    longer = deeper = None
     lengths = longer_lengths(model, (max(LONGER[0], 2 * task.max_length), max(LONGER[1], 3 * task.max_length)))
     reasons = []
     if lengths is None:
         reasons.append(f"longer: the model has {model.architecture.max_positions} positions")
     else:
         inputs = draw_inputs(task, longer_sequences, generator, lengths=lengths)
-        report["longer"] = {**evaluate(model, inputs).to_json(), "lengths": list(lengths)}
+        longer = replace(evaluate(model, inputs), lengths=lengths)
     if (excuse := too_deep(model)) is not None:
         reasons.append(f"deeper: {excuse}")
     else:
-        deeper = draw_inputs(deeper_task(task), longer_sequences * 4, generator)
-        report["deeper"] = {**evaluate(model, deeper).to_json(), "depth": deeper.task.language.depth}
-    return {**report, "reason": "; ".join(reasons)}
+        nested = draw_inputs(deeper_task(task), longer_sequences * 4, generator)
+        deeper = replace(evaluate(model, nested), depth=nested.task.language.depth)
+    scored = "positions with an open bracket" if task.objective == "closing_bracket" else "every position"
+    return Behaviour(usual, longer, deeper, scored=scored, reason="; ".join(reasons))
 
 
 def _classifier_behaviour(
     model: CanonicalTransformer, sequences: int, longer_sequences: int, generator: np.random.Generator
-) -> Mapping[str, Json]:
-    """How well the classes tell words of the language from spoilt ones."""
-    why = "deeper: a classifier is asked about strings of its own language"
-    report: dict[str, Json] = {"longer": None, "deeper": None, "scored": "one decision a string"}
-    report["in_distribution"] = _classified(model, draw_inputs(model.task, sequences, generator))
+) -> Behaviour:
+    """How often the class is right on words of the language and on corrupted ones."""
+    why = "deeper: a classifier is measured on strings within its depth bound only"
+    usual, longer = _classified(model, draw_inputs(model.task, sequences, generator)), None
     lengths = longer_lengths(model, (2 * model.task.max_length, 3 * model.task.max_length))
     if lengths is None:
         why = f"longer: the model has {model.architecture.max_positions} positions; {why}"
     else:
         inputs = draw_inputs(model.task, longer_sequences, generator, lengths=lengths)
-        report["longer"] = {**_classified(model, inputs), "lengths": list(lengths)}
-    return {**report, "reason": why}
+        longer = replace(_classified(model, inputs), lengths=lengths)
+    return Behaviour(usual, longer, None, scored="one decision a string", reason=why)
 
 
 @torch.no_grad()
-def _classified(model: CanonicalTransformer, inputs: InputBatch) -> dict[str, Json]:
-    """Accuracy of the class that goes with words most often; a file does not say which class means what."""
+def _classified(model: CanonicalTransformer, inputs: InputBatch) -> ClassifierMetrics:
+    """Accuracy with the better choice of the class that means "word": a file does not say which one does."""
     chosen = torch.empty(len(inputs), dtype=torch.int64)
     for rows, part in inputs.batches():
         chosen[rows] = model(part.tokens, fast=True).argmax(-1)
     words = torch.from_numpy(_are_words(inputs))
     right = [float(((chosen == cls) == words).double().mean()) for cls in range(model.architecture.outputs)]
     best = int(np.argmax(right))
-    return {"accuracy": right[best], "word_class": best, "sequences": len(inputs)}
+    return ClassifierMetrics(accuracy=right[best], word_class=best, sequences=len(inputs))
 
 
 def _are_words(inputs: InputBatch) -> np.ndarray:

@@ -18,6 +18,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Transformed
 from auditor.records import Component, Relabelling
+from auditor.records.axes import HEAD
 from auditor.symmetries.widening import extended, random_like, share_with_last, widened
 
 BASE_SHARE = 0.6
@@ -89,7 +90,7 @@ def _with_decoys(model: CanonicalTransformer, generator: np.random.Generator) ->
     twin = model
     for layer in range(len(counts)):
         twin = _with_pair(twin, layer, generator)
-    return Transformed(twin, Relabelling({"head": extended(counts, [[None, None]] * len(counts))}))
+    return Transformed(twin, Relabelling({HEAD: extended(counts, [[None, None]] * len(counts))}))
 
 
 @torch.no_grad()

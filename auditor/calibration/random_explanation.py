@@ -6,12 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.records import Expected, Interpretation
+from auditor.records.axes import HEAD, SEQUENCE
 from auditor.seeds import numpy_generator
 
 SPREAD = 0.3
@@ -32,14 +29,13 @@ class RandomExplanation(InterpretationMethod):
     distance = "relative_change"
     expected: ClassVar[Mapping[str, Expected]] = {}
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""
+        model, inputs, generator = request.model, request.inputs, request.generator
         digest = hashlib.sha256()
         for weight in model.state_dict().values():
             digest.update(weight.detach().numpy().tobytes())
         heads = model.architecture.heads
         means = numpy_generator(int.from_bytes(digest.digest()[:4], "little"), self.name).uniform(size=len(heads))
         noise = generator.normal(size=(len(inputs), len(heads)))
-        return Interpretation(self.name, ("sequence", "head"), heads, means + SPREAD * noise)
+        return Interpretation(self.name, (SEQUENCE, HEAD), heads, means + SPREAD * noise)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
-from auditor.records import Json
+from auditor.binomial import two_sided
+from auditor.records import Rate, Rates
 
 CONFIDENCE = 0.95
 
@@ -27,42 +26,9 @@ class Case:
     verdict: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """hits of trials with the two-sided 95 % interval; trials 0: nothing is known."""
-
-    hits: int
-    trials: int
-
-    @property
-    def share(self) -> float | None:
-        """hits / trials."""
-        return self.hits / self.trials if self.trials else None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Clopper–Pearson; the whole range without trials."""
-        if not self.trials:
-            return 0.0, 1.0
-        found = stats.binomtest(self.hits, self.trials).proportion_ci(CONFIDENCE, method="exact")
-        return float(found.low), float(found.high)
-
-    def to_json(self) -> dict[str, Json]:
-        """JSON form."""
-        return {"hits": self.hits, "trials": self.trials, "share": self.share, "interval": list(self.interval)}
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Error rates over some cases."""
-
-    false_unstable: Rate  # UNSTABLE among claims that are stable in truth
-    false_stable: Rate  # STABLE among claims that are unstable in truth
-    inconclusive: Rate  # among claims away from the threshold
-
-    def to_json(self) -> dict[str, Json]:
-        """JSON form."""
-        return {name: getattr(self, name).to_json() for name in ("false_unstable", "false_stable", "inconclusive")}
+def rate(hits: int, trials: int) -> Rate:
+    """The share with its interval."""
+    return Rate(hits, trials, hits / trials if trials else None, two_sided(hits, trials, confidence=CONFIDENCE))
 
 
 def rates_of(cases: Iterable[Case]) -> Rates:
@@ -72,9 +38,9 @@ def rates_of(cases: Iterable[Case]) -> Rates:
     unstable = [case for case in known if case.truth == "unstable"]
     away = [case for case in known if case.away]
     return Rates(
-        Rate(sum(case.verdict == "unstable" for case in stable), len(stable)),
-        Rate(sum(case.verdict == "stable" for case in unstable), len(unstable)),
-        Rate(sum(case.verdict == "inconclusive" for case in away), len(away)),
+        rate(sum(case.verdict == "unstable" for case in stable), len(stable)),
+        rate(sum(case.verdict == "stable" for case in unstable), len(unstable)),
+        rate(sum(case.verdict == "inconclusive" for case in away), len(away)),
     )
 
 
@@ -93,7 +59,7 @@ def power(cases: Sequence[Case]) -> Mapping[int, Rate]:
         if case.truth == "unstable" and case.away:
             found.setdefault(case.sequences, []).append(case)
     return {
-        size: Rate(sum(case.verdict == "unstable" for case in group), len(group))
+        size: rate(sum(case.verdict == "unstable" for case in group), len(group))
         for size, group in sorted(found.items())
     }
 

@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from auditor import zoo
 from auditor.calibration.planted import attention_ladder, share_ladder
 from auditor.calibration.random_explanation import RandomExplanation
-from auditor.calibration.rates import Case, Rates, effect_size, power, rates_by, rates_of
+from auditor.calibration.rates import Case, effect_size, power, rates_by, rates_of
 from auditor.calibration.theorem import theorem_cases
 from auditor.calibration.trials import Plot, plot_of, trial
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
 from auditor.contracts import InterpretationMethod, Progress, methods, silent
-from auditor.records import Component, Json
+from auditor.records import Component, Json, MeasuredRates, Rates
 from auditor.seeds import numpy_generator
 from auditor.verdicts.verdict import Settings
 
@@ -85,25 +85,25 @@ class Calibration:
                     missed.append(f"{method}: {name.replace('_', ' ')} in {rate.hits} of {rate.trials} cases")
         return tuple(missed)
 
-    def to_json(self) -> dict[str, Json]:
+    @property
+    def measured(self) -> MeasuredRates:
         """What is printed and stored; cases are summed up by method, source and effect size."""
-        by = {
-            "method": rates_by(self.cases, lambda case: case.method),
-            "claim": rates_by(self.cases, lambda case: case.claim),
-            "source": rates_by(self.cases, lambda case: case.source),
-            "effect_size": rates_by(sorted(self.cases, key=lambda case: case.margin), effect_size),
-        }
-        return {
-            "schema": "dyck-audit/calibration/1",
-            "settings": dict(self.settings),
-            "cases": len(self.cases),
-            "rates": self.rates.to_json(),
-            "by": {name: {key: rates.to_json() for key, rates in groups.items()} for name, groups in by.items()},
-            "power": {str(size): rate.to_json() for size, rate in power(self._ladder_cases()).items()},
-            "failures": list(self.failures),
-            "passed": not self.failures,
-            "seconds": round(self.seconds, 1),
-        }
+        return MeasuredRates(
+            schema="dyck-audit/calibration/1",
+            settings=self.settings,
+            cases=len(self.cases),
+            rates=self.rates,
+            by={
+                "method": rates_by(self.cases, lambda case: case.method),
+                "claim": rates_by(self.cases, lambda case: case.claim),
+                "source": rates_by(self.cases, lambda case: case.source),
+                "effect_size": rates_by(sorted(self.cases, key=lambda case: case.margin), effect_size),
+            },
+            power={str(size): found for size, found in power(self._ladder_cases()).items()},
+            failures=self.failures,
+            passed=not self.failures,
+            seconds=round(self.seconds, 1),
+        )
 
     def _ladder_cases(self) -> list[Case]:
         return [case for case in self.cases if case.source == "ladder"]

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.calibration.rates import Case
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod, Progress, equivalences
-from auditor.plans.plan import PLANS, planned_equivalences
+from auditor.contracts import InterpretationMethod, Progress, Request, TransformRequest, equivalences
+from auditor.plans.cells import planned_equivalences
+from auditor.plans.plan import PLANS
 from auditor.records import ORIGINAL, Expected, Finding, Kind, Variant, VariantState
 from auditor.seeds import numpy_generator
 from auditor.verdicts.verdict import Settings, findings_of
@@ -63,7 +64,7 @@ def _findings(
 ) -> tuple[Finding, ...]:
     usable = {name: one for name, one in methods.items() if one.not_applicable(model) is None}
     generator = numpy_generator(settings.seed, "calibration", "measure")
-    found = {(ORIGINAL, name): one.interpret(model, inputs, generator) for name, one in usable.items()}
+    found = {(ORIGINAL, name): one.interpret(Request(model, inputs, generator)) for name, one in usable.items()}
     variants = []
     for name in planned_equivalences(PLANS["quick"]):
         plugin = equivalences()[name]
@@ -72,10 +73,12 @@ def _findings(
         for index, parameters in enumerate(plugin.choices(model.architecture, 1)):
             key = f"{name}/{index}"
             made = plugin.transform(
-                model, inputs, numpy_generator(settings.seed, "calibration", key), parameters=parameters
+                TransformRequest(
+                    model, inputs, numpy_generator(settings.seed, "calibration", key), parameters=parameters
+                )
             )
             variants.append(Variant(key, name, Kind.EXACT, 0, VariantState.CERTIFIED, relabelling=made.relabelling))
             for method, one in usable.items():
-                found[key, method] = one.interpret(made.model, inputs, generator)
+                found[key, method] = one.interpret(Request(made.model, inputs, generator))
     cards = {name: one.card for name, one in usable.items()}
     return findings_of("calibration", cards, variants, found, original=ORIGINAL, settings=settings)

@@ -15,7 +15,7 @@ from auditor.calibration.planted import Ladder
 from auditor.calibration.rates import Case
 from auditor.calibration.truth import Population, Truth
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.records import ORIGINAL, Finding, Interpretation, Kind, Variant, VariantState
 from auditor.seeds import numpy_generator
 from auditor.verdicts.alignment import align
@@ -134,7 +134,7 @@ def _variant(rung: str, plot: Plot) -> Variant:
 def _scores(
     plugin: InterpretationMethod, model: CanonicalTransformer, inputs: InputBatch, seed: int, number: int
 ) -> Interpretation:
-    return plugin.interpret(model, inputs, numpy_generator(seed, "calibration", "measure", number))
+    return plugin.interpret(Request(model, inputs, numpy_generator(seed, "calibration", "measure", number)))
 
 
 def _population(plugin: InterpretationMethod, model: CanonicalTransformer, sequences: int, seed: int) -> Interpretation:

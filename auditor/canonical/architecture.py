@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from auditor.canonical.switches import Activation, DepthRule, Embedding, Mlp, Norm, NormSite, Positions
 from auditor.errors import ConfigurationError
 from auditor.records import Component
 
-Norm = Literal["layer", "rms"]
-NormSite = Literal["attention_in", "attention_out", "mlp_in", "mlp_out", "final"]
-Mlp = Literal["two_layer", "identity", "none"]
-Activation = Literal["relu", "gelu_tanh", "gelu_erf"]
-Positions = Literal["none", "learned", "sinusoidal", "scalar"]
-Embedding = Literal["token", "token_and_depth"]
-DepthRule = Literal["closing_raised", "plain"]
+__all__ = [
+    "Activation",
+    "Architecture",
+    "Block",
+    "DepthRule",
+    "Embedding",
+    "Mlp",
+    "Norm",
+    "NormSite",
+    "Positions",
+]
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "norm": get_args(Norm),
@@ -50,8 +55,7 @@ class Architecture:
     and the model reads ``N_final(x) @ W_U + b_U``. Pre-norm models use attention_in and mlp_in, post-norm models
     attention_out and mlp_out; any set of sites may carry a norm. ``embedding = "token_and_depth"`` looks up one
     vector per (token, depth): the "minimal first layer" of Wen et al. 2023. ``read_out`` None is a language model; a
-    position makes a
-    classifier.
+    position makes a classifier.
 
     Raises:
         ConfigurationError: an unknown switch value or widths that contradict each other.
@@ -191,7 +195,7 @@ _TRUTH = frozenset(
     )
 )
 MAX_WIDTH = 1_000_000
-"""Above any Dyck model; keeps a hostile description from asking for the memory."""
+"""Above any Dyck model; keeps a hostile description from exhausting the memory."""
 
 
 def _whole(name: str, value: Any) -> int:

@@ -1,4 +1,4 @@
-"""The canonical Transformer: one explicit module that every upload becomes.
+"""The canonical Transformer: the one module that every checkpoint is converted to.
 
 With x the residual stream as row vectors, per layer and head h::
 

@@ -1,8 +1,8 @@
 """A canonical model ↔ bytes: safetensors without metadata, so that equal weights are equal bytes.
 
-The bytes hold every table of the state dict, trained or not, in the dtype of the model. Architecture and task travel
-beside them; each key is checked against both by name and shape before anything is allocated. Reading builds no Python
-object from the file, so these bytes may come from a stranger.
+The bytes hold every table of the state dict, trained or not, in the dtype of the model. Architecture and task are
+stored beside them; each key is checked against both by name and shape before anything is allocated. Reading builds
+no Python object from the file, so these bytes may come from an untrusted source.
 """
 
 from __future__ import annotations

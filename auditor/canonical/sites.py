@@ -1,4 +1,4 @@
-"""Where a forward pass can be read and edited: hook sites without hooks."""
+"""The sites at which a forward pass can be read and edited."""
 
 from __future__ import annotations
 

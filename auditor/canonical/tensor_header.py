@@ -1,4 +1,4 @@
-"""What a safetensors file says it holds, checked before a byte of its tensors is used.
+"""The header of a safetensors file, checked before a byte of its tensors is used.
 
 A file is ``u64 n · n bytes of JSON · tensor bytes``; the JSON maps each name to dtype, shape and byte range, and
 ``__metadata__`` to texts. The tensor bytes must be covered exactly once, in whatever order. Source: the safetensors

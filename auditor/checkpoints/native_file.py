@@ -67,6 +67,5 @@ def save_native(model: CanonicalTransformer, path: Path) -> None:
     """
     data = native_bytes(model)
     description = json.dumps(describe(model), indent=2, sort_keys=True, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path.with_suffix(".json"), description.encode())
     write_whole(path, data)

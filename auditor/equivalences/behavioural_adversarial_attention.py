@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 from auditor.twins.distillation_data import why_not_taught
 from auditor.twins.divergence import LAST_LAYER, ONLY_LAYER, attend_elsewhere
 
@@ -32,17 +27,9 @@ class AdversarialAttention(Equivalence):
         """Classifiers are not distilled yet."""
         return why_not_taught(model)
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters["steps"]`` and ``["restarts"]`` set the effort."""
-        del inputs
+        model, generator, parameters, progress = request.model, request.generator, request.parameters, request.progress
         layer = model.architecture.layers - 1
         twin, found = attend_elsewhere(
             model,

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 from auditor.twins.distillation_data import why_not_taught
 from auditor.twins.divergence import DivergenceTarget, attend_elsewhere
 
 WANTED = DivergenceTarget(target=0.6, weight=0.1)
-"""The first layer cannot go far: next to START a query has few keys to go to, and all that follows reads from it."""
+"""Low, for the first layer: near START a query has few keys to choose from, and all later layers read its output."""
 
 
 class AdversarialAttentionAllLayers(Equivalence):
     """Distil all layers, with a penalty on every head of every layer that attends like the original's.
 
-    It asks less of each head than the twin of the last layer, and takes about twice as long. Models with one head a
-    layer seldom have one that passes.
+    Its target per head is lower than that of the twin of the last layer, and it takes about twice as long. For models
+    with one head a layer it seldom passes.
     """
 
     version = 1
@@ -33,22 +28,14 @@ class AdversarialAttentionAllLayers(Equivalence):
     source = "Wen et al. 2023, arXiv 2312.01429, section 4; Wiegreffe & Pinter 2019, arXiv 1908.04626, section 4"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Of one layer the last is all."""
+        """With one layer the twin of the last layer is the same."""
         if model.architecture.layers == 1:
             return "the model has one layer: behavioural_adversarial_attention moves it"
         return why_not_taught(model)
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters["steps"]`` and ``["restarts"]`` set the effort."""
-        del inputs
+        model, generator, parameters, progress = request.model, request.generator, request.parameters, request.progress
         layers = tuple(range(model.architecture.layers))
         twin, found = attend_elsewhere(
             model, layers, parameters=parameters, generator=generator, progress=progress, wanted=WANTED

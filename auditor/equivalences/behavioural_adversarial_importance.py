@@ -11,9 +11,10 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
+from auditor.measures.untouched import Untouched
 from auditor.records import Json, Kind
 from auditor.twins.distillation import Schedule, optimise, weights_from
 from auditor.twins.distillation_data import distillation_data, why_not_taught
@@ -51,23 +52,22 @@ class AdversarialImportance(Equivalence):
     )
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """A single head has no rival."""
+        """With one head there is no other to promote."""
         return "the model has one head" if len(model.architecture.heads) < 2 else why_not_taught(model)
 
     def choices(self, architecture: Architecture, count: int) -> Sequence[Mapping[str, Json]]:
         """One target per variant, from the least important head upwards."""
         return tuple({"from_last": index} for index in range(min(count, max(1, len(architecture.heads) - 1))))
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps, the restarts and how far from the last place."""
+        model, inputs, generator, parameters, progress = (
+            request.model,
+            request.inputs,
+            request.generator,
+            request.parameters,
+            request.progress,
+        )
         ranked_on = inputs.rows(slice(0, RANKED_ON))
         before = _effects(model, ranked_on)
         rivals = np.argsort(before)[:-1]
@@ -103,7 +103,7 @@ class AdversarialImportance(Equivalence):
             "margin": MARGIN,
             "steps": schedule.steps,
             "effects_before_nats": dict(zip(labels, before.tolist(), strict=True)),
-            "effects_after_nats": _spoken(labels, _effects(best.model, ranked_on)),
+            "effects_after_nats": _effects_by_label(labels, _effects(best.model, ranked_on)),
             **best.to_json(),
         }
         return Transformed(best.model, parameters=report)
@@ -111,10 +111,10 @@ class AdversarialImportance(Equivalence):
 
 def _effects(model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
     """Effect of mean ablation of each head, nats per scored token, [head]."""
-    effects: np.ndarray = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0)
+    effects: np.ndarray = head_effects(model, inputs, mean(Untouched(model, inputs), Site.Z)).mean(axis=0)
     return effects
 
 
-def _spoken(labels: Sequence[str], effects: np.ndarray) -> dict[str, Json]:
-    """Effects by label; what training has driven out of the numbers is null."""
+def _effects_by_label(labels: Sequence[str], effects: np.ndarray) -> dict[str, Json]:
+    """Effects by label; null where training diverged."""
     return {label: float(e) if np.isfinite(e) else None for label, e in zip(labels, effects, strict=True)}

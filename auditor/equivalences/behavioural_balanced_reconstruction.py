@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from auditor.canonical.architecture import Architecture
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.language.grammar import Dyck
 from auditor.records import Json, Kind
 
@@ -66,17 +65,9 @@ class BalancedReconstruction(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The draw that moves attention most on the search sequences."""
-        del parameters
+        model, inputs, generator, progress = request.model, request.inputs, request.generator, request.progress
         layer = _layer_of(model.clone(dtype=torch.float64))
         best: tuple[float, float, CanonicalTransformer] | None = None
         for number, spread in enumerate(SPREADS):

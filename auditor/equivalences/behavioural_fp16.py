@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 
 LARGEST = float(torch.finfo(torch.float16).max)
 
@@ -32,17 +28,9 @@ class Fp16(Equivalence):
         return f"{beyond[0]} holds a weight that float16 cannot" if beyond else None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The rounded model; ``parameters["changed"]`` is the share of weights that are not float16 numbers."""
-        del inputs, generator, parameters, progress
+        model = request.model
         twin = model.clone()
         changed, total = 0, 0
         for weight in twin.parameters():

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.errors import ConfigurationError
-from auditor.records import Json, Kind
+from auditor.records import Kind
 from auditor.training.fit import DEFAULT, Schedule, check_trainable, train
 from auditor.twins.fresh_start import fresh_start, new_seed
 from auditor.twins.matching import match
@@ -31,26 +26,25 @@ class FreshSeed(Equivalence):
     source = "Wen et al. 2023, arXiv 2312.01429, section 4.1; Li et al. 2016, arXiv 1511.07543 (convergent learning)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """What cannot be trained cannot be trained again."""
+        """A model that cannot be trained here cannot be trained from another seed."""
         try:
             check_trainable(model.architecture, model.task)
         except ConfigurationError as wrong:
             return f"the model cannot be trained here: {wrong.found}"
         return None
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The trained model in float32; ``parameters["steps"]`` sets the effort.
 
-        There are no further attempts: the seed that happens to come closest is not what training gives.
+        There are no further attempts: the closest of several seeds would not show what training gives.
         """
+        model, inputs, generator, parameters, progress = (
+            request.model,
+            request.inputs,
+            request.generator,
+            request.parameters,
+            request.progress,
+        )
         schedule = Schedule(steps=int(parameters.get("steps", DEFAULT.steps)))
         twin = fresh_start(model, generator)
         accuracy = _train(twin, schedule, new_seed(generator), progress)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
+from auditor.records import Kind
 from auditor.twins.distillation import Schedule
 from auditor.twins.distillation_data import distillation_data, teach, why_not_taught
 from auditor.twins.fresh_start import fresh_start
@@ -42,16 +39,15 @@ class FreshSeedDistilled(Equivalence):
         """Classifiers are not distilled."""
         return why_not_taught(model)
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps and restarts."""
+        model, inputs, generator, parameters, progress = (
+            request.model,
+            request.inputs,
+            request.generator,
+            request.parameters,
+            request.progress,
+        )
         teacher = model.clone(dtype=torch.float32)
         schedule = Schedule(steps=int(parameters.get("steps", STEPS)), peak=PEAK)
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 from auditor.twins.distillation_data import why_not_taught
 from auditor.twins.fixed_attention import STEPS, with_fixed_attention
 
@@ -37,17 +35,9 @@ class FrozenRandomAttention(Equivalence):
         """Classifiers are not distilled."""
         return why_not_taught(model)
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps and restarts."""
-        del inputs
+        model, generator, parameters, progress = request.model, request.generator, request.parameters, request.progress
         best = with_fixed_attention(model, _randomise, parameters=parameters, generator=generator, progress=progress)
         report = {
             "layer": model.architecture.layers - 1,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 
 LEVELS = 127
 """Positive levels of a symmetric signed byte; −128 is not used."""
@@ -50,19 +48,11 @@ class Int8(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The rounded model; ``parameters["largest_relative_error"]`` is the largest change over its matrix's largest
         weight.
         """
-        del inputs, generator, parameters, progress
+        model = request.model
         twin, largest = model.clone(), 0.0
         for name, weight in twin.named_parameters():
             axes = SUMMED_OVER.get(name.rsplit(".", 1)[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from torch import Tensor
 
 from auditor.behaviour.certificate import LONGER_SEQUENCES, certify_behavioural
 from auditor.behaviour.evaluation import certificate_lengths
-from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
+from auditor.behaviour.input_batch import Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.records import Json, Kind
 from auditor.twins.distillation import Schedule, distil
 from auditor.twins.distillation_data import distillation_data, why_not_taught
@@ -40,7 +40,7 @@ PEAK = 4e-3
 
 
 class MagnitudePruning(Equivalence):
-    """In every matrix the smallest weights become 0: first as many as the model bears untouched, then more while the
+    """In every matrix the smallest weights become 0: first as many as pass without training, then more while the
     kept ones are distilled on its outputs.
 
     The sparsity s is bisected on search sequences by the numbers of a certificate; all matrices have the same s.
@@ -58,17 +58,9 @@ class MagnitudePruning(Equivalence):
         del model
         return None
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The sparsest twin that passed; ``parameters`` report its sparsity, with and without training."""
-        del inputs
+        model, generator, parameters, progress = request.model, request.generator, request.parameters, request.progress
         steps = 0 if why_not_taught(model) else int(parameters.get("steps", STEPS))
         teacher, passes = model.clone(dtype=torch.float32), _judge(model, generator)
         untrained = _bisected(lambda sparsity: passes(_pruned(teacher, sparsity)), 0.0, 1.0, HALVINGS)

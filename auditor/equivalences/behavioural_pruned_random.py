@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.records import Json, Kind
 from auditor.symmetries.random_pruning import Kept, parallel_sums, two_layer_linear
 from auditor.twins.restarts import best_of
@@ -51,17 +49,9 @@ class PrunedRandom(Equivalence):
         del model
         return None
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The pruned network; the parameters report its widths, n, and the share of random numbers kept."""
-        del inputs, parameters
+        model, generator, progress = request.model, request.generator, request.progress
         kept: dict[int, Kept] = {}
 
         def attempt(number: int, own: np.random.Generator, report: Progress) -> CanonicalTransformer:

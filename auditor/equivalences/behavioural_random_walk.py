@@ -1,16 +1,13 @@
-"""A twin some way along a random walk through models that give the same answers."""
+"""A twin at the end of a random walk through models that give the same outputs."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
+from auditor.records import Kind
 from auditor.twins.distillation import Schedule
 from auditor.twins.distillation_data import distillation_data, teach, why_not_taught
 from auditor.twins.matching import match
@@ -50,16 +47,15 @@ class RandomWalk(Equivalence):
         """Classifiers are not distilled."""
         return why_not_taught(model)
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The twin at the end of the walk in float32; ``parameters`` says the steps and restarts."""
+        model, inputs, generator, parameters, progress = (
+            request.model,
+            request.inputs,
+            request.generator,
+            request.parameters,
+            request.progress,
+        )
         teacher = model.clone(dtype=torch.float32)
         steps = int(parameters.get("steps", STEPS))
         schedule = Schedule(steps=max(1, steps // ROUNDS), peak=PEAK)
@@ -69,8 +65,8 @@ class RandomWalk(Equivalence):
             pools = distillation_data(teacher, generator, first_layer=0)
             for number in range(ROUNDS):
                 _perturb(student, generator)
-                told = _part(progress, number)
-                teach(student, pools, schedule=schedule, generator=generator, progress=told)
+                reported = _part(progress, number)
+                teach(student, pools, schedule=schedule, generator=generator, progress=reported)
             return student
 
         best = best_of(make, model, restarts=restarts_of(parameters), generator=generator, progress=progress)

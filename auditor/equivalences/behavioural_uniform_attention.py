@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 from auditor.twins.distillation_data import why_not_taught
 from auditor.twins.fixed_attention import STEPS, with_fixed_attention
 
@@ -32,17 +29,9 @@ class UniformAttention(Equivalence):
         """Classifiers are not distilled."""
         return why_not_taught(model)
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps and restarts."""
-        del inputs
+        model, generator, parameters, progress = request.model, request.generator, request.parameters, request.progress
         best = with_fixed_attention(model, _flatten, parameters=parameters, generator=generator, progress=progress)
         report = {"layer": model.architecture.layers - 1, "steps": int(parameters.get("steps", STEPS))}
         return Transformed(best.model, parameters={**report, **best.to_json()})

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind, Relabelling
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind, Relabelling
 from auditor.symmetries.widening import extended, random_like, widened
 
 
@@ -18,7 +15,7 @@ class CancellingHeads(Equivalence):
     """Two heads with any one W_Q, W_K, W_V and their biases, and W_O and −W_O: together they write nothing.
 
     What the heads of a model attend to and what one of them does alone is therefore no property of the function:
-    the pair attends where it likes, and either of the two can be made to matter as much as one likes.
+    the pair may attend anywhere, and ablating one of the two may have an effect of any size.
     """
 
     version = 1
@@ -34,17 +31,9 @@ class CancellingHeads(Equivalence):
         return None if model.architecture.output_map else "the model has no output map: its heads fill its width"
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random pair per layer, as large as the layer's own heads; it stands for nothing."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         counts = [block.heads for block in model.architecture.blocks]
         twin = widened(model, heads=[2] * len(counts))
         for old, new in zip(model.attentions, twin.attentions, strict=True):

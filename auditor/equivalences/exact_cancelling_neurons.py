@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind, Relabelling
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind, Relabelling
 from auditor.symmetries.widening import extended, random_like, widened
 
 PAIRS = 2
@@ -33,17 +29,9 @@ class CancellingNeurons(Equivalence):
         return None if model.mlps else "the model has no MLP neurons"
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """Random pairs, as large as the layer's own neurons; they stand for nothing."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         counts = [block.neurons for block in model.architecture.blocks]
         twin = widened(model, neurons=[2 * PAIRS] * len(counts))
         for old, mlp, count in zip(model.mlps, twin.mlps, counts, strict=True):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Json, Kind
 from auditor.symmetries.mean_blind_writers import Writer, mean_blind_writers
 
@@ -50,17 +48,9 @@ class CentredWriting(Equivalence):
         return ({},)[:count]
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The centred model; ``parameters["centred"]`` names the writers."""
-        del inputs, generator, parameters, progress
+        model = request.model
         twin = model.clone()
         writers = mean_blind_writers(twin)
         for writer in writers:

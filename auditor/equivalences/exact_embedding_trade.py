@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 
 SIZE = 3.0
 """Length of c per feature, in root mean squares of the token table."""
@@ -42,17 +38,9 @@ class EmbeddingTrade(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random c, a few times as long as a token vector."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin = model.clone()
         size = SIZE * max(float(twin.W_E.square().mean().sqrt()), FLOOR)
         constant = torch.from_numpy(generator.normal(0.0, size, size=model.architecture.model_width)).to(twin.W_E)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.measures.ablation.sweep import head_ablation_effects
 from auditor.records import Component, Json, Kind, Relabelling
 from auditor.symmetries.widening import extended, share_with_last, widened
@@ -24,7 +23,7 @@ SEARCH_SEQUENCES = 48
 class HeadAmplification(Equivalence):
     """A pair of heads that cancels, both copies of the target with β W_O and −β W_O; the first is merged into it.
 
-    The target then writes (1 + β) times as much and its copy takes β back: alone, either matters as much as one likes.
+    The target then writes (1 + β) times as much and its copy takes β back: ablating one alone has any effect wanted.
     One variant per head searches the smallest β at which setting the target's z to zero moves the outputs most.
     """
 
@@ -47,16 +46,15 @@ class HeadAmplification(Equivalence):
         return tuple({"target": head.label} for head in (architecture.heads if count else ()))
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The twin of the smallest surplus that puts the target on top, else of the largest."""
+        model, inputs, generator, parameters, progress = (
+            request.model,
+            request.inputs,
+            request.generator,
+            request.parameters,
+            request.progress,
+        )
         scale = float(generator.uniform(1.0, 2.0))
         target = next(head for head in model.architecture.heads if head.label == parameters["target"])
         searched = inputs.rows(slice(0, min(SEARCH_SEQUENCES, len(inputs))))

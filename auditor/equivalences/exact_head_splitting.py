@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind, Relabelling
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind, Relabelling
 from auditor.symmetries.widening import extended, share_with_last, widened
 
 SHARES = (0.3, 0.7)
@@ -20,7 +16,7 @@ SHARES = (0.3, 0.7)
 class HeadSplitting(Equivalence):
     """Q, K and V of a head are copied; α of its W_O stays, 1 − α goes to the copy.
 
-    How many heads share a job is no property of the function: each part alone matters less than the whole did.
+    The number of heads that do one thing is no property of the function: each part alone has a smaller effect.
     """
 
     version = 1
@@ -36,17 +32,9 @@ class HeadSplitting(Equivalence):
         return None if model.architecture.output_map else "the model has no output map: its heads fill its width"
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random head per layer and a random share; both parts stand for it."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         counts = [block.heads for block in model.architecture.blocks]
         twin = widened(model, heads=[1] * len(counts))
         split, shares = [int(generator.integers(count)) for count in counts], []

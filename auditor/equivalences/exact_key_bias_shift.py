@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 
 SIZE = 3.0
 """Length of the shift per feature, in root mean squares of a key made from a normed input."""
@@ -20,7 +16,7 @@ FLOOR = 0.1
 
 
 class KeyBiasShift(Equivalence):
-    """Adds q·c to every score of a query's row, and softmax ignores what a whole row shares."""
+    """Adds q·c to every score of a query's row, which softmax ignores: the number is the same in the whole row."""
 
     version = 1
     kind = Kind.EXACT
@@ -36,17 +32,9 @@ class KeyBiasShift(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random c per head, a few times as long as its keys."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin = model.clone()
         for attention in twin.attentions:
             size = attention.W_K.square().sum(0).mean(-1).sqrt().clamp_min(FLOOR)  # [head]

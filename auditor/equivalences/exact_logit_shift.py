@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Compared, Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Compared, Kind
 
 SIZE = 3.0
 """Size of the shifts, in root mean squares of the unembedding, and of the constant, in logits."""
@@ -40,17 +36,9 @@ class LogitShift(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random r and c."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin = model.clone()
         twin.b_U.add_(float(generator.normal(0.0, SIZE)))
         if twin.W_U is not None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 from auditor.symmetries.mean_blind_writers import mean_blind_writers
 
 SIZE = 2.0
@@ -43,17 +40,9 @@ class MeanDirectionWriting(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random multiple for each row of each table; ``parameters["writers"]`` names the writers."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin = model.clone()
         writers = mean_blind_writers(twin)
         for writer in writers:

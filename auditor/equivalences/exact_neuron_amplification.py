@@ -1,16 +1,12 @@
-"""Make any neuron write as much as one likes and take the surplus back with a copy."""
+"""Make any neuron write many times as much and take the surplus back with a copy."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind, Relabelling
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind, Relabelling
 from auditor.symmetries.widening import extended, widened
 
 LEAD = 10.0
@@ -20,8 +16,8 @@ LEAD = 10.0
 class NeuronAmplification(Equivalence):
     """One neuron per layer gets a copy; it writes 1 + β times its row of W_out and the copy −β times.
 
-    β is chosen so that the neuron's row becomes ``LEAD`` times the longest of its layer: by any measure that goes by
-    what a neuron writes alone, it is the top one.
+    β is chosen so that the neuron's row becomes ``LEAD`` times the longest of its layer: by any measure of what
+    a neuron writes alone, it is the top one.
     """
 
     version = 1
@@ -37,17 +33,9 @@ class NeuronAmplification(Equivalence):
         return None if model.mlps else "the model has no MLP neurons"
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random neuron per layer; it and its copy both stand for it."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         counts = [block.neurons for block in model.architecture.blocks]
         targets = [int(generator.integers(count)) for count in counts]
         twin, surpluses = widened(model, neurons=[1] * len(counts)), []

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 
 SPREAD = 1.0
 """Standard deviation of log s: most scales lie between 1/7 and 7."""
@@ -36,17 +33,9 @@ class NeuronRescaling(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A log-normal s per neuron. Neurons keep their places; their activations are s times what they were."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin = model.clone()
         for mlp in twin.mlps:
             scale = torch.from_numpy(np.exp(generator.normal(0.0, SPREAD, size=len(mlp.b_in)))).to(mlp.b_in)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind, Relabelling
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind, Relabelling
 from auditor.symmetries.widening import extended, widened
 
 SHARE = 4
@@ -33,17 +29,9 @@ class NeuronSplitting(Equivalence):
         return None if model.mlps else "the model has no MLP neurons"
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """Random neurons and random shares α between −1 and 2; each copy stands for its neuron."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         counts = [block.neurons for block in model.architecture.blocks]
         split = [generator.permutation(count)[: max(1, count // SHARE)] for count in counts]
         twin = widened(model, neurons=[len(chosen) for chosen in split])

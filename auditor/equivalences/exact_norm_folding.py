@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Json, Kind
 from auditor.symmetries.norm_readers import fold_norms, norm_readings
 
@@ -46,16 +43,8 @@ class NormFolding(Equivalence):
         del architecture
         return ({},)[:count]
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The folded model; ``parameters["folded"]`` names the norms."""
-        del inputs, generator, parameters, progress
+        model = request.model
         twin = model.clone()
         return Transformed(twin, parameters={"folded": list(fold_norms(norm_readings(twin)))})

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 from auditor.symmetries.gauges import random_invertible
 
 
@@ -31,17 +27,9 @@ class QueryKeyGauge(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random A ∈ GL(d_k) per head, well conditioned."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin = model.clone()
         for attention in twin.attentions:
             for head in range(attention.b_Q.shape[0]):

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, equivalences, silent
-from auditor.records import Compared, Json, Kind, Relabelling
+from auditor.contracts import Equivalence, Transformed, TransformRequest, equivalences
+from auditor.records import Compared, Kind, Relabelling
 
 SEQUENCES = 8
 """Sequences shown to the moves, which need no more than the size of an activation."""
 
 
 class RandomComposition(Equivalence):
-    """A composition of exact symmetries is an exact symmetry; this one leaves no weight where it was.
+    """A composition of exact symmetries is an exact symmetry; this one changes every weight.
 
-    Moves that widen the model are left out. Each step is offered the model that the steps before it made, so a move
-    may have lost its occasion (a norm that is folded already). Searches for worst cases are not part of it.
+    Moves that widen the model are left out. Each step gets the model that the steps before it made, so a move
+    may no longer apply (a norm that is folded already). Searches for worst cases are not part of it.
     """
 
     version = 1
@@ -36,17 +31,9 @@ class RandomComposition(Equivalence):
         moves = _moves(self)
         return None if any(move.not_applicable(model) is None for move in moves.values()) else "no exact move applies"
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The last model of the chain; ``parameters["moves"]`` names its steps in order."""
-        del parameters
+        model, inputs, generator, progress = request.model, request.inputs, request.generator, request.progress
         moves, shown = _moves(self), inputs.rows(slice(0, min(SEQUENCES, len(inputs))))
         twin, relabelling, steps = model.clone(), Relabelling(), []
         for done, name in enumerate(generator.permutation(sorted(moves)).tolist()):
@@ -55,7 +42,7 @@ class RandomComposition(Equivalence):
             if move.not_applicable(twin) is not None:
                 continue
             choice = next(iter(move.choices(twin.architecture, 1)))
-            made = move.transform(twin, shown, generator, parameters=choice)
+            made = move.transform(TransformRequest(twin, shown, generator, parameters=choice))
             twin, relabelling = made.model, made.relabelling.after(relabelling)
             steps.append(name)
         return Transformed(twin, relabelling, {"moves": steps})

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
-from auditor.records import Json, Kind
+from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.records import Kind
 from auditor.symmetries.gauges import orthogonal_complement, random_rotation
 from auditor.symmetries.norm_readers import NormReading, fold_norms, norm_readings
 
@@ -32,7 +31,7 @@ class ResidualRotation(Equivalence):
     source = "Ashkboos et al. 2024, arXiv 2401.15024, theorem 1; Elhage et al. 2021 (no privileged basis)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Names the part that is bound to its features."""
+        """Names the part that fixes the basis."""
         architecture = model.architecture
         if architecture.positions == "sinusoidal":
             return "sinusoidal positions are bound to their features"
@@ -47,17 +46,9 @@ class ResidualRotation(Equivalence):
         return None
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """A random R; ``parameters["folded"]`` names the norms that were folded for it."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         twin = model.clone()
         readings = norm_readings(twin)
         folded = fold_norms(readings)

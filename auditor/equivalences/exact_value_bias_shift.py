@@ -13,7 +13,7 @@ from auditor.behaviour.effects import mean_head_outputs
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.measures.ablation.sweep import head_ablation_effects, replacement_effects
 from auditor.records import Component, Json, Kind
 
@@ -54,16 +54,15 @@ class ValueBiasShift(Equivalence):
         )
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The shifted model; ``parameters`` report whether the worst case put its target on top."""
+        model, inputs, generator, parameters, progress = (
+            request.model,
+            request.inputs,
+            request.generator,
+            request.parameters,
+            request.progress,
+        )
         twin = model.clone()
         if parameters.get("shift") != "worst_case":
             spread = _spread(model, inputs.rows(slice(0, min(SEARCH_SEQUENCES, len(inputs)))))
@@ -105,7 +104,7 @@ def _search(model: CanonicalTransformer, inputs: InputBatch, target: Component, 
 
 
 def _directions(model: CanonicalTransformer, head: Component) -> list[Tensor]:
-    """± the left singular vectors of W_O^h with the largest gains: shifts that the residual stream feels most."""
+    """± the left singular vectors of W_O^h with the largest gains: shifts that change the residual stream most."""
     left = torch.linalg.svd(model.attentions[head.layer].output[0][head.head], full_matrices=False).U
     leading = left.T[: DIRECTIONS // 2]
     return [*leading, *(-leading)]

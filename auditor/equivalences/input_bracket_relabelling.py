@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.language.grammar import Dyck
 from auditor.records import Json, Kind
 
@@ -42,17 +41,9 @@ class BracketRelabelling(Equivalence):
         return ({},)[:count]
 
     @torch.no_grad()
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The twin under a random permutation that is not the identity."""
-        del inputs, parameters, progress
+        model, generator = request.model, request.generator
         types = _permutation(model.task.language.types, generator)
         tokens = _token_permutation(model.task.language, types)
         twin = model.clone()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from auditor.behaviour.input_batch import InputBatch, Rewritten
+from auditor.behaviour.input_batch import Rewritten
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, silent
+from auditor.contracts import Equivalence, Request, Transformed, TransformRequest
 from auditor.language.pumping import balanced_string
-from auditor.records import Json, Kind
+from auditor.records import Kind
 from auditor.twins.rewriting import Proposal, Row, rewrite, share_rewritten, why_not_rewritten
 
 MOST_PAIRS = 3
@@ -37,22 +35,15 @@ class Pumping(Equivalence):
         """A task whose every answer depends on how much room is left has no such inputs."""
         return why_not_rewritten(model, _insert)
 
-    def transform(
-        self,
-        model: CanonicalTransformer,
-        inputs: InputBatch,
-        generator: np.random.Generator,
-        *,
-        parameters: Mapping[str, Json],
-        progress: Progress = silent,
-    ) -> Transformed:
+    def transform(self, request: TransformRequest) -> Transformed:
         """The model itself: only its inputs are other ones; ``parameters["rewritten"]`` is the share of them."""
-        del generator, parameters, progress
+        model, inputs = request.model, request.inputs
         share = share_rewritten(model, inputs, _insert)
         return Transformed(model.clone(), parameters={"most_pairs": MOST_PAIRS, "rewritten": share})
 
-    def rewrite(self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator) -> Rewritten:
+    def rewrite(self, request: Request) -> Rewritten:
         """Every sequence with a balanced string inserted, where one fits."""
+        model, inputs, generator = request.model, request.inputs, request.generator
         return rewrite(model, inputs, _insert, generator)
 
 

@@ -35,7 +35,7 @@ def write_sealed(directory: Path, files: Mapping[str, bytes]) -> Path:
         WitnessError: the folder cannot be written.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(exist_ok=True)
         for name, data in files.items():
             (directory / name).write_bytes(data)
         (directory / SUMS_FILE).write_text(_sums(files), encoding="ascii")

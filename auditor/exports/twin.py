@@ -20,12 +20,14 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
 from auditor.checkpoints.native_file import native_bytes
 from auditor.contracts import Progress, silent
-from auditor.errors import PlanError, WitnessError
+from auditor.errors import PlanError, RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
-from auditor.pipeline import Built, certify, equivalence_of, make
-from auditor.plans.plan import Plan, VariantRequest, foreign_plan
+from auditor.plans.cells import VariantRequest
+from auditor.plans.plan import Plan, foreign_plan
 from auditor.provenance import versions
 from auditor.records import Certificate, Json, Kind, Variant
+from auditor.stages.build import Built, make
+from auditor.stages.certify import certify, equivalence_of
 
 SCHEMA = "dyck-audit/twin/1"
 ORIGINAL_FILE, TWIN_FILE, README_FILE = "original.safetensors", "twin.safetensors", "README.txt"
@@ -134,7 +136,7 @@ def verify_twin(directory: Path, *, progress: Progress = silent) -> VerifiedTwin
     try:
         variant, seed = Variant.from_json(facts["variant"]), int(facts["seed"])
         plan = foreign_plan(facts["plan"], FACTS_FILE)
-    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+    except (RecordError, KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise WitnessError(f"{FACTS_FILE} cannot be read: {wrong}", expected=f"schema {SCHEMA}") from None
     progress(0.1, "models")
     original, twin = (load(directory / name, format="native").model for name in (ORIGINAL_FILE, TWIN_FILE))

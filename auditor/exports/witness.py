@@ -20,10 +20,9 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
 from auditor.checkpoints.native_file import native_bytes
 from auditor.contracts import Progress, methods, silent
-from auditor.errors import WitnessError
+from auditor.errors import RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
 from auditor.exports.twin import ORIGINAL_FILE, README_FILE, TWIN_FILE, same_function, sameness_text
-from auditor.pipeline import measure, statistics_of
 from auditor.plans.plan import Plan, foreign_plan
 from auditor.provenance import versions
 from auditor.records import (
@@ -32,10 +31,13 @@ from auditor.records import (
     AuditReport,
     Finding,
     Json,
+    NotApplicable,
     Variant,
     VariantState,
     Verdict,
 )
+from auditor.stages.conclude import statistics_of
+from auditor.stages.measure import measure
 from auditor.verdicts.verdict import findings_of
 
 SCHEMA = "dyck-audit/witness/1"
@@ -77,10 +79,10 @@ def export_witness(
         "schema": SCHEMA,
         "finding": finding.to_json(),
         "variant": variant.to_json(),
-        "plan": report.audit["plan_settings"],
-        "seed": report.audit["seed"],
-        "audit": report.audit["id"],
-        "model": {"id": report.model["id"], "name": report.model["name"]},
+        "plan": report.audit.plan_settings,
+        "seed": report.audit.seed,
+        "audit": report.audit.id,
+        "model": {"id": report.model.id, "name": report.model.name},
         "versions": versions(),
     }
     files = {
@@ -104,7 +106,7 @@ def verify_witness(directory: Path, *, progress: Progress = silent) -> VerifiedW
     try:
         finding, variant = Finding.from_json(facts["finding"]), Variant.from_json(facts["variant"])
         plan, seed = foreign_plan(facts["plan"], FACTS_FILE), int(facts["seed"])
-    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+    except (RecordError, KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise WitnessError(f"{FACTS_FILE} cannot be read: {wrong}", expected=f"schema {SCHEMA}") from None
     progress(0.1, "models")
     original, twin = (load(directory / name, format="native").model for name in (ORIGINAL_FILE, TWIN_FILE))
@@ -133,8 +135,8 @@ def _same_finding(
     again = [(RERUN, original)] if methods()[name].draws_at_random else []
     for key, model in ((ORIGINAL, original), *again, (variant.key, twin)):
         found = measure(model, plan, seed, name, variant=key)
-        if isinstance(found, str):
-            return [Check("method", False, f"not applicable to {key}: {found}")]
+        if isinstance(found, NotApplicable):
+            return [Check("method", False, f"not applicable to {key}: {found.reason}")]
         scores[key, name] = found
     certified = replace(variant, state=VariantState.CERTIFIED)
     cards = {name: methods()[name].card}

@@ -1,6 +1,6 @@
-"""Random bits that are the same for ever: SHAKE-256 (FIPS 202) of a name.
+"""Random bits that never change: SHAKE-256 (FIPS 202) of a name.
 
-A fingerprint outlives library versions, and NumPy keeps the right to change what its generators draw (NEP 19).
+Stored fingerprints are compared across library versions, and NumPy may change what its generators draw (NEP 19).
 """
 
 from __future__ import annotations

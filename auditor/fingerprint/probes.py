@@ -1,4 +1,4 @@
-"""The strings on which a function is asked: fixed by its vocabulary and by the lengths it accepts.
+"""The strings on which a function is evaluated: fixed by its vocabulary and by the lengths it accepts.
 
 Half of them are random over every token id, so that behaviour that no training objective covers counts; the others
 are prefixes of Dyck words. Two long ones reach late positions.
@@ -23,7 +23,7 @@ LENGTH = 24
 
 LONG_ROWS = 2
 LONG_LENGTH = 128
-"""Positions after this one of a longer table are not asked."""
+"""Later positions of a longer table are not evaluated."""
 
 MAX_DEPTH = 5
 """Deepest nesting of the Dyck prefixes, whatever the language's own bound."""
@@ -75,7 +75,7 @@ def probe_strings(interface: Interface) -> tuple[Ids, ...]:
 
 
 def _random_strings(interface: Interface, name: str, rows: int, length: int) -> Ids:
-    """Uniform over all ids; never PAD first, since a query that may look at nothing has no answer."""
+    """Uniform over all ids; never PAD first, since a query without a visible key has no output."""
     tokens = integers(f"probe/{name}", rows * length, interface.vocabulary_size).reshape(rows, length)
     first = [i for i in range(interface.vocabulary_size) if i != interface.pad]
     tokens[:, 0] = np.array(first)[integers(f"probe/{name}/first", rows, len(first))]

@@ -5,7 +5,7 @@
 No rounding can give every function its own text and yet give one text to all its float32 copies: a map from vectors
 to texts that is constant around each point is constant everywhere. Fuzzy extractors (Dodis et al. 2008, SIAM J.
 Comput. 38:97) get around it with published helper data. Here the sketch itself is published, since it need not be
-secret, and ``same_function`` compares two of them with a tolerance. The label is for people. Equal labels are one
+secret, and ``same_function`` compares two of them with a tolerance. The label is for display. Equal labels are one
 function, but one function has two labels where a value falls on an edge of the grid (by the size of float32 noise for
 under 1 in 100 functions; in none of 900 rewritings of nine trained models), so programs compare fingerprints.
 """
@@ -54,7 +54,7 @@ class Sketch:
 
     @property
     def label(self) -> str:
-        """Twelve letters for people, a hash of values on a grid."""
+        """Twelve letters for display, a hash of values on a grid."""
         size = float(np.sqrt(np.mean(self.vector**2)))
         exponent = math.floor(math.log2(size)) - LABEL_BITS if size > 0 else 0
         cells = np.round(self.vector[:LABEL_COORDINATES] * 2.0**-exponent).astype(np.int64)
@@ -104,5 +104,5 @@ def same_function(one: str, other: str) -> bool:
 
 
 def label(text: str) -> str:
-    """What people are shown of a fingerprint."""
+    """The short form of a fingerprint, for display."""
     return text.partition(".")[0][:LABEL_LETTERS]

@@ -12,7 +12,6 @@ Every mistake is one line that names the file and its line.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +21,7 @@ from auditor.contracts import equivalences, methods
 from auditor.errors import ClaimsError
 from auditor.gate.statements import GRAMMAR, claim_of, component_named
 from auditor.records import Claim, Json, Kind
+from auditor.text_file import read_text, read_toml
 
 LARGEST_FILE = 1_000_000
 """Bytes: some thousand claims."""
@@ -79,6 +79,17 @@ class ClaimsFile:
 
         return tuple(entry for entry in self.entries if entry.model is None or means(entry.model))
 
+    def require_about(self, *names: str) -> tuple[Entry, ...]:
+        """The claims about a model, the first of whose names is for the message.
+
+        Raises:
+            ClaimsError: there is none: a gate that checks nothing must not pass.
+        """
+        found = self.about(*names)
+        if not found:
+            raise ClaimsError(f"{self.path}: no claim is about {names[0]}", expected="a claim about the gated model")
+        return found
+
 
 _SHORTEST_ID = 6
 _FIELDS = ("component", "statement", "method", "survives", "role", "name", "model")
@@ -91,15 +102,8 @@ def read_claims(path: Path) -> ClaimsFile:
         ClaimsError: a file that cannot be read, an unknown field, a value of the wrong type, an unknown method,
             equivalence or component, two claims of one name; with file and line.
     """
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ClaimsError(f"{path}: {path.stat().st_size:,} bytes", expected=f"at most {LARGEST_FILE:,}")
-        text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
-    except OSError as failed:
-        raise ClaimsError(f"{path}: {failed.strerror}", expected="a TOML file of claims") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as wrong:
-        raise ClaimsError(f"{path}: {wrong}", expected="a TOML file of claims", action=_HELP) from None
+    text = read_text(path, ClaimsError, expected="a TOML file of claims", limit=LARGEST_FILE)
+    data = read_toml(text, path, ClaimsError, expected="a TOML file of claims", action=_HELP)
     unknown = sorted(set(data) - {"claim"})
     if unknown:
         raise ClaimsError(

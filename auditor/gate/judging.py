@@ -12,12 +12,12 @@ from enum import StrEnum
 
 from auditor.contracts import equivalences, methods
 from auditor.gate.claims_file import Entry, Role
-from auditor.pipeline import Results, statistics_of
-from auditor.plans.plan import Plan, planned_equivalences
-from auditor.records import ORIGINAL, Finding, Json, Kind, VariantState, Verdict
-from auditor.verdicts.distances import SMALLEST_EFFECT, relative_change
+from auditor.plans.cells import planned_equivalences
+from auditor.plans.plan import Plan
+from auditor.records import ORIGINAL, Finding, Json, Kind, NotApplicable, VariantState, Verdict
+from auditor.stages.conclude import Results, statistics_of
 from auditor.verdicts.pairing import Pairing
-from auditor.verdicts.quantities import YES_OR_NO, is_false
+from auditor.verdicts.quantities import why_false
 from auditor.verdicts.verdict import findings_of
 
 
@@ -95,11 +95,12 @@ def _checked(entry: Entry, findings: Sequence[Finding], results: Results) -> Che
     relevant = tuple(f for f in about if f.equivalence in entry.survives or str(f.kind) in entry.survives)
     method = entry.claim.method
     if (ORIGINAL, method) not in results.interpretations:
-        why = results.not_applicable.get((ORIGINAL, method), "the audit did not run it")
-        return Checked(entry, Outcome.INCONCLUSIVE, f"{method}: {why}", ())
-    why_false = _why_false(entry, results)
-    if why_false:
-        return Checked(entry, Outcome.FALSE, why_false, relevant)
+        absent = results.not_applicable.get((ORIGINAL, method), NotApplicable("the audit did not run it"))
+        return Checked(entry, Outcome.INCONCLUSIVE, f"{method}: {absent.reason}", ())
+    base = results.of_original(method)
+    reason = why_false(entry.claim, Pairing(base, base, methods()[method].distance))
+    if reason:
+        return Checked(entry, Outcome.FALSE, reason, relevant)
     overturned = [f for f in relevant if f.verdict is Verdict.UNSTABLE]
     if overturned:
         worst = max(overturned, key=lambda f: (f.kind is Kind.EXACT, f.effect or 0.0))
@@ -112,23 +113,6 @@ def _checked(entry: Entry, findings: Sequence[Finding], results: Results) -> Che
         return Checked(entry, Outcome.INCONCLUSIVE, f"{missing[0]}: {_why_absent(missing[0], results)}", relevant)
     variants = sum(len(f.variants) for f in relevant)
     return Checked(entry, Outcome.STABLE, f"held on {variants} variants of {len(relevant)} equivalences", relevant)
-
-
-def _why_false(entry: Entry, results: Results) -> str:
-    """Why the audited model itself does not bear a claim out; empty when it does or cannot say."""
-    claim, base = entry.claim, results.interpretations[ORIGINAL, entry.claim.method]
-    itself = Pairing(base, base, methods()[claim.method].distance)
-    if itself.why_undefined(claim):
-        return ""
-    if claim.kind in YES_OR_NO:
-        return "false of the model itself" if is_false(claim, itself) else ""
-    if claim.kind == "value":
-        index = itself.index(claim.component)
-        claimed = itself.means[0].copy()
-        claimed[index] = claim.parameters["score"]
-        if relative_change(itself.means[0], claimed)[index] > SMALLEST_EFFECT["value"]:
-            return f"the model itself scores {itself.means[0][index]:.3g}"
-    return ""
 
 
 def _why(finding: Finding) -> str:

@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
-from auditor.measures.ablation.substitutes import mean
-from auditor.measures.ablation.sweep import Ablation, sweep
-from auditor.measures.expectations import whole_scores
-from auditor.records import Component, Expected, Interpretation
+from auditor.measures.ablation.method import AttentionAblation
 
 
-class AttentionMeanAblation(InterpretationMethod):
+class AttentionMeanAblation(AttentionAblation):
     """KL(untouched ‖ ablated) when the output of an attention layer is set to its mean, mean over the scored outputs.
 
     The output is what the layer writes to the residual stream; its mean is over all positions of the inputs.
     """
 
     version = 1
-    family = "ablation"
     summary = "how much the output distribution moves when a whole attention layer writes its mean"
-    unit = "nats per token"
-    higher_means = "the layer matters more"
     source = "Wang et al. 2022, arXiv 2211.00593, section 2.1"
-    claims = ("value", "rank")
-    distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
-
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, part]."""
-        del generator
-        parts = tuple(Component(layer, part="attention") for layer in range(model.architecture.layers))
-        (effects,) = sweep(
-            model, inputs, [Ablation(parts, Site.ATTENTION_OUT, mean(model, inputs, Site.ATTENTION_OUT))]
-        )
-        return Interpretation(self.name, ("sequence", "part"), parts, effects)
+    substitute = "mean"

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
-from auditor.measures.ablation.optimal import optimal
-from auditor.measures.ablation.sweep import head_effects
-from auditor.measures.expectations import head_scores
-from auditor.records import Expected, Interpretation
+from auditor.measures.ablation.method import HeadAblation
 
 
-class HeadOptimalAblation(InterpretationMethod):
+class HeadOptimalAblation(HeadAblation):
     """KL(untouched ‖ ablated) when a head's z is set to the constant with the smallest mean KL over the sequences.
 
     At most what the mean costs, and blind to where the value bias puts the zero. The minimum is the one that a search
@@ -25,19 +14,6 @@ class HeadOptimalAblation(InterpretationMethod):
     """
 
     version = 1
-    family = "ablation"
     summary = "how much the output distribution moves when the head's z is set to the best constant"
-    unit = "nats per token"
-    higher_means = "the head matters more"
     source = "Li & Janson 2024, arXiv 2409.09951, section 2"
-    claims = ("value", "rank")
-    distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores()
-
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, head]."""
-        del generator
-        effects = head_effects(model, inputs, optimal(model, inputs))
-        return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)
+    substitute = "optimal"

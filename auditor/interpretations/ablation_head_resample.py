@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Hashable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import Request
+from auditor.measures.ablation.effects import EFFECTS
+from auditor.measures.ablation.method import HeadAblation
 from auditor.measures.ablation.substitutes import resampled
-from auditor.measures.ablation.sweep import Ablation, sweep
-from auditor.measures.expectations import head_scores
-from auditor.records import Expected, Interpretation
+from auditor.measures.ablation.sweep import Ablation, sweep_effects
+from auditor.measures.untouched import untouched
+from auditor.records import Component
 
 DRAWS = 4
 """Other inputs per sequence; the effect is the mean over them."""
 
 
-class HeadResampleAblation(InterpretationMethod):
+class HeadResampleAblation(HeadAblation):
     """KL(untouched ‖ ablated) when a head's z is taken from other sequences of the inputs, position for position.
 
     Stays on values that the head does put out, where a mean may lie far from all of them.
@@ -29,20 +28,17 @@ class HeadResampleAblation(InterpretationMethod):
     version = 1
     draws_at_random = True
     smallest_plan = "standard"
-    family = "ablation"
     summary = "how much the output distribution moves when the head's z is taken from another sequence"
-    unit = "nats per token"
-    higher_means = "the head matters more"
     source = "Chan et al. 2022, Causal scrubbing, Alignment Forum"
-    claims = ("value", "rank")
-    distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores()
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, head]."""
-        heads = model.architecture.heads
-        draws = [Ablation(heads, Site.Z, resampled(model, inputs, Site.Z, generator)) for _ in range(DRAWS)]
-        effects = np.mean(sweep(model, inputs, draws), axis=0)
-        return Interpretation(self.name, ("sequence", "head"), heads, effects)
+    @property
+    def readings(self) -> frozenset[Hashable]:
+        """Nothing that is shared: the draws are its own."""
+        return frozenset()
+
+    def scores(self, request: Request, components: tuple[Component, ...]) -> NDArray[np.float64]:
+        """[sequence, head]."""
+        run = untouched(request)
+        draws = [Ablation(components, self.site, resampled(run, self.site, request.generator)) for _ in range(DRAWS)]
+        effects: NDArray[np.float64] = np.mean([sweep_effects(run, one, (EFFECTS["kl"],))[0] for one in draws], axis=0)
+        return effects

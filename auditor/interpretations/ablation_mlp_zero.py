@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
-from auditor.measures.ablation.substitutes import zero
-from auditor.measures.ablation.sweep import Ablation, sweep
-from auditor.measures.expectations import whole_scores
-from auditor.records import Component, Expected, Interpretation
+from auditor.measures.ablation.method import MlpAblation
 
 
-class MlpZeroAblation(InterpretationMethod):
+class MlpZeroAblation(MlpAblation):
     """KL(untouched ‖ ablated) when the output of an MLP is set to zero, mean over the scored outputs.
 
     The output is what the layer writes, biases included: no gauge inside the layer moves this zero.
     """
 
     version = 1
-    family = "ablation"
     summary = "how much the output distribution moves when a whole MLP writes nothing"
-    unit = "nats per token"
-    higher_means = "the layer matters more"
     source = "Michel et al. 2019, arXiv 1905.10650, section 3"
-    claims = ("value", "rank")
-    distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Needs an MLP."""
-        return None if model.architecture.mlp == "two_layer" else "the model has no MLP"
-
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, part]."""
-        del generator
-        parts = tuple(Component(layer, part="mlp") for layer in range(model.architecture.layers))
-        (effects,) = sweep(model, inputs, [Ablation(parts, Site.MLP_OUT, zero(model))])
-        return Interpretation(self.name, ("sequence", "part"), parts, effects)
+    substitute = "zero"

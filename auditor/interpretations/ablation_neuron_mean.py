@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod
-from auditor.measures.ablation.substitutes import mean
-from auditor.measures.ablation.sweep import Ablation, sweep
-from auditor.measures.expectations import neuron_scores
-from auditor.records import Expected, Interpretation
-
-MAX_SEQUENCES = 128
-"""Sequences ablated: there are many neurons, and every score is kept."""
+from auditor.measures.ablation.method import NeuronAblation
 
 
-class NeuronMeanAblation(InterpretationMethod):
+class NeuronMeanAblation(NeuronAblation):
     """KL(untouched ‖ ablated) when a neuron's activation is set to its mean, mean over the scored outputs.
 
     The mean is over all positions of the sequences that are ablated.
     """
 
     version = 1
-    family = "ablation"
     summary = "how much the output distribution moves when a neuron's activation is set to its mean"
-    unit = "nats per token"
-    higher_means = "the neuron matters more"
     source = "Wang et al. 2022, arXiv 2211.00593, section 2.1"
-    claims = ("value", "rank")
-    distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = neuron_scores()
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Needs an MLP."""
-        return None if model.architecture.neurons else "the model has no MLP neurons"
-
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, neuron]."""
-        del generator
-        neurons = model.architecture.neurons
-        seen = inputs.rows(slice(0, min(MAX_SEQUENCES, len(inputs))))
-        (effects,) = sweep(model, seen, [Ablation(neurons, Site.NEURON, mean(model, seen, Site.NEURON))])
-        return Interpretation(self.name, ("sequence", "neuron"), neurons, effects)
+    substitute = "mean"

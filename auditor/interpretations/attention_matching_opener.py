@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
-import numpy as np
 from torch import Tensor
 
 from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
-from auditor.measures.attention import Rows, matching_opener, row_scores
-from auditor.measures.expectations import head_scores
-from auditor.records import Expected, Interpretation
+from auditor.measures.attention import RowReading, Rows, matching_opener
 
 
-class MatchingOpenerMass(InterpretationMethod):
+class MatchingOpenerMass(RowReading):
     """Attention weight on the matching opening bracket, mean over the closing brackets of a sequence."""
 
     version = 1
     smallest_plan = "standard"
-    family = "attention"
     summary = "attention mass of closing brackets on the bracket that they close"
     unit = "probability"
     higher_means = "the head looks more from a bracket to its partner"
     source = "Ebrahimi et al. 2020, arXiv 2010.04303, section 5"
-    claims = ("value", "rank")
-    distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, head]. Sequences whose inputs close no bracket are left out."""
-        del generator
-        return row_scores(self.name, model, inputs, _mass_on_partner, matching_opener(inputs) >= 0)
+    def queries(self, inputs: InputBatch) -> Tensor:
+        """Closing brackets."""
+        return matching_opener(inputs) >= 0
 
-
-def _mass_on_partner(rows: Rows) -> Tensor:
-    return rows.mass_on(matching_opener(rows.inputs).clamp_min(0))
+    def read(self, rows: Rows) -> Tensor:
+        """Weight on the bracket that the query closes, [batch, head, query]."""
+        return rows.mass_on(matching_opener(rows.inputs).clamp_min(0))

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
-import numpy as np
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
-from auditor.measures.attention import Rows, row_scores, with_choice
-from auditor.measures.expectations import head_scores
-from auditor.records import Expected, Interpretation
+from auditor.measures.attention import RowReading, Rows
 
 
-class RowVariation(InterpretationMethod):
+class RowVariation(RowReading):
     """Total variation ½ Σ|A − U| of each row against uniform attention U, mean over the queries that have a choice.
 
     Bounded by 1 at every length.
     """
 
     version = 1
-    family = "attention"
     summary = "total variation of the head's attention rows from uniform attention"
     unit = "total variation"
     higher_means = "the head chooses more"
     source = "Wen et al. 2023, arXiv 2312.01429, section 4 (attention variation), per row"
-    claims = ("value", "rank")
-    distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, head]."""
-        del generator
-        return row_scores(self.name, model, inputs, _total_variation, with_choice(inputs))
-
-
-def _total_variation(rows: Rows) -> Tensor:
-    return 0.5 * (rows.pattern - rows.uniform).abs().sum(-1)
+    def read(self, rows: Rows) -> Tensor:
+        """½ Σ|A − U| of each row, [batch, head, query]."""
+        return 0.5 * (rows.pattern - rows.uniform).abs().sum(-1)

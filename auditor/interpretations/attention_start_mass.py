@@ -5,44 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
-from auditor.measures.attention import Rows, row_scores, with_choice
-from auditor.measures.expectations import head_scores
+from auditor.measures.attention import RowReading, Rows
 from auditor.measures.taxonomy import kind_of_head
-from auditor.records import Expected, Interpretation
 
 
-class StartMass(InterpretationMethod):
+class StartMass(RowReading):
     """Attention weight on START, mean over the later queries."""
 
     version = 1
-    family = "attention"
     summary = "attention mass on START"
     unit = "probability"
     higher_means = "the head is more of an attention sink"
     source = "Xiao et al. 2023, arXiv 2309.17453, section 3.1 (attention sinks)"
     claims = ("value", "rank", "predicate")
-    distance = "relative_change"
     predicates: ClassVar[Mapping[str, float]] = kind_of_head("START sink")
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs a START token; it stands in front of every sequence."""
         return None if model.task.language.vocabulary.start is not None else "the vocabulary has no START token"
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, head]."""
-        del generator
-        return row_scores(self.name, model, inputs, _mass_on_start, with_choice(inputs))
-
-
-def _mass_on_start(rows: Rows) -> Tensor:
-    return rows.mass_on(torch.zeros_like(rows.inputs.tokens))
+    def read(self, rows: Rows) -> Tensor:
+        """Weight on START, [batch, head, query]."""
+        return rows.mass_on(torch.zeros_like(rows.inputs.tokens))

@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
-import numpy as np
-
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
-from auditor.measures.balance import balance_violations, no_balance_condition
-from auditor.measures.expectations import head_scores
-from auditor.records import Expected, Interpretation
+from auditor.measures.balance import BalanceViolation
 
 
-class MatchedBalanceViolation(InterpretationMethod):
+class MatchedBalanceViolation(BalanceViolation):
     """Longest sum of a matched pair over the shortest sum that the answer rests on, mean over closing-bracket queries.
 
     Each opening bracket is paired with the closing bracket of its own depth.
     """
 
     version = 1
-    family = "balance"
     summary = "how far matched brackets are from cancelling in what the head writes"
-    unit = "share of the shortest sum"
-    higher_means = "matched brackets cancel less"
     source = "Wen et al. 2023, arXiv 2312.01429, section 4.2, with matched pairs"
-    claims = ("value",)
-    distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(
-        exact_value_bias_shift=Expected.CHANGES, exact_head_splitting=Expected.RELABELLED
-    )
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Only models with a minimal first layer have the condition."""
-        return no_balance_condition(model)
-
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [head] on the canonical string; reads no other inputs."""
-        del inputs, generator
-        heads = model.architecture.heads
-        scores = balance_violations(model, as_published=False)
-        nothing = dict.fromkeys(scores.isnan().nonzero().flatten().tolist(), "the head writes nothing")
-        return Interpretation(self.name, ("head",), heads, scores.double().numpy(), nothing)
+    as_published = False

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
+import torch
+from torch import Tensor
 
-from auditor.behaviour.closing import no_closing_contrast
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
-from auditor.measures.direct_logits import direct_logits, heads_write
+from auditor.canonical.sites import Site
+from auditor.measures.circuits import output_maps
+from auditor.measures.direct_logits import DirectLogits
+from auditor.measures.direct_paths import DirectPaths
 from auditor.measures.expectations import head_scores
-from auditor.records import Expected, Interpretation
+from auditor.records import Component, Expected
 
 
-class DirectLogitHead(InterpretationMethod):
+class DirectLogitHead(DirectLogits):
     """z W_O along the logit of the right closing bracket minus the others' mean, with the scale of every norm frozen.
 
     Moves with the zero of the values, as zero ablation does: a value-bias shift can make it anything.
@@ -24,26 +25,22 @@ class DirectLogitHead(InterpretationMethod):
 
     version = 1
     smallest_plan = "standard"
-    family = "direct logits"
     summary = "what the head writes along the logit of the right closing bracket"
-    unit = "logits"
     higher_means = "the head itself speaks more for the right bracket"
-    source = "nostalgebraist 2020, interpreting GPT: the logit lens; Wang et al. 2022, arXiv 2211.00593, section 3.1"
-    claims = ("value", "rank")
-    distance = "relative_change"
     expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_value_bias_shift=Expected.FREE)
+    axis = "head"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs two closing brackets and a path from heads to logits that is linear but for norms."""
         if model.architecture.mlp == "two_layer" and not model.architecture.mlp_residual:
             return "what a head writes reaches the logits through the MLP only"
-        return no_closing_contrast(model)
+        return super().not_applicable(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, head]."""
-        del generator
-        heads = model.architecture.heads
-        values = direct_logits(model, inputs, heads_write, len(heads))
-        return Interpretation(self.name, ("sequence", "head"), heads, values)
+    def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
+        """All heads."""
+        return model.architecture.heads
+
+    def writes(self, model: CanonicalTransformer, paths: DirectPaths, layer: int) -> Tensor:
+        """z_h W_O^h · r, [batch, position, head]."""
+        met = torch.einsum("hvm,bpm->bphv", output_maps(model.attentions[layer]), paths.attention[layer])
+        return (paths.cache[Site.Z, layer] * met).sum(-1)

@@ -5,41 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
+from torch import Tensor
 
-from auditor.behaviour.closing import no_closing_contrast
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
-from auditor.measures.direct_logits import direct_logits, mlp_writes
+from auditor.canonical.sites import Site
+from auditor.measures.direct_logits import DirectLogits, without_mlp
+from auditor.measures.direct_paths import DirectPaths
 from auditor.measures.expectations import whole_scores
-from auditor.records import Component, Expected, Interpretation
+from auditor.records import Component, Expected
 
 
-class DirectLogitMlp(InterpretationMethod):
+class DirectLogitMlp(DirectLogits):
     """What an MLP writes along the right closing logit minus the others' mean, with the scale of every norm frozen."""
 
     version = 1
-    family = "direct logits"
     summary = "what the MLP writes along the logit of the right closing bracket"
-    unit = "logits"
     higher_means = "the MLP itself speaks more for the right bracket"
-    source = "nostalgebraist 2020, interpreting GPT: the logit lens; Wang et al. 2022, arXiv 2211.00593, section 3.1"
-    claims = ("value", "rank")
-    distance = "relative_change"
     expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+    axis = "part"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs two closing brackets and an MLP."""
-        if not model.mlps:
-            return "the model has no MLP neurons"
-        return no_closing_contrast(model)
+        return without_mlp(model) or super().not_applicable(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, part]."""
-        del generator
-        components = tuple(Component(layer, part="mlp") for layer in range(model.architecture.layers))
-        values = direct_logits(model, inputs, mlp_writes, len(components))
-        return Interpretation(self.name, ("sequence", "part"), components, values)
+    def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
+        """The MLP of each layer."""
+        return tuple(Component(layer, part="mlp") for layer in range(model.architecture.layers))
+
+    def writes(self, model: CanonicalTransformer, paths: DirectPaths, layer: int) -> Tensor:
+        """MLP output, its bias included, · r, [batch, position, 1]."""
+        del model
+        return (paths.cache[Site.MLP_OUT, layer] * paths.mlp[layer]).sum(-1, keepdim=True)

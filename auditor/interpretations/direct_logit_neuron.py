@@ -5,41 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
+from torch import Tensor
 
-from auditor.behaviour.closing import no_closing_contrast
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
-from auditor.measures.direct_logits import direct_logits, neurons_write
+from auditor.canonical.sites import Site
+from auditor.measures.direct_logits import DirectLogits, without_mlp
+from auditor.measures.direct_paths import DirectPaths
 from auditor.measures.expectations import neuron_scores
-from auditor.records import Expected, Interpretation
+from auditor.records import Component, Expected
 
 
-class DirectLogitNeuron(InterpretationMethod):
+class DirectLogitNeuron(DirectLogits):
     """Activation times row of W_out along the right closing logit minus the others' mean, with norm scales frozen."""
 
     version = 1
-    family = "direct logits"
     summary = "what the neuron writes along the logit of the right closing bracket"
-    unit = "logits"
     higher_means = "the neuron itself speaks more for the right bracket"
-    source = "nostalgebraist 2020, interpreting GPT: the logit lens; Wang et al. 2022, arXiv 2211.00593, section 3.1"
-    claims = ("value", "rank")
-    distance = "relative_change"
     expected: ClassVar[Mapping[str, Expected]] = neuron_scores()
+    axis = "neuron"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs two closing brackets and an MLP."""
-        if not model.mlps:
-            return "the model has no MLP neurons"
-        return no_closing_contrast(model)
+        return without_mlp(model) or super().not_applicable(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, neuron]."""
-        del generator
-        neurons = model.architecture.neurons
-        values = direct_logits(model, inputs, neurons_write, len(neurons))
-        return Interpretation(self.name, ("sequence", "neuron"), neurons, values)
+    def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
+        """All neurons."""
+        return model.architecture.neurons
+
+    def writes(self, model: CanonicalTransformer, paths: DirectPaths, layer: int) -> Tensor:
+        """activation · W_out row · r, [batch, position, neuron]."""
+        return paths.cache[Site.NEURON, layer] * (paths.mlp[layer] @ model.mlps[layer].W_out.T)

@@ -16,7 +16,7 @@ from torch import Tensor
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod, methods
+from auditor.contracts import InterpretationMethod, Request, methods
 from auditor.measures.attribution.memory import tokens_at_once
 from auditor.measures.attribution.method import Attribution, attributed
 from auditor.measures.attribution.presence import Game, component_game, mean_activations, numbering, token_game
@@ -66,10 +66,9 @@ class Infidelity(InterpretationMethod):
             return "the vocabulary has neither MASK nor PAD to perturb an input with"
         return why_no_score(model)
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part], one part per attribution that applies to the model."""
+        model, inputs, generator = request.model, request.inputs, request.generator
         seen = attributed(model, inputs)
         seen = seen.rows(slice(0, min(MAX_SEQUENCES, len(seen))))
         judged = [
@@ -86,7 +85,7 @@ class Infidelity(InterpretationMethod):
         columns = []
         for method, stream in zip(judged, streams[len(_PLANS) :], strict=True):
             plan = plans[method.features]
-            given = method.interpret(model, seen, stream).values.reshape(len(seen), plan.removed.shape[1])
+            given = method.interpret(Request(model, seen, stream)).values.reshape(len(seen), plan.removed.shape[1])
             columns.append(_infidelity(model, seen, given, plan))
         parts = tuple(Component(0, part=method.name) for method in judged)
         return Interpretation(self.name, ("sequence", "part"), parts, np.stack(columns, axis=1))

@@ -10,11 +10,12 @@ import torch
 
 from auditor.behaviour.closing import log_p_right_closing
 from auditor.behaviour.effects import mean_where
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
+from auditor.measures.attention import with_open_bracket
 from auditor.measures.expectations import whole_scores
 from auditor.measures.streams import lens_logits, stream_components, streams_and_writes
+from auditor.measures.untouched import untouched
 from auditor.records import Expected, Interpretation
 
 
@@ -39,19 +40,15 @@ class LogitLens(InterpretationMethod):
         return "a classifier gives no probability of a closing bracket" if model.architecture.is_classifier else None
 
     @torch.no_grad()
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part]. Sequences whose inputs never leave a bracket open are left out."""
-        del generator
-        components = stream_components(model)
-        is_open = inputs.not_padding & (inputs.depth > 0)
-        seen = inputs.rows(is_open.any(1))
-        values = np.empty((len(seen), len(components)))
-        for rows, part in seen.batches():
-            found, where = streams_and_writes(model, part.tokens), part.not_padding & (part.depth > 0)
+        model, components = request.model, stream_components(request.model)
+        values = np.empty((len(request.inputs), len(components)))
+        for piece in untouched(request).pieces():
+            found, where = streams_and_writes(model, piece), with_open_bracket(piece.part)
             for column, component in enumerate(components):
                 is_last = column == len(components) - 1
                 logits = model.read(found[component]) if is_last else lens_logits(model, found[component])
-                values[rows.numpy(), column] = mean_where(log_p_right_closing(logits, part), where).numpy()
-        return Interpretation(self.name, ("sequence", "part"), components, values)
+                values[piece.rows.numpy(), column] = mean_where(log_p_right_closing(logits, piece.part), where).numpy()
+        has_open = with_open_bracket(request.inputs).any(1).numpy()
+        return Interpretation(self.name, ("sequence", "part"), components, values[has_open])

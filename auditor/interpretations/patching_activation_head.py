@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import numpy as np
+from numpy.typing import NDArray
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
-from auditor.measures.expectations import head_scores
 from auditor.measures.patching.activation import patched_head_effects
-from auditor.measures.patching.pairs import no_pairs
-from auditor.records import Expected, Interpretation
+from auditor.measures.patching.method import HeadPatchingMethod
+from auditor.measures.patching.runs import SharedPairs
 
 
-class HeadPatching(InterpretationMethod):
+class HeadPatching(HeadPatchingMethod):
     """Margin of the clean type that a head's clean z, at all positions, restores in the corrupt run.
 
     The two inputs differ in the type of one bracket pair; the margin is the logit of the clean closing bracket minus
@@ -25,23 +19,9 @@ class HeadPatching(InterpretationMethod):
 
     version = 1
     smallest_plan = "standard"
-    family = "patching"
     summary = "how much of the bracket's type the head restores when its z is taken from the clean input"
-    unit = "logits"
-    higher_means = "the head carries more of the bracket's type"
     source = "Zhang & Nanda 2024, arXiv 2309.16042; Meng et al. 2022, arXiv 2202.05262, section 2"
-    claims = ("value", "rank")
-    distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores()
 
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Needs decisions between bracket types."""
-        return no_pairs(model)
-
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, head]."""
-        del generator
-        effects = patched_head_effects(model, inputs, "denoising")
-        return Interpretation(self.name, ("sequence", "head"), model.architecture.heads, effects)
+    def effects(self, pairs: SharedPairs) -> NDArray[np.float64]:
+        """[sequence, head]."""
+        return patched_head_effects(pairs, "denoising")

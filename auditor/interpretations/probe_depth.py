@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
-import numpy as np
-
 from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
 from auditor.measures.attention import with_choice
-from auditor.measures.expectations import whole_scores
-from auditor.measures.probing import ProbeTask, selectivity
-from auditor.records import Expected, Interpretation
+from auditor.measures.probing import Probe, ProbeTask
 
 
-class DepthProbe(InterpretationMethod):
+class DepthProbe(Probe):
     """Held-out accuracy of a linear probe for the number of open brackets, minus that of a random-label control.
 
     For the stream as embedded and after each layer, and for what each half of a layer writes, at every position
@@ -25,24 +16,9 @@ class DepthProbe(InterpretationMethod):
 
     version = 1
     smallest_plan = "standard"
-    family = "probe"
     summary = "how much better than random labels a linear probe reads the depth of the stack"
-    unit = "accuracy above control"
     higher_means = "the depth can be read there linearly"
-    source = "Alain & Bengio 2016, arXiv 1610.01644; Hewitt & Liang 2019, arXiv 1909.03368, equation 2"
-    draws_at_random = True  # the labels of the control
-    claims = ("value", "rank")
-    distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores(
-        exact_centred_writing=Expected.CHANGES,
-        exact_mean_direction_writing=Expected.CHANGES,
-        exact_norm_folding=Expected.OPEN,  # where the stream itself is normed, its features lose their gain
-        exact_residual_rotation=Expected.OPEN,  # folds norms first
-    )
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [sequence, part]."""
-        task = ProbeTask(inputs.depth, with_choice(inputs))
-        return selectivity(self.name, model, inputs, task, generator)
+    def task(self, inputs: InputBatch) -> ProbeTask:
+        """The depth behind every token but the first."""
+        return ProbeTask(inputs.depth, with_choice(inputs))

@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
 from auditor.measures.circuits import output_maps
 from auditor.measures.expectations import head_scores
-from auditor.records import Expected, Interpretation
+from auditor.measures.weights import HeadWeights
+from auditor.records import Expected
 
 
-class ONorm(InterpretationMethod):
+class ONorm(HeadWeights):
     """‖W_O^h‖_F per head. The values can be scaled against it at will: ‖W_V W_O‖_F is what the function sees."""
 
     version = 1
-    family = "weights"
     summary = "Frobenius norm of the head's output map W_O"
     unit = "weight norm"
     higher_means = "the head can write more, for values of a given size"
     source = "Kobayashi et al. 2020, arXiv 2004.10102, section 2"
-    claims = ("value", "rank")
-    distance = "relative_change"
     expected: ClassVar[Mapping[str, Expected]] = head_scores(
         exact_value_output_gauge=Expected.CHANGES,
         exact_centred_writing=Expected.CHANGES,
@@ -37,11 +33,6 @@ class ONorm(InterpretationMethod):
         """Needs W_O."""
         return None if model.architecture.output_map else "the model has no output map"
 
-    @torch.no_grad()
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [head]; reads weights only."""
-        del inputs, generator
-        scores = torch.cat([output_maps(one).flatten(1).norm(dim=1) for one in model.attentions])
-        return Interpretation(self.name, ("head",), model.architecture.heads, scores.double().numpy())
+    def scores(self, model: CanonicalTransformer) -> Tensor:
+        """‖W_O‖_F, [head]."""
+        return torch.cat([output_maps(one).flatten(1).norm(dim=1) for one in model.attentions])

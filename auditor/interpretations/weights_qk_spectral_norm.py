@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
-import numpy as np
-import torch
-
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
-from auditor.measures.circuits import qk_circuits, spectral_norms
-from auditor.measures.expectations import head_scores
-from auditor.records import Expected, Interpretation
+from auditor.measures.circuits import spectral_norms
+from auditor.measures.weights import ELHAGE, QkCircuitNorm
 
 
-class QkSpectralNorm(InterpretationMethod):
+class QkSpectralNorm(QkCircuitNorm):
     """σ₁ of W_Q W_Kᵀ per head: the largest score between a query's and a key's vector of length 1."""
 
     version = 1
-    family = "weights"
     summary = "largest singular value of the head's query–key circuit W_Q W_Kᵀ"
     unit = "weight norm"
     higher_means = "the head can choose more sharply along its strongest direction"
-    source = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, QK circuits"
-    claims = ("value", "rank")
-    distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(
-        exact_norm_folding=Expected.CHANGES,
-        exact_norm_null_shift=Expected.CHANGES,
-        exact_residual_rotation=Expected.CHANGES,
-        exact_head_splitting=Expected.RELABELLED,
-    )
-
-    @torch.no_grad()
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
-        """Scores [head]; reads weights only."""
-        del inputs, generator
-        scores = spectral_norms(qk_circuits(model))
-        return Interpretation(self.name, ("head",), model.architecture.heads, scores.double().numpy())
+    source = ELHAGE + "QK circuits"
+    norm = staticmethod(spectral_norms)

@@ -1,4 +1,4 @@
-"""Strings for a classifier of membership: half of them words of the language, half of them spoilt by one edit."""
+"""Strings for a classifier of membership: half of them words of the language, half of them corrupted by one edit."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def labelled_strings(
     max_length: int,
     open_probability: float = 0.5,
 ) -> LabelledStrings:
-    """Words of the language, every second one spoilt, so that neither length nor order tells the class.
+    """Words of the language, the first, third … of them corrupted, so that the length does not give the class away.
 
-    A spoilt string differs from a word in one edit: a closing bracket of another type (where there are several types),
-    a bracket turned round, or two brackets exchanged. Whether it left the language is checked, not assumed.
+    A corrupted string differs from a word in one edit: a closing bracket of another type (where there are several
+    types), a bracket turned round, or two brackets exchanged. That it is outside the language is checked.
 
     Raises:
         LanguageError: lengths that no word has.
@@ -56,16 +56,16 @@ def labelled_strings(
         max_length=max_length,
         open_probability=open_probability,
     )
-    tokens, mask = whole_strings(language, every_second_spoilt(language, given, generator))
+    tokens, mask = whole_strings(language, every_second_corrupted(language, given, generator))
     return LabelledStrings(tokens, mask, np.arange(count) % 2)
 
 
-def every_second_spoilt(language: Dyck, given: Sample, generator: np.random.Generator) -> Sample:
+def every_second_corrupted(language: Dyck, given: Sample, generator: np.random.Generator) -> Sample:
     """The first, third … sequence of complete strings with one edit that takes it out of the language."""
     tokens, lengths = given.tokens.copy(), given.lengths
     for row in range(0, len(given), 2):
         brackets = np.flatnonzero(token_roles(language.vocabulary).change[tokens[row, : lengths[row]]])
-        tokens[row] = _spoilt(language, tokens[row], brackets, generator)
+        tokens[row] = _corrupted(language, tokens[row], brackets, generator)
     return Sample(tokens, lengths)
 
 
@@ -80,7 +80,7 @@ def whole_strings(language: Dyck, given: Sample) -> tuple[Ids, NDArray[np.bool_]
     return np.where(mask, given.tokens[:, :width], filler), mask
 
 
-def _spoilt(language: Dyck, tokens: Ids, brackets: NDArray[np.int64], generator: np.random.Generator) -> Ids:
+def _corrupted(language: Dyck, tokens: Ids, brackets: NDArray[np.int64], generator: np.random.Generator) -> Ids:
     edits = [_exchange, _turn] if language.types == 1 else [_exchange, _turn, _retype]
     edited = edits[int(generator.integers(len(edits)))](language, tokens, brackets, generator)
     found = states(language, edited[None])

@@ -19,7 +19,7 @@ Ids = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
 
 MAX_DEPTH = 1_000
-"""Far above any bound in use; keeps a wrong description from asking for the memory."""
+"""Far above any bound in use; keeps a wrong description from exhausting the memory."""
 
 
 @dataclass(frozen=True, slots=True)

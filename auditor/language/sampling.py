@@ -48,7 +48,7 @@ class Sample:
         return Sample(self.tokens[index][:, : int(lengths.max(initial=2))], lengths)
 
     def with_label(self) -> Sample:
-        """The same sequences with one more column, a label that says nothing: their last token becomes an input."""
+        """The same sequences with one more column, a label without meaning: their last token becomes an input."""
         return Sample(np.concatenate([self.tokens, self.tokens[:, -1:]], axis=1), self.lengths + 1)
 
 
@@ -121,7 +121,7 @@ def _walk(
 ) -> tuple[NDArray[np.int8], Ids]:
     """Codes [count, steps] (0 … k−1 opens that type, k … 2k−1 closes it, −1 after the end) and lengths.
 
-    ``end_from`` is the least length at which an empty stack may end; None walks on for ever. A string that has not
+    ``end_from`` is the least length at which an empty stack may end; None never ends. A string that has not
     ended within ``steps`` gets length steps + 1. One uniform draw per step decides both the move and the type.
     """
     k, depth_bound = language.types, language.depth

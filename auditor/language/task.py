@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.errors import ConfigurationError
-from auditor.language.corruption import every_second_spoilt
+from auditor.language.corruption import every_second_corrupted
 from auditor.language.grammar import Dyck, Probabilities, States, distribution
 from auditor.language.sampling import Sample, sample
 from auditor.language.vocabulary import Vocabulary
@@ -62,7 +62,7 @@ class Task:
     def draw(self, count: int, generator: np.random.Generator, *, lengths: tuple[int, int] | None = None) -> Sample:
         """Sequences in distribution, or of other ``lengths`` (minimum, maximum) under the same grammar.
 
-        Classifiers of complete strings get words of the language and spoilt ones in turn.
+        Classifiers of complete strings get alternately words of the language and corrupted ones.
         """
         low, high = lengths or (self.min_length, self.max_length)
         given = sample(
@@ -75,7 +75,7 @@ class Task:
             open_probability=self.open_probability,
         )
         if self.objective == "classifier" and not self.prefixes:
-            given = every_second_spoilt(self.language, given, generator)
+            given = every_second_corrupted(self.language, given, generator)
         ends = self.language.vocabulary.end is not None and not self.prefixes
         is_read_whole = self.reads_end or (self.objective == "classifier" and not ends)
         return given.with_label() if is_read_whole else given

@@ -66,7 +66,7 @@ class Vocabulary:
         START, END, PAD and MASK may be written so, whatever their spelling, unless another token is spelled so.
 
         Raises:
-            LanguageError: a token that is not in the vocabulary, or a piece without blanks that reads two ways.
+            LanguageError: a token that is not in the vocabulary, or a piece without blanks with two readings.
         """
         index = {spelling: i for i, spelling in enumerate(self.spellings)}
         names = {"START": self.start, "END": self.end, "PAD": self.pad, "MASK": self.mask}

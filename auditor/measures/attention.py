@@ -1,20 +1,24 @@
-"""Readings of attention rows, one number per query, averaged over chosen queries of each sequence."""
+"""Methods that read attention: numbers per row, averaged over chosen queries of each sequence, and whole matrices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
+from auditor.contracts import InterpretationMethod, Request
 from auditor.language.grammar import token_roles
-from auditor.records import Interpretation
+from auditor.measures.expectations import head_scores
+from auditor.measures.untouched import Piece, untouched
+from auditor.records import Component, Expected, Interpretation
 
 
 @dataclass(frozen=True)
@@ -41,42 +45,85 @@ class Rows:
         return self.pattern.gather(3, index).squeeze(3)
 
 
-Reading = Callable[[Rows], Tensor]
-"""From the rows of a layer to one number for each, [batch, head, query]. Only chosen queries are kept."""
+class RowReading(InterpretationMethod):
+    """One number for each attention row, mean over the chosen queries of a sequence."""
+
+    family = "attention"
+    claims: ClassVar[tuple[str, ...]] = ("value", "rank")
+    distance = "relative_change"
+    is_sum: ClassVar[bool] = False  # over the rows of a sequence, in place of their mean
+    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
+
+    @abstractmethod
+    def read(self, rows: Rows) -> Tensor:
+        """One number for each row, [batch, head, query]. Only chosen queries are kept."""
+
+    def queries(self, inputs: InputBatch) -> Tensor:
+        """The rows that are read, [sequence, position]: here those that have a choice."""
+        return with_choice(inputs)
+
+    @torch.no_grad()
+    def interpret(self, request: Request) -> Interpretation:
+        """Scores [sequence, head].
+
+        Sequences without a chosen query are left out; without any at all every head is undefined.
+        """
+        model, heads = request.model, request.model.architecture.heads
+        where = self.queries(request.inputs)
+        chosen = where.any(1)
+        axes = ("sequence", "head")
+        values = np.full((len(request.inputs), len(heads)), np.nan)
+        if not bool(chosen.any()):
+            reason = "no input has a query to read"
+            return Interpretation(self.name, axes, heads, values, dict.fromkeys(range(len(heads)), reason))
+        for piece in untouched(request).pieces():
+            part = piece.part
+            allowed = ~model.blocked(part.tokens).view(-1, 1, part.tokens.shape[1], part.tokens.shape[1])
+            here = where[piece.rows][:, None, : part.tokens.shape[1]]
+            columns = []
+            for layer in range(model.architecture.layers):
+                total = (self.read(Rows(piece.cache[Site.PATTERN, layer], allowed, part)) * here).sum(2)
+                columns.append(total if self.is_sum else total / here.sum(2))
+            values[piece.rows.numpy()] = torch.cat(columns, dim=1).numpy()
+        return Interpretation(self.name, axes, heads, values[chosen.numpy()])
 
 
-@torch.no_grad()
-def row_scores(
-    method: str,
-    model: CanonicalTransformer,
-    inputs: InputBatch,
-    reading: Reading,
-    where: Tensor,
-    *,
-    summed: bool = False,
-) -> Interpretation:
-    """Mean (or sum) of a reading over the queries ``where`` [sequence, position] of a sequence, [sequence, head].
+MAX_WEIGHTS = 1_000_000
+"""Attention weights kept per model (8 MB): bounds the sequences that are read."""
 
-    Sequences without such a query are left out; without any at all every head is undefined.
-    """
-    heads, chosen = model.architecture.heads, where.any(1)
-    if not bool(chosen.any()):
-        reason = "no input has a query to read"
-        blank = np.full((len(inputs), len(heads)), np.nan)
-        return Interpretation(method, ("sequence", "head"), heads, blank, dict.fromkeys(range(len(heads)), reason))
-    seen, where = inputs.rows(chosen), where[chosen]
-    values = np.empty((len(seen), len(heads)))
-    for rows, part in seen.batches():
-        _, cache = run_with_cache(model, part.tokens, sites=(Site.PATTERN,))
-        allowed = ~model.blocked(part.tokens).view(-1, 1, part.tokens.shape[1], part.tokens.shape[1])
-        here = where[rows][:, None, : part.tokens.shape[1]]
-        columns = []
-        for layer in range(model.architecture.layers):
-            found = reading(Rows(cache[Site.PATTERN, layer], allowed, part))
-            total = (found * here).sum(2)
-            columns.append(total if summed else total / here.sum(2))
-        values[rows.numpy()] = torch.cat(columns, dim=1).numpy()
-    return Interpretation(method, ("sequence", "head"), heads, values)
+MAX_SEQUENCES = 64
+
+
+class AttentionMatrix(InterpretationMethod):
+    """Whole matrices [query, key] per component, of the first sequences only. Rows of padding queries are zero."""
+
+    family = "attention"
+    by_position = True
+    claims = ("pattern",)
+    distance = "total_variation"
+    axis: ClassVar[str]
+
+    @abstractmethod
+    def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
+        """What has a matrix."""
+
+    @abstractmethod
+    def matrices(self, model: CanonicalTransformer, piece: Piece) -> Tensor:
+        """[batch, component, query, key]."""
+
+    @torch.no_grad()
+    def interpret(self, request: Request) -> Interpretation:
+        """Scores [sequence, component, query, key]."""
+        components = self.components(request.model)
+        fits = max(1, MAX_WEIGHTS // (len(components) * request.inputs.tokens.shape[1] ** 2))
+        run = untouched(request, most=min(MAX_SEQUENCES, fits))
+        width = run.inputs.tokens.shape[1]
+        values = np.zeros((len(run.inputs), len(components), width, width))
+        for piece in run.pieces():
+            short = piece.part.tokens.shape[1]
+            found = self.matrices(request.model, piece) * piece.part.not_padding[:, None, :, None]
+            values[piece.rows.numpy(), :, :short, :short] = found.numpy()
+        return Interpretation(self.name, ("sequence", self.axis, "query", "key"), components, values)
 
 
 def with_choice(inputs: InputBatch) -> Tensor:

@@ -14,14 +14,45 @@ depth is D + 1 − n: the number "as published" pairs brackets of different dept
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.circuits import output_maps
+from auditor.measures.expectations import head_scores
+from auditor.records import Expected, Interpretation
 
 MAX_STACKS = 65_536
 """Stacks below a query that are tried: k^(D − 1)."""
+
+
+class BalanceViolation(InterpretationMethod):
+    """Longest sum of a matched pair over the shortest sum that the answer rests on, mean over closing queries."""
+
+    family = "balance"
+    unit = "share of the shortest sum"
+    higher_means = "matched brackets cancel less"
+    claims = ("value",)
+    distance = "relative_change"
+    as_published: ClassVar[bool]  # whether depth d is paired with depth D + 1 − d
+    expected: ClassVar[Mapping[str, Expected]] = head_scores(
+        exact_value_bias_shift=Expected.CHANGES, exact_head_splitting=Expected.RELABELLED
+    )
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Only models with a minimal first layer have the condition."""
+        return no_balance_condition(model)
+
+    def interpret(self, request: Request) -> Interpretation:
+        """Scores [head] on the canonical string; reads no other inputs."""
+        scores = balance_violations(request.model, as_published=self.as_published)
+        nothing = dict.fromkeys(scores.isnan().nonzero().flatten().tolist(), "the head writes nothing")
+        heads = request.model.architecture.heads
+        return Interpretation(self.name, ("head",), heads, scores.double().numpy(), nothing)
 
 
 @torch.no_grad()

@@ -65,27 +65,16 @@ def copying_scores(model: CanonicalTransformer) -> Tensor:
         wide = reads.shape[1] < reads.shape[2]
         eigenvalues = torch.linalg.eigvals(reads @ writes if wide else writes @ reads)  # the same but for zeros
         size = eigenvalues.abs().sum(-1)
-        scores.append(eigenvalues.not_padding.sum(-1) / torch.where(size > 0, size, 1.0))
+        scores.append(eigenvalues.real.sum(-1) / torch.where(size > 0, size, 1.0))
     return torch.cat(scores)
 
 
-def q_compositions(model: CanonicalTransformer) -> Tensor:
-    """How much each head's writes are what a later head's queries read, [head, to_head]."""
-    return _shares(model, ov_circuits(model), qk_circuits(model))
+def composition_scores(model: CanonicalTransformer, read: Tensor) -> Tensor:
+    """‖M₁ M₂‖_F / (‖M₁‖_F ‖M₂‖_F) of a head's OV circuit M₁ and what a later head ``read``s [head, model, model].
 
-
-def k_compositions(model: CanonicalTransformer) -> Tensor:
-    """How much each head's writes are what a later head's keys read, [head, to_head]."""
-    return _shares(model, ov_circuits(model), qk_circuits(model).mT)
-
-
-def v_compositions(model: CanonicalTransformer) -> Tensor:
-    """How much each head's writes are what a later head's values read, [head, to_head]."""
-    return _shares(model, ov_circuits(model), ov_circuits(model))
-
-
-def _shares(model: CanonicalTransformer, written: Tensor, read: Tensor) -> Tensor:
-    """‖M₁ M₂‖_F / (‖M₁‖_F ‖M₂‖_F), and 0 where the second head does not read the first."""
+    [head, to_head]; 0 where the second head does not read the first.
+    """
+    written = ov_circuits(model)
     products = torch.einsum("amn,bno->abmo", written, read).flatten(2).norm(dim=2)
     sizes = frobenius_norms(written)[:, None] * frobenius_norms(read)[None]
     heads = model.architecture.heads

@@ -5,52 +5,62 @@ The target is that logit minus the mean of the other closing brackets', over the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.behaviour.closing import closing_contrast
-from auditor.behaviour.input_batch import InputBatch
+from auditor.behaviour.closing import closing_contrast, no_closing_contrast
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
-from auditor.measures.circuits import output_maps
+from auditor.contracts import InterpretationMethod, Request
+from auditor.measures.attention import with_open_bracket
 from auditor.measures.direct_paths import DirectPaths, direct_paths
-
-Reader = Callable[[CanonicalTransformer, DirectPaths, int], Tensor]
-"""From the paths and a layer to what its components write, [batch, position, component]."""
-
-
-@torch.no_grad()
-def direct_logits(model: CanonicalTransformer, inputs: InputBatch, reader: Reader, count: int) -> NDArray[np.float64]:
-    """Mean direct contribution in logits, [sequence, component]. Sequences that leave no bracket open are left out."""
-    is_open = inputs.not_padding & (inputs.depth > 0)
-    seen = inputs.rows(is_open.any(1))
-    values = np.empty((len(seen), count))
-    contrast = closing_contrast(model)
-    for rows, part in seen.batches():
-        paths = direct_paths(model, part.tokens, contrast[part.stack_top_type.clamp_min(0)])
-        where = (part.not_padding & (part.depth > 0))[:, :, None]
-        written = torch.cat([reader(model, paths, layer) for layer in range(model.architecture.layers)], dim=2)
-        values[rows.numpy()] = ((written * where).sum(1) / where.sum(1)).numpy()
-    return values
+from auditor.measures.untouched import untouched
+from auditor.records import Component, Interpretation
 
 
-def heads_write(model: CanonicalTransformer, paths: DirectPaths, layer: int) -> Tensor:
-    """z_h W_O^h · r of each head, [batch, position, head]."""
-    met = torch.einsum("hvm,bpm->bphv", output_maps(model.attentions[layer]), paths.attention[layer])
-    return (paths.cache[Site.Z, layer] * met).sum(-1)
+class DirectLogits(InterpretationMethod):
+    """What a component writes along the logit of the right closing bracket minus the others' mean, logits.
+
+    Mean over the positions with an open bracket; the scale of every norm is frozen.
+    """
+
+    family = "direct logits"
+    unit = "logits"
+    source = "nostalgebraist 2020, interpreting GPT: the logit lens; Wang et al. 2022, arXiv 2211.00593, section 3.1"
+    claims = ("value", "rank")
+    distance = "relative_change"
+    axis: ClassVar[str]
+
+    @abstractmethod
+    def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
+        """What writes, layer by layer."""
+
+    @abstractmethod
+    def writes(self, model: CanonicalTransformer, paths: DirectPaths, layer: int) -> Tensor:
+        """What the components of a layer write along the direction, [batch, position, component]."""
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Needs two closing brackets."""
+        return no_closing_contrast(model)
+
+    @torch.no_grad()
+    def interpret(self, request: Request) -> Interpretation:
+        """Scores [sequence, component]. Sequences that leave no bracket open are left out."""
+        model, components = request.model, self.components(request.model)
+        values = np.empty((len(request.inputs), len(components)))
+        contrast = closing_contrast(model)
+        for piece in untouched(request).pieces():
+            paths = direct_paths(model, piece.cache, contrast[piece.part.stack_top_type.clamp_min(0)])
+            where = with_open_bracket(piece.part)[:, :, None]
+            written = torch.cat([self.writes(model, paths, layer) for layer in range(model.architecture.layers)], dim=2)
+            values[piece.rows.numpy()] = ((written * where).sum(1) / where.sum(1)).numpy()
+        has_open = with_open_bracket(request.inputs).any(1).numpy()
+        return Interpretation(self.name, ("sequence", self.axis), components, values[has_open])
 
 
-def neurons_write(model: CanonicalTransformer, paths: DirectPaths, layer: int) -> Tensor:
-    """activation · W_out row · r of each neuron, [batch, position, neuron]."""
-    met = paths.mlp[layer] @ model.mlps[layer].W_out.T
-    return paths.cache[Site.NEURON, layer] * met
-
-
-def mlp_writes(model: CanonicalTransformer, paths: DirectPaths, layer: int) -> Tensor:
-    """MLP output, its bias included, · r, [batch, position, 1]."""
-    del model
-    return (paths.cache[Site.MLP_OUT, layer] * paths.mlp[layer]).sum(-1, keepdim=True)
+def without_mlp(model: CanonicalTransformer) -> str | None:
+    """Why there is no MLP that writes, or None."""
+    return None if model.mlps else "the model has no MLP neurons"

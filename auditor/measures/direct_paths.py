@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from auditor.canonical.interventions import Cache, run_with_cache
+from auditor.canonical.interventions import Cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.tensors import Residual, Tokens
+from auditor.tensors import Residual
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,14 @@ class DirectPaths:
     attention: Mapping[int, Residual]
     mlp: Mapping[int, Residual]
     embedding: Residual
-    cache: Cache  # Z and NEURON of the same pass
+    cache: Cache  # of the same pass
 
 
-def direct_paths(model: CanonicalTransformer, tokens: Tokens, direction: Residual) -> DirectPaths:
-    """Pull ``direction`` [batch, position, model], on the normed side of the final norm, back to every write."""
-    sites = (Site.RESIDUAL, Site.Z, Site.ATTENTION_OUT, Site.NEURON, Site.MLP_OUT)
-    _, cache = run_with_cache(model, tokens, sites=sites)
+def direct_paths(model: CanonicalTransformer, cache: Cache, direction: Residual) -> DirectPaths:
+    """Pull ``direction`` [batch, position, model], on the normed side of the final norm, back to every write of a pass.
+
+    ``cache`` holds RESIDUAL, ATTENTION_OUT and MLP_OUT, and whatever else is to be read.
+    """
     attention, mlp = {}, {}
     last = model.architecture.layers - 1
     read = direction

@@ -12,7 +12,10 @@ probe that does well on it memorises. The difference of the two accuracies is th
 from __future__ import annotations
 
 import zlib
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,9 +23,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import InterpretationMethod, Request
+from auditor.measures.expectations import whole_scores
 from auditor.measures.streams import stream_components, streams_and_writes, write_components
-from auditor.records import Component, Interpretation
+from auditor.measures.untouched import untouched
+from auditor.records import Component, Expected, Interpretation
 
 FOLDS = 2
 
@@ -41,34 +46,56 @@ class ProbeTask:
     where: Tensor  # positions that are read
 
 
-@torch.no_grad()
-def selectivity(
-    method: str, model: CanonicalTransformer, inputs: InputBatch, task: ProbeTask, generator: np.random.Generator
-) -> Interpretation:
-    """Held-out accuracy minus that of the control task, per stream and write, [sequence, part].
+class Probe(InterpretationMethod):
+    """Held-out accuracy of a linear probe minus that of a random-label control, per stream and write.
 
-    Sequences without a position to read are left out; one distinct sequence cannot be held out.
+    For the stream as embedded and after each layer, and for what each half of a layer writes. Reads the raw stream: a
+    mean over features that every LayerNorm removes may still be read.
     """
-    chosen = task.where.any(1)
-    seen, where, labels = inputs.rows(chosen), task.where[chosen], task.labels[chosen]
-    components = (*stream_components(model), *write_components(model))
-    folds = _folds(seen)
-    if len(set(folds.tolist())) < FOLDS:
-        reason = "fewer than two distinct sequences to read: none can be held out"
-        blank = np.full((max(1, len(seen)), len(components)), np.nan)
-        undefined = dict.fromkeys(range(len(components)), reason)
-        return Interpretation(method, ("sequence", "part"), components, blank, undefined)
-    width = seen.tokens.shape[1]
-    where, labels = where[:, :width], labels[:, :width]
-    rows = torch.arange(len(seen))[:, None].expand(-1, width)[where].numpy()
-    features = _features(model, seen, where)
-    targets = (labels[where].numpy(), _control_labels(seen, labels, where, generator))
-    values = np.empty((len(seen), len(components)))
-    for column, component in enumerate(components):
-        right, by_chance = (_held_out(features[component], target, folds[rows]) for target in targets)
-        gain = np.bincount(rows, weights=right.astype(float) - by_chance, minlength=len(seen))
-        values[:, column] = gain / where.sum(1).numpy()
-    return Interpretation(method, ("sequence", "part"), components, values)
+
+    family = "probe"
+    unit = "accuracy above control"
+    source = "Alain & Bengio 2016, arXiv 1610.01644; Hewitt & Liang 2019, arXiv 1909.03368, equation 2"
+    draws_at_random = True  # the labels of the control
+    claims = ("value", "rank")
+    distance = "relative_change"
+    expected: ClassVar[Mapping[str, Expected]] = whole_scores(
+        exact_centred_writing=Expected.CHANGES,
+        exact_mean_direction_writing=Expected.CHANGES,
+        exact_norm_folding=Expected.OPEN,  # where the stream itself is normed, its features lose their gain
+        exact_residual_rotation=Expected.OPEN,  # folds norms first
+    )
+
+    @abstractmethod
+    def task(self, inputs: InputBatch) -> ProbeTask:
+        """What is to be read, and where."""
+
+    @torch.no_grad()
+    def interpret(self, request: Request) -> Interpretation:
+        """Scores [sequence, part].
+
+        Sequences without a position to read are left out; one distinct sequence cannot be held out.
+        """
+        task = self.task(request.inputs)
+        chosen = task.where.any(1)
+        seen = request.inputs.rows(chosen)
+        components = (*stream_components(request.model), *write_components(request.model))
+        axes, folds = ("sequence", "part"), _folds(seen)
+        if len(set(folds.tolist())) < FOLDS:
+            reason = "fewer than two distinct sequences to read: none can be held out"
+            blank = np.full((max(1, len(seen)), len(components)), np.nan)
+            return Interpretation(self.name, axes, components, blank, dict.fromkeys(range(len(components)), reason))
+        width = seen.tokens.shape[1]
+        where, labels = task.where[chosen][:, :width], task.labels[chosen][:, :width]
+        rows = torch.arange(len(seen))[:, None].expand(-1, width)[where].numpy()
+        features = _features(request, task.where)
+        targets = (labels[where].numpy(), _control_labels(seen, labels, where, request.generator))
+        values = np.empty((len(seen), len(components)))
+        for column, component in enumerate(components):
+            right, by_chance = (_held_out(features[component], target, folds[rows]) for target in targets)
+            gain = np.bincount(rows, weights=right.astype(float) - by_chance, minlength=len(seen))
+            values[:, column] = gain / where.sum(1).numpy()
+        return Interpretation(self.name, axes, components, values)
 
 
 def _folds(inputs: InputBatch) -> NDArray[np.int64]:
@@ -82,18 +109,19 @@ def _folds(inputs: InputBatch) -> NDArray[np.int64]:
     return np.asarray([place[text] for text in texts], dtype=np.int64)
 
 
-def _features(model: CanonicalTransformer, inputs: InputBatch, where: Tensor) -> dict[Component, NDArray[np.float64]]:
-    """What each component holds at the chosen positions, [chosen, model], row by row."""
-    width = inputs.tokens.shape[1]
-    place = torch.full((len(inputs), width), -1)
-    place[where] = torch.arange(int(where.sum()))
+def _features(request: Request, where: Tensor) -> dict[Component, NDArray[np.float64]]:
+    """What each component holds at the chosen positions [sequence, position], [chosen, model], row by row."""
+    count = int(where.sum())
+    place = torch.full(where.shape, -1)
+    place[where] = torch.arange(count)
     found: dict[Component, NDArray[np.float64]] = {}
-    for rows, part in inputs.batches():
-        short = part.tokens.shape[1]
-        here = where[rows][:, :short]
-        for component, value in streams_and_writes(model, part.tokens).items():
-            table = found.setdefault(component, np.empty((int(where.sum()), value.shape[2])))
-            table[place[rows][:, :short][here].numpy()] = value[here].double().numpy()
+    for piece in untouched(request).pieces():
+        short = piece.part.tokens.shape[1]
+        here = where[piece.rows][:, :short]
+        index = place[piece.rows][:, :short][here].numpy()
+        for component, value in streams_and_writes(request.model, piece).items():
+            table = found.setdefault(component, np.empty((count, value.shape[2])))
+            table[index] = value[here].double().numpy()
     return found
 
 

@@ -6,9 +6,10 @@ from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
+from auditor.measures.untouched import Piece
 from auditor.records import Component
 from auditor.symmetries.norm_readers import norm_readings
-from auditor.tensors import Logits, Residual, Tokens
+from auditor.tensors import Logits, Residual
 
 EMBEDDING = Component(0, part="embedding")
 
@@ -28,25 +29,23 @@ def write_components(model: CanonicalTransformer) -> tuple[Component, ...]:
     )
 
 
-def streams_and_writes(model: CanonicalTransformer, tokens: Tokens) -> dict[Component, Residual]:
-    """Activations [batch, position, model] of all stream and write components in one pass."""
-    found: dict[Component, Residual] = {}
-
-    def hook(site: Site, layer: int, value: Tensor) -> Tensor:
-        if site in _PARTS:
-            found[Component(layer, part=_PARTS[site])] = value
-        return value
-
-    model.check_tokens(tokens)
-    x, blocked = model.embed(tokens), model.blocked(tokens)
-    found[EMBEDDING] = x
-    for layer in range(model.architecture.layers):
-        x = model.block(layer)(x, blocked, hook)
-        found[Component(layer, part="residual")] = x
+def streams_and_writes(model: CanonicalTransformer, piece: Piece) -> dict[Component, Residual]:
+    """Activations [batch, position, model] of all stream and write components of an untouched pass."""
+    layers = model.architecture.layers
+    found = {EMBEDDING: piece.cache[Site.RESIDUAL, 0]}
+    for layer in range(layers):
+        block = model.block(layer)
+        attention = piece.cache[Site.ATTENTION_OUT, layer]
+        found[Component(layer, part="attention")] = attention
+        if block.mlp is not None:
+            found[Component(layer, part="mlp")] = piece.cache[Site.MLP_OUT, layer]
+        is_last = layer == layers - 1
+        found[Component(layer, part="residual")] = (
+            block.mlp_half(block.add_attention(piece.cache[Site.RESIDUAL, layer], attention))
+            if is_last
+            else piece.cache[Site.RESIDUAL, layer + 1]
+        )
     return found
-
-
-_PARTS = {Site.ATTENTION_OUT: "attention", Site.MLP_OUT: "mlp"}
 
 
 def lens_logits(model: CanonicalTransformer, stream: Residual) -> Logits:

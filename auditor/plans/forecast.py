@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
 from scipy import stats
 
+from auditor.behaviour.certificate import EXACT_SEQUENCES
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Progress, equivalences, methods, silent
-from auditor.plans.plan import Plan, VariantRequest, check_plan, planned_methods, planned_variants
-from auditor.records import Json, Kind
+from auditor.contracts import Progress, Request, equivalences, methods, silent
+from auditor.plans.cells import VariantRequest, methods_to_rerun, planned_cells, planned_methods, planned_variants
+from auditor.plans.plan import Plan, check_plan
+from auditor.records import Json, Kind, Record, named
 from auditor.seeds import numpy_generator
 from auditor.verdicts.claims import mean_scores
 from auditor.verdicts.distances import SMALLEST_EFFECT, scale_of
@@ -37,55 +40,49 @@ STATISTICS = 1.1
 
 
 @dataclass(frozen=True, slots=True)
-class MethodForecast:
+class MethodForecast(Record):
     """One method: seconds for one model, and the smallest relative change of a typical score that can be detected."""
 
     name: str
-    why_not: str | None
+    why_not: str | None = field(metadata=named("not_applicable"))
     seconds: float = 0.0
     detectable: float | None = None  # None: no per-sequence scalar scores; exact variants need no sample
 
-    def to_json(self) -> dict[str, Json]:
-        """JSON form."""
-        return {
-            "name": self.name,
-            "not_applicable": self.why_not,
-            "seconds": self.seconds,
-            "detectable": self.detectable,
-        }
-
 
 @dataclass(frozen=True)
-class Forecast:
+class Forecast(Record):
     """What an audit will do. Seconds are of one core; several processes share them."""
+
+    DERIVED: ClassVar[tuple[str, ...]] = ("smallest_effects",)
 
     plan: Plan
     variants: Mapping[str, int]  # by equivalence that applies
     not_applicable: Mapping[str, str]
     methods: tuple[MethodForecast, ...]
+    reruns: int = field(metadata=named("second_runs"))  # methods that draw at random, on the original
+    kept: int = field(metadata=named("kept_twins"))  # variants whose twin an earlier audit has made
+    cells: int  # pieces of work, besides those of variants that do not apply
     seconds: float
 
     @property
-    def cells(self) -> int:
-        """Pieces of work, besides those that turn out not to apply."""
-        subjects = 1 + sum(self.variants.values())
-        return 2 + subjects - 1 + subjects * sum(one.why_not is None for one in self.methods)
+    def smallest_effects(self) -> Mapping[str, float]:
+        """By kind of claim."""
+        return SMALLEST_EFFECT
 
-    def to_json(self) -> dict[str, Json]:
-        """JSON form."""
-        return {
-            "plan": self.plan.to_json(),
-            "variants": dict(self.variants),
-            "not_applicable": dict(self.not_applicable),
-            "methods": [one.to_json() for one in self.methods],
-            "cells": self.cells,
-            "seconds": round(self.seconds, 1),
-            "smallest_effects": dict(SMALLEST_EFFECT),
-        }
+    @classmethod
+    def _after_writing(cls, document: dict[str, Json]) -> dict[str, Json]:
+        return {**document, "seconds": round(document["seconds"], 1)}
 
 
-def forecast(model: CanonicalTransformer, plan: Plan, *, seed: int = 0, progress: Progress = silent) -> Forecast:
-    """Look ahead. Takes some seconds.
+def forecast(
+    model: CanonicalTransformer,
+    plan: Plan,
+    *,
+    seed: int = 0,
+    kept: Collection[str] = (),
+    progress: Progress = silent,
+) -> Forecast:
+    """Look ahead. Takes some seconds. ``kept`` are the keys of the variants whose twin the store has already.
 
     Raises:
         PlanError: the plan cannot run.
@@ -105,10 +102,21 @@ def forecast(model: CanonicalTransformer, plan: Plan, *, seed: int = 0, progress
         if (why := equivalences()[name].not_applicable(exact)) is not None
     }
     made = [request for request in requests if request.equivalence not in reasons]
-    counts = {name: sum(r.equivalence == name for r in made) for name in dict.fromkeys(r.equivalence for r in made)}
-    per_model = sum(one.seconds for one in measured)
-    building = _building(model, inputs, plan, made)
-    return Forecast(plan, counts, reasons, tuple(measured), STATISTICS * (per_model * (1 + len(made)) + building))
+    again = [one for one in measured if one.name in methods_to_rerun(plan)]
+    measuring = sum(one.seconds for one in measured) * (1 + len(made)) + sum(one.seconds for one in again)
+    skipped = {request.key for request in requests} - {request.key for request in made}
+    return Forecast(
+        plan=plan,
+        variants={
+            name: sum(r.equivalence == name for r in made) for name in dict.fromkeys(r.equivalence for r in made)
+        },
+        not_applicable=reasons,
+        methods=tuple(measured),
+        reruns=sum(one.why_not is None for one in again),
+        kept=sum(request.key in kept for request in made),
+        cells=sum(cell.variant not in skipped for cell in planned_cells(plan, model.architecture)),
+        seconds=STATISTICS * (measuring + _building(model, inputs, plan, made, kept)),
+    )
 
 
 def _method(name: str, model: CanonicalTransformer, inputs: InputBatch, plan: Plan, seed: int) -> MethodForecast:
@@ -117,7 +125,7 @@ def _method(name: str, model: CanonicalTransformer, inputs: InputBatch, plan: Pl
     if why_not is not None:
         return MethodForecast(name, why_not)
     started = time.perf_counter()
-    found = plugin.interpret(model, inputs, numpy_generator(seed, "forecast", name))
+    found = plugin.interpret(Request(model, inputs, numpy_generator(seed, "forecast", name)))
     seconds = (time.perf_counter() - started) * (plan.sequences / len(inputs) if found.per_sequence else 1.0)
     scores = mean_scores(found)
     if not found.per_sequence or scores.ndim > 1 or len(found.values) < 3:
@@ -128,8 +136,14 @@ def _method(name: str, model: CanonicalTransformer, inputs: InputBatch, plan: Pl
     return MethodForecast(name, None, seconds, SMALLEST_EFFECT["value"] + reach * error)
 
 
-def _building(model: CanonicalTransformer, inputs: InputBatch, plan: Plan, requests: Sequence[VariantRequest]) -> float:
-    """Seconds to make and certify every variant."""
+def _building(
+    model: CanonicalTransformer,
+    inputs: InputBatch,
+    plan: Plan,
+    requests: Sequence[VariantRequest],
+    kept: Collection[str],
+) -> float:
+    """Seconds to make and certify every variant; a kept twin is only certified."""
     started = time.perf_counter()
     with torch.no_grad():
         for _, part in inputs.batches():
@@ -139,10 +153,11 @@ def _building(model: CanonicalTransformer, inputs: InputBatch, plan: Plan, reque
     total = 0.0
     for request in requests:
         if request.kind is Kind.EXACT:
-            total += 2 * 256 * 2 * per_sequence  # float64 costs about twice as much
+            total += 2 * EXACT_SEQUENCES * 2 * per_sequence  # float64 costs about twice as much
         else:
             total += 4 * plan.certificate_sequences * per_sequence
-            total += plan.twin_steps * step if request.kind is Kind.BEHAVIOURAL else 0.0
+            is_trained = request.kind is Kind.BEHAVIOURAL and request.key not in kept
+            total += plan.twin_steps * step if is_trained else 0.0
     return total
 
 

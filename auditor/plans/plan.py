@@ -1,21 +1,20 @@
-"""quick / standard / full / a user's TOML → the cells to compute."""
+"""quick / standard / full / a user's TOML: what an audit computes and how much of it."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from auditor.canonical.architecture import Architecture
 from auditor.contracts import equivalences, methods
 from auditor.errors import PlanError
-from auditor.records import ALL_OTHERS, ORIGINAL, RERUN, Cell, Json, Kind, Multiplicity, Stage
+from auditor.records import Json, Multiplicity, Record
+from auditor.text_file import read_text, read_toml
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Record):
     """What an audit computes. Sizes count sequences."""
 
     name: str
@@ -33,18 +32,6 @@ class Plan:
     multiplicity: str = "bh"  # how the false discovery rate over all claims is held: bh or by
     methods: tuple[str, ...] = ()  # empty: all
     equivalences: tuple[str, ...] = ()  # empty: all
-
-    def to_json(self) -> dict[str, Json]:
-        """JSON form of every field."""
-        return {**asdict(self), "methods": list(self.methods), "equivalences": list(self.equivalences)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> Plan:
-        """Inverse of :meth:`to_json`; a plan stored before there was a breadth said whether it widens."""
-        data = dict(data)
-        if data.pop("widening", False):
-            data.setdefault("breadth", "full")
-        return cls(**{**data, "methods": tuple(data["methods"]), "equivalences": tuple(data["equivalences"])})
 
 
 _QUICK = Plan(
@@ -92,16 +79,6 @@ MAX_SIZE = 10_000_000
 """Above any audit that ends; keep a slip of the finger from making millions of cells."""
 
 
-@dataclass(frozen=True, slots=True)
-class VariantRequest:
-    """One variant that a plan asks for."""
-
-    key: str
-    equivalence: str
-    kind: Kind
-    parameters: Mapping[str, Json]
-
-
 def read_plan(name_or_file: str) -> Plan:
     """A plan by name, or from a TOML file whose ``base`` names the plan it starts from.
 
@@ -111,16 +88,14 @@ def read_plan(name_or_file: str) -> Plan:
     if name_or_file in PLANS:
         return PLANS[name_or_file]
     path = Path(name_or_file)
-    if path.suffix != ".toml" or not path.is_file():
+    if path.suffix.lower() != ".toml" or not path.is_file():
         raise PlanError(
             f"unknown plan {name_or_file!r}",
             expected=", ".join(PLANS) + " or a TOML file",
             action="see `dyck-audit submit --help`",
         )
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise PlanError(f"{path.name}: {wrong}", expected="a TOML file") from None
+    text = read_text(path, PlanError, expected="a TOML file")
+    data = read_toml(text, path.name, PlanError, expected="a TOML file", action="see `dyck-audit submit --help`")
     base = data.pop("base", "quick")
     if not isinstance(base, str) or base not in PLANS:
         raise PlanError(f"{path.name}: base = {base!r}", expected=" or ".join(PLANS))
@@ -187,52 +162,3 @@ def check_plan(plan: Plan) -> None:
             f"{plan.bootstrap_draws} bootstrap draws",
             expected=f"at least {int(100 / plan.alpha)} so that the smallest p-value can pass a correction",
         )
-
-
-def planned_methods(plan: Plan) -> tuple[str, ...]:
-    """Names of the methods to run."""
-    return plan.methods or tuple(name for name, one in methods().items() if _reaches(plan, one.smallest_plan))
-
-
-def methods_to_rerun(plan: Plan) -> tuple[str, ...]:
-    """Those that draw at random: a second run on the original says how much that alone moves their scores."""
-    return tuple(name for name in planned_methods(plan) if methods()[name].draws_at_random)
-
-
-def planned_equivalences(plan: Plan) -> tuple[str, ...]:
-    """Names of the equivalences to make variants of."""
-    return plan.equivalences or tuple(name for name, one in equivalences().items() if _reaches(plan, one.smallest_plan))
-
-
-def _reaches(plan: Plan, smallest: str) -> bool:
-    """Whether a plan is at least as broad as the smallest that runs a plug-in."""
-    order = tuple(PLANS)
-    return order.index(smallest) <= order.index(plan.breadth)
-
-
-def planned_variants(plan: Plan, architecture: Architecture) -> tuple[VariantRequest, ...]:
-    """Every variant to make, in a fixed order."""
-    requests = []
-    for name in planned_equivalences(plan):
-        plugin = equivalences()[name]
-        count = plan.exact_variants if plugin.kind is Kind.EXACT else plan.behavioural_variants
-        for index, parameters in enumerate(plugin.choices(architecture, count)):
-            requests.append(VariantRequest(f"{name}/{index}", name, plugin.kind, parameters))
-    return tuple(requests)
-
-
-def planned_cells(plan: Plan, architecture: Architecture) -> tuple[Cell, ...]:
-    """All cells of an audit. Long ones (behavioural builds) come first, so that they overlap with the rest."""
-    names = planned_methods(plan)
-    requests = planned_variants(plan, architecture)
-    cells = [Cell("behaviour", Stage.BEHAVIOUR)]
-    for request in sorted(requests, key=lambda r: r.kind is Kind.EXACT):
-        cells.append(Cell(f"build/{request.key}", Stage.BUILD, variant=request.key))
-    cells += [Cell(f"measure/{ORIGINAL}/{name}", Stage.MEASURE, method=name) for name in names]
-    cells += [Cell(f"measure/{RERUN}/{name}", Stage.MEASURE, None, RERUN, name) for name in methods_to_rerun(plan)]
-    for request in requests:
-        cells += [
-            Cell(f"measure/{request.key}/{name}", Stage.MEASURE, f"build/{request.key}", request.key, name)
-            for name in names
-        ]
-    return (*cells, Cell("conclude", Stage.CONCLUDE, ALL_OTHERS))

@@ -6,10 +6,21 @@ settings.
 
 from __future__ import annotations
 
+from auditor.records.behaviour import Behaviour, ClassifierMetrics, LanguageMetrics, Metrics
+from auditor.records.calibration import CalibrationFacts, MeasuredRates, Rate, Rates
 from auditor.records.cell import Cell
 from auditor.records.finding import Claim, Finding
-from auditor.records.interpretation import Component, Interpretation, MethodCard, Relabelling
-from auditor.records.report import AuditReport, Illustration
+from auditor.records.headers import AuditHeader, Exclusion, ModelHeader
+from auditor.records.interpretation import (
+    Agreement,
+    Component,
+    Interpretation,
+    MethodCard,
+    NotApplicable,
+    Relabelling,
+)
+from auditor.records.record import LEFT_OUT_IF_NONE, NOT_WRITTEN, Record, named
+from auditor.records.report import AuditReport, Illustration, ScoreTable
 from auditor.records.spread import FlipRate, RashomonInterval
 from auditor.records.states import (
     AuditState,
@@ -22,21 +33,31 @@ from auditor.records.states import (
     VariantState,
     Verdict,
 )
+from auditor.records.summary import ClaimCounts, MethodSummary, Summary
 from auditor.records.values import ALL_OTHERS, ORIGINAL, RERUN, Json
 from auditor.records.variant import Certificate, Variant
 
 __all__ = [
     "ALL_OTHERS",
+    "LEFT_OUT_IF_NONE",
+    "NOT_WRITTEN",
     "ORIGINAL",
     "RERUN",
+    "Agreement",
+    "AuditHeader",
     "AuditReport",
     "AuditState",
+    "Behaviour",
+    "CalibrationFacts",
     "Cell",
     "CellState",
     "Certificate",
     "Claim",
+    "ClaimCounts",
+    "ClassifierMetrics",
     "Compared",
     "Component",
+    "Exclusion",
     "Expected",
     "Finding",
     "FlipRate",
@@ -44,12 +65,24 @@ __all__ = [
     "Interpretation",
     "Json",
     "Kind",
+    "LanguageMetrics",
+    "MeasuredRates",
     "MethodCard",
+    "MethodSummary",
+    "Metrics",
+    "ModelHeader",
     "Multiplicity",
+    "NotApplicable",
     "RashomonInterval",
+    "Rate",
+    "Rates",
+    "Record",
     "Relabelling",
+    "ScoreTable",
     "Stage",
+    "Summary",
     "Variant",
     "VariantState",
     "Verdict",
+    "named",
 ]

@@ -12,8 +12,8 @@ from auditor.records.values import ORIGINAL
 class Cell:
     """One idempotent piece of an audit, the unit of delivery. Keyed by (audit, key)."""
 
-    key: str  # "behaviour", "build/<variant>", "measure/<variant>/<method>", "conclude"
+    key: str  # "behaviour", "build/<variant>", "measure/<variant>", "conclude"
     stage: Stage
     needs: str | None = None  # key of the cell that must be done first; ALL_OTHERS for the conclusion
     variant: str = ORIGINAL  # key of the variant that is built or measured
-    method: str | None = None  # what is measured
+    methods: tuple[str, ...] = ()  # what it is measured with

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from auditor.records.interpretation import Component
+from auditor.records.record import NOT_WRITTEN, Record
 from auditor.records.spread import FlipRate, RashomonInterval
 from auditor.records.states import Expected, Kind, Verdict
 from auditor.records.values import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Record):
     """What somebody asserts about a component, and the unit of a verdict.
 
     ========== ============================================================== =====================================
@@ -27,9 +29,9 @@ class Claim:
     ========== ============================================================== =====================================
     """
 
-    method: str
+    method: str = field(metadata=NOT_WRITTEN)  # in JSON it stands beside the claim, as the component does
     kind: str
-    component: Component
+    component: Component = field(metadata=NOT_WRITTEN)
     text: str
     parameters: Mapping[str, Json] = field(default_factory=dict)
 
@@ -39,14 +41,12 @@ class Claim:
         particulars = {name: value for name, value in self.parameters.items() if name != "score"}
         return self.method, self.kind, self.component.label, json.dumps(particulars, sort_keys=True)
 
-    def to_json(self) -> dict[str, Json]:
-        """JSON form without method and component, which stand beside it in a finding."""
-        return {"kind": self.kind, "text": self.text, "parameters": dict(self.parameters)}
-
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Record):
     """The verdict on one claim under one equivalence, over all its certified variants."""
+
+    DERIVED: ClassVar[tuple[str, ...]] = ("method", "component", "contradicts_theory")
 
     id: str
     claim: Claim
@@ -75,69 +75,18 @@ class Finding:
         """A claim moved where theory says it cannot: a defect in the method, not in the model."""
         return self.verdict is Verdict.UNSTABLE and self.expected in (Expected.INVARIANT, Expected.RELABELLED)
 
-    def to_json(self) -> dict[str, Json]:
-        """The finding as in the report schema."""
-        return {
-            "id": self.id,
-            "method": self.claim.method,
-            "component": {**self.claim.component.to_json(), "label": self.claim.component.label},
-            "claim": self.claim.to_json(),
-            "equivalence": self.equivalence,
-            "kind": str(self.kind),
-            "variants": list(self.variants),
-            "effect": self.effect,
-            "interval": None if self.interval is None else list(self.interval),
-            "noise_floor": self.noise_floor,
-            "threshold": self.threshold,
-            "p": self.p,
-            "q": self.q,
-            "verdict": str(self.verdict),
-            "expected": str(self.expected),
-            "contradicts_theory": self.contradicts_theory,
-            "worst_variant": self.worst_variant,
-            "needed_sequences": self.needed_sequences,
-            "reason": self.reason,
-            "ceiling": self.ceiling,
-            "mean_effect": self.mean_effect,
-            "mean_interval": None if self.mean_interval is None else list(self.mean_interval),
-            "rashomon": None if self.rashomon is None else self.rashomon.to_json(),
-            "flips": None if self.flips is None else self.flips.to_json(),
-        }
+    @property
+    def method(self) -> str:
+        """Method of the claim."""
+        return self.claim.method
+
+    @property
+    def component(self) -> Component:
+        """Component of the claim."""
+        return self.claim.component
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> Finding:
-        """Inverse of :meth:`to_json`; reports of earlier versions lack the last five fields."""
-        claim, rashomon, flips = data["claim"], data.get("rashomon"), data.get("flips")
-        return cls(
-            id=data["id"],
-            claim=Claim(
-                method=data["method"],
-                kind=claim["kind"],
-                component=Component.from_json(data["component"]),
-                text=claim["text"],
-                parameters=claim.get("parameters", {}),
-            ),
-            equivalence=data["equivalence"],
-            kind=Kind(data["kind"]),
-            variants=tuple(data["variants"]),
-            effect=data["effect"],
-            interval=_ends(data.get("interval")),
-            noise_floor=data["noise_floor"],
-            threshold=data["threshold"],
-            p=data["p"],
-            q=data["q"],
-            verdict=Verdict(data["verdict"]),
-            expected=Expected(data["expected"]),
-            worst_variant=data["worst_variant"],
-            needed_sequences=data.get("needed_sequences"),
-            reason=data.get("reason", ""),
-            ceiling=data.get("ceiling"),
-            mean_effect=data.get("mean_effect"),
-            mean_interval=_ends(data.get("mean_interval")),
-            rashomon=None if rashomon is None else RashomonInterval.from_json(rashomon),
-            flips=None if flips is None else FlipRate.from_json(flips),
-        )
-
-
-def _ends(bounds: Json) -> tuple[float, float] | None:
-    return None if bounds is None else (float(bounds[0]), float(bounds[1]))
+    def _before_reading(cls, data: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Method and component stand beside the claim in JSON."""
+        beside = {name: data[name] for name in ("method", "component")}
+        return {**data, "claim": {**data["claim"], **beside}}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.records.axes import HEAD, NEURON, PART, SEQUENCE, TO_HEAD
+from auditor.records.record import LEFT_OUT_IF_NONE, Record
 from auditor.records.states import Expected
 from auditor.records.values import Json
 
@@ -17,24 +20,26 @@ WHOLE = ("tokens", "embedding", "bias")
 ATTRIBUTIONS = "attribution_"
 """How the names of attribution methods begin: where they are judged themselves, they are parts of no layer."""
 
-COMPONENT_AXES = ("head", "neuron", "part")
+COMPONENT_AXES = (HEAD, NEURON, PART)
 """Axes that may run over the components of an interpretation."""
 
-MOVED_BY = {"head": "head", "to_head": "head", "neuron": "neuron"}
+MOVED_BY = {HEAD: HEAD, TO_HEAD: HEAD, NEURON: NEURON}
 """Which relabelling moves an axis of scores: ``to_head`` runs over the same heads as ``head``."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Component:
+class Component(Record):
     """A named part of a model: a head or a neuron of a layer, or a part such as "attention", "mlp" or "residual".
 
     The parts in ``WHOLE``, and attribution methods, belong to the model, not to a layer; their layer is 0.
     """
 
+    DERIVED: ClassVar[tuple[str, ...]] = ("label",)
+
     layer: int
-    head: int | None = None
-    neuron: int | None = None
-    part: str | None = None
+    head: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    neuron: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    part: str | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
 
     @property
     def label(self) -> str:
@@ -48,19 +53,14 @@ class Component:
         is_whole = self.part in WHOLE or self.part.startswith(ATTRIBUTIONS)
         return self.part if is_whole else f"L{self.layer}.{self.part}"
 
-    def to_json(self) -> dict[str, int | str]:
-        """Only the coordinates that are set."""
-        coordinates = {"layer": self.layer, "head": self.head, "neuron": self.neuron, "part": self.part}
-        return {name: value for name, value in coordinates.items() if value is not None}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> Component:
-        """Inverse of :meth:`to_json`; whatever stands beside the coordinates is left out."""
-        return cls(int(data["layer"]), data.get("head"), data.get("neuron"), data.get("part"))
+    @property
+    def coordinates(self) -> dict[str, Json]:
+        """The JSON form without the label."""
+        return {name: value for name, value in self.to_json().items() if name != "label"}
 
 
 @dataclass(frozen=True, slots=True)
-class Relabelling:
+class Relabelling(Record):
     """Which old components each new component stands for, per moved axis.
 
     ``moves["head"][new] = (old, …)`` counts components in the flat order of the architecture. An entry None means
@@ -80,19 +80,15 @@ class Relabelling:
             both[axis] = entries if earlier is None else tuple(_through(entry, earlier) for entry in entries)
         return Relabelling(both)
 
-    def to_json(self) -> dict[str, list[list[int] | None]]:
-        """JSON form, lists for tuples."""
-        return {axis: [None if old is None else list(old) for old in entries] for axis, entries in self.moves.items()}
+    @classmethod
+    def _after_writing(cls, document: dict[str, Json]) -> dict[str, Json]:
+        """The moves stand for the whole."""
+        moves: dict[str, Json] = document["moves"]
+        return moves
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> Relabelling:
-        """Inverse of :meth:`to_json`."""
-        return cls(
-            {
-                axis: tuple(None if old is None else tuple(int(i) for i in old) for old in entries)
-                for axis, entries in data.items()
-            }
-        )
+    def _before_reading(cls, data: Mapping[str, Json]) -> Mapping[str, Json]:
+        return {"moves": data}
 
 
 def _through(entry: tuple[int, ...] | None, earlier: tuple[tuple[int, ...] | None, ...]) -> tuple[int, ...] | None:
@@ -120,9 +116,9 @@ class MethodCard:
 class Interpretation:
     """Scores of one method on one model.
 
-    ``axes`` names the axes of ``values`` in order, in the words of ``auditor.tensors``. With per-sequence scores the
-    first axis is "sequence"; the component axis ("head", "neuron", "part") runs over ``components``. ``undefined`` maps
-    a component index to the reason why it has no score (its values are NaN and never enter a statistic).
+    ``axes`` names the axes of ``values`` in order, in the words of ``auditor.records.axes``. With per-sequence scores
+    the first axis is "sequence"; the component axis ("head", "neuron", "part") runs over ``components``. ``undefined``
+    maps a component index to the reason why it has no score (its values are NaN and never enter a statistic).
     """
 
     method: str
@@ -139,4 +135,23 @@ class Interpretation:
     @property
     def per_sequence(self) -> bool:
         """Whether the scores can be resampled over sequences."""
-        return self.axes[0] == "sequence"
+        return self.axes[0] == SEQUENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement(Record):
+    """An exact variant's scores are the original's: they were compared on the first sequences, and stand for all.
+
+    ``sequences`` is None where the scores belong to no sequence. ``largest_difference`` is relative to the scale of a
+    score, or in the method's distance for arrays of scores.
+    """
+
+    sequences: int | None
+    largest_difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplicable:
+    """Why a method says nothing about a model, in place of its scores."""
+
+    reason: str

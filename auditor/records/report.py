@@ -3,95 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
+from auditor.records.behaviour import Behaviour
 from auditor.records.finding import Finding
-from auditor.records.interpretation import Component
+from auditor.records.headers import AuditHeader, Exclusion, ModelHeader
+from auditor.records.interpretation import Agreement, Component
+from auditor.records.record import LEFT_OUT_IF_NONE, Record
+from auditor.records.summary import Summary
 from auditor.records.values import Json
 from auditor.records.variant import Variant
 
 
 @dataclass(frozen=True, slots=True)
-class Illustration:
+class Illustration(Record):
     """One head's attention on one sequence, original beside variant, for the reader's eye."""
 
     variant: str
     component: Component
     tokens: tuple[str, ...]
-    original: tuple[tuple[float, ...], ...]  # [query][key]
+    original: tuple[tuple[float, ...], ...]  # [query][key], rounded by the maker
     twin: tuple[tuple[float, ...], ...]
     total_variation: float  # mean over queries of this sequence
 
-    def to_json(self) -> dict[str, Json]:
-        """JSON form; weights rounded by the maker."""
-        return {
-            "variant": self.variant,
-            "component": {**self.component.to_json(), "label": self.component.label},
-            "tokens": list(self.tokens),
-            "original": [list(row) for row in self.original],
-            "twin": [list(row) for row in self.twin],
-            "total_variation": self.total_variation,
-        }
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> Illustration:
-        """Inverse of :meth:`to_json`."""
-        return cls(
-            variant=data["variant"],
-            component=Component.from_json(data["component"]),
-            tokens=tuple(data["tokens"]),
-            original=tuple(tuple(row) for row in data["original"]),
-            twin=tuple(tuple(row) for row in data["twin"]),
-            total_variation=data["total_variation"],
-        )
+@dataclass(frozen=True, slots=True)
+class ScoreTable(Record):
+    """Mean scores of one method on the original or a variant, in the component order of the original."""
+
+    variant: str
+    method: str
+    family: str
+    unit: str
+    sequences: int | None  # None: scores of weights
+    components: tuple[Component, ...]
+    values: tuple[float | None, ...]
+    intervals: tuple[tuple[float, float] | None, ...]  # 95 %
+    undefined: Mapping[str, str]  # index of a component → why it has no score
+    equal_to_original: Agreement | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # how that was found
 
 
 @dataclass(frozen=True, slots=True)
-class AuditReport:
+class AuditReport(Record):
     """Everything one audit found. ``to_json`` follows the schema ``dyck-audit/report/1``."""
 
-    audit: Mapping[
-        str, Json
-    ]  # id, created_at, finished_at, plan, seed, state, versions, weights_sha256, sequences, device
-    model: Mapping[str, Json]  # id, name, format, sha256, function_fingerprint, architecture, task
-    behaviour: Mapping[str, Json]  # in_distribution, longer, deeper
+    audit: AuditHeader
+    model: ModelHeader
+    behaviour: Behaviour
     variants: tuple[Variant, ...]
-    interpretations: tuple[Mapping[str, Json], ...]
+    interpretations: tuple[ScoreTable, ...]
     findings: tuple[Finding, ...]
-    not_applicable: tuple[
-        Mapping[str, str], ...
-    ]  # {"what": "method"|"equivalence", "name": …, "why": …}; "equivalence" where a method fails one only
+    not_applicable: tuple[Exclusion, ...]
     illustrations: tuple[Illustration, ...]
-    summary: Mapping[str, Json]
+    summary: Summary
 
-    SCHEMA = "dyck-audit/report/1"
-
-    def to_json(self) -> dict[str, Json]:
-        """One JSON document; no NaN or infinity."""
-        return {
-            "schema": self.SCHEMA,
-            "audit": dict(self.audit),
-            "model": dict(self.model),
-            "behaviour": dict(self.behaviour),
-            "variants": [variant.to_json() for variant in self.variants],
-            "interpretations": [dict(entry) for entry in self.interpretations],
-            "findings": [finding.to_json() for finding in self.findings],
-            "not_applicable": [dict(entry) for entry in self.not_applicable],
-            "illustrations": [picture.to_json() for picture in self.illustrations],
-            "summary": dict(self.summary),
-        }
+    SCHEMA: ClassVar[str] = "dyck-audit/report/1"
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> AuditReport:
-        """Inverse of :meth:`to_json`."""
-        return cls(
-            audit=data["audit"],
-            model=data["model"],
-            behaviour=data["behaviour"],
-            variants=tuple(Variant.from_json(entry) for entry in data["variants"]),
-            interpretations=tuple(data["interpretations"]),
-            findings=tuple(Finding.from_json(entry) for entry in data["findings"]),
-            not_applicable=tuple(data["not_applicable"]),
-            illustrations=tuple(Illustration.from_json(entry) for entry in data["illustrations"]),
-            summary=data["summary"],
-        )
+    def _after_writing(cls, document: dict[str, Json]) -> dict[str, Json]:
+        """The parts in the order of the schema, which is named first."""
+        return {"schema": cls.SCHEMA, **document}

@@ -59,7 +59,7 @@ class Stage(StrEnum):
 
     BEHAVIOUR = "behaviour"  # evaluate the original on its language
     BUILD = "build"  # make and certify one variant
-    MEASURE = "measure"  # one method on the original or on one variant
+    MEASURE = "measure"  # the original or one variant with a group of methods
     CONCLUDE = "conclude"  # all interpretations -> findings and report
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from auditor.records import AuditReport, Finding, Json
+from auditor.records import AuditReport, Behaviour, Finding, Json, Metrics
 from auditor.report.matrix import SEVERITY
 
 PairKey = tuple[str, str, str, str, int]
@@ -144,27 +144,27 @@ def _by_change(pair: FindingPair) -> tuple[bool, int, float, str]:
     return not pair.verdict_changed, severity, -abs(change) if change is not None else 0.0, pair.first.id
 
 
-def _metrics(first: Mapping[str, Json], second: Mapping[str, Json]) -> tuple[MetricPair, ...]:
+def _metrics(first: Behaviour, second: Behaviour) -> tuple[MetricPair, ...]:
     pairs = []
-    for inputs in dict.fromkeys([*first, *second]):
-        old, new = (_mapping(behaviour.get(inputs)) for behaviour in (first, second))
-        for metric in dict.fromkeys([*old, *new]):
-            values = (old.get(metric), new.get(metric))
-            if all(value is None or isinstance(value, (int, float)) for value in values):
-                pairs.append(MetricPair(inputs, metric, *values))
+    for inputs in ("in_distribution", "longer", "deeper"):
+        old, new = (_numbers(getattr(behaviour, inputs)) for behaviour in (first, second))
+        pairs += [
+            MetricPair(inputs, metric, old.get(metric), new.get(metric)) for metric in dict.fromkeys([*old, *new])
+        ]
     return tuple(pairs)
 
 
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, Mapping) else {}
+def _numbers(part: Metrics | None) -> dict[str, float | None]:
+    known: dict[str, Json] = {} if part is None else part.to_json()
+    return {name: value for name, value in known.items() if value is None or isinstance(value, (int, float))}
 
 
 def _origin(report: AuditReport) -> dict[str, Json]:
     return {
-        "audit": report.audit.get("id"),
-        "model": report.model.get("name"),
-        "plan": report.audit.get("plan"),
-        "seed": report.audit.get("seed"),
+        "audit": report.audit.id,
+        "model": report.model.name,
+        "plan": report.audit.plan,
+        "seed": report.audit.seed,
     }
 
 

@@ -16,7 +16,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from auditor.records import AuditReport, Illustration, Json
+from auditor.records import AuditReport, Illustration, Rates
 from auditor.report import wording
 from auditor.report.heatmap import Picture, picture
 from auditor.report.scores import PLOT_WIDTH, score_panels
@@ -75,13 +75,13 @@ def _page(view: ReportView, budget: Budget) -> str:
     )
 
 
-def _calibration_rows(report: AuditReport) -> list[tuple[str, Json]]:
+def _calibration_rows(report: AuditReport) -> list[tuple[str, Rates]]:
     """Error rates over all cases, then by method and by effect size."""
-    rates = report.audit.get("calibration")
-    if not rates:
+    facts = report.audit.calibration
+    if facts is None:
         return []
-    groups = [*rates["by"].get("method", {}).items(), *rates["by"].get("effect_size", {}).items()]
-    return [("all that sampling decides", rates["rates"]), *groups]
+    groups = [pair for name in ("method", "effect_size") for pair in facts.by.get(name, {}).items()]
+    return [("all that sampling decides", facts.rates), *groups]
 
 
 def _pictures(illustrations: tuple[Illustration, ...], characters: int) -> tuple[Picture, ...]:
@@ -113,6 +113,7 @@ def _engine() -> Environment:
         setting=wording.setting,
         pairs=wording.pairs,
         moment=wording.moment,
+        making=wording.making,
         breakable=_breakable,
     )
     engine.globals.update(sameness=wording.sameness, counted=wording.counted)

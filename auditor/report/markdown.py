@@ -12,13 +12,12 @@ from auditor.report.wording import (
     claim_text,
     counted,
     interval,
+    making,
     moment,
     number,
     plain,
     sameness,
-    setting,
     spread,
-    subject,
 )
 
 SIGNS = {Verdict.UNSTABLE: "❌ unstable", Verdict.INCONCLUSIVE: "❔ inconclusive", Verdict.STABLE: "✅ stable"}
@@ -29,7 +28,7 @@ def render_markdown(report: AuditReport, *, max_findings: int = 100) -> str:
     """Headline, stability matrix, findings that are not stable, certificates, behaviour, what to type next."""
     view = view_of(report)
     parts = [
-        f"# {_safe(report.model.get('name', 'model'))}: {_safe(view.badge)}",
+        f"# {_safe(report.model.name)}: {_safe(view.badge)}",
         f"**{_safe(view.headline, 2000)}**",
         _origin(report),
         f"Error rates of the audit itself: {_safe(view.calibration, 1000)}.",
@@ -51,11 +50,10 @@ def render_markdown(report: AuditReport, *, max_findings: int = 100) -> str:
 
 def _origin(report: AuditReport) -> str:
     audit = report.audit
-    when = moment(audit.get("finished_at") or audit.get("created_at"))
+    when = moment(audit.finished_at or audit.created_at)
     return (
-        f"Plan {_safe(audit.get('plan'))}, seed {_safe(audit.get('seed'))}, "
-        f"{_safe(setting(audit.get('sequences')))} sequences, {_safe(when)}, audit {_safe(audit.get('id'))}, "
-        f"model sha256 {_safe(report.model.get('sha256'))}."
+        f"Plan {_safe(audit.plan)}, seed {audit.seed}, {audit.sequences} sequences, {_safe(when)}, "
+        f"audit {_safe(audit.id)}, model sha256 {_safe(report.model.sha256)}."
     )
 
 
@@ -102,7 +100,7 @@ def _certificates(variants: Sequence[Variant]) -> str:
             variant.key,
             variant.state.replace("_", " "),
             sameness(variant.certificate, variant.kind) if variant.certificate else "–",
-            "–" if variant.seconds is None else f"{variant.seconds:.1f} s",
+            making(variant),
             variant.reason or "–",
         ]
         for variant in variants
@@ -113,7 +111,7 @@ def _certificates(variants: Sequence[Variant]) -> str:
 def _not_applicable(report: AuditReport) -> str:
     if not report.not_applicable:
         return ""
-    rows = ([entry["what"], subject(entry), entry["why"]] for entry in report.not_applicable)
+    rows = ([entry.what, entry.label, entry.why] for entry in report.not_applicable)
     return "## Not applicable\n\n" + _table(["what", "name", "why"], rows)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from auditor.records import AuditReport, Expected, Finding, Kind, Variant, VariantState, Verdict
+from auditor.records import AuditReport, Exclusion, Expected, Finding, Kind, Variant, VariantState, Verdict
 
 SEVERITY = {Verdict.UNSTABLE: 0, Verdict.INCONCLUSIVE: 1, Verdict.STABLE: 2}
 CLAIM_ORDER = ("rank", "set", "predicate", "pattern", "value")
@@ -127,12 +127,12 @@ class Matrix:
 def stability_matrix(
     findings: Sequence[Finding],
     variants: Sequence[Variant],
-    not_applicable: Sequence[Mapping[str, str]],
+    not_applicable: Sequence[Exclusion],
     *,
     methods: Iterable[str] = (),
 ) -> Matrix:
     """The matrix over every method and equivalence named anywhere, in order of first appearance, exact first."""
-    excluded = {_excluded(entry): entry["why"] for entry in not_applicable}
+    excluded = {_excluded(entry): entry.why for entry in not_applicable}
     kinds: dict[str, Kind] = {variant.equivalence: variant.kind for variant in variants}
     kinds.update({finding.equivalence: finding.kind for finding in findings})
     named = dict.fromkeys([*kinds, *(name for what, name in excluded if what == "equivalence")])
@@ -151,7 +151,7 @@ def stability_matrix(
 
 def matrix_of(report: AuditReport) -> Matrix:
     """The stability matrix of a report."""
-    methods = dict.fromkeys(str(entry["method"]) for entry in report.interpretations)
+    methods = dict.fromkeys(entry.method for entry in report.interpretations)
     return stability_matrix(report.findings, report.variants, report.not_applicable, methods=methods)
 
 
@@ -229,9 +229,9 @@ _AGREEMENT_ORDER = (
 )
 
 
-def _excluded(entry: Mapping[str, str]) -> tuple[str, str]:
+def _excluded(entry: Exclusion) -> tuple[str, str]:
     """("method", name), ("equivalence", name), or (method, equivalence) for one field."""
-    return (entry["name"], entry["equivalence"]) if "equivalence" in entry else (entry["what"], entry["name"])
+    return (entry.what, entry.name) if entry.equivalence is None else (entry.name, entry.equivalence)
 
 
 def _why_untested(

@@ -7,10 +7,10 @@ stand in the component order of the original.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditor.records import ORIGINAL, AuditReport, Json, Kind, Variant, VariantState
+from auditor.records import ORIGINAL, AuditReport, Kind, ScoreTable, Variant, VariantState
 from auditor.report.wording import number, plain
 
 COMPONENT_LIMIT = 24
@@ -55,29 +55,27 @@ def score_panels(report: AuditReport) -> tuple[ScorePanel, ...]:
     variants = {variant.key: variant for variant in report.variants if variant.state is VariantState.CERTIFIED}
     panels = []
     for entry in report.interpretations:
-        if entry["variant"] != ORIGINAL or not any(value is not None for value in entry["values"]):
+        if entry.variant != ORIGINAL or not any(value is not None for value in entry.values):
             continue
         others = [
-            (variants[other["variant"]], other["values"])
+            (variants[other.variant], other.values)
             for other in report.interpretations
-            if other["method"] == entry["method"] and other["variant"] in variants
+            if other.method == entry.method and other.variant in variants
         ]
         panels.append(_panel(entry, others[:VARIANT_LIMIT]))
     return tuple(panels)
 
 
-def _panel(entry: Mapping[str, Json], others: Sequence[tuple[Variant, Sequence[float | None]]]) -> ScorePanel:
-    shown = range(min(COMPONENT_LIMIT, len(entry["components"])))
-    intervals = entry.get("intervals") or [None] * len(entry["values"])
-    drawn = [entry["values"][index] for index in shown]
-    drawn += [bound for index in shown for bound in intervals[index] or ()]
+def _panel(entry: ScoreTable, others: Sequence[tuple[Variant, Sequence[float | None]]]) -> ScorePanel:
+    shown = range(min(COMPONENT_LIMIT, len(entry.components)))
+    drawn = [entry.values[index] for index in shown]
+    drawn += [bound for index in shown for bound in entry.intervals[index] or ()]
     drawn += [values[index] for _, values in others for index in shown if index < len(values)]
     axis = _Axis.over([float(value) for value in drawn if value is not None])
-    undefined = {int(index): reason for index, reason in (entry.get("undefined") or {}).items()}
     rows = []
     for index in shown:
-        label = plain(entry["components"][index].get("label", index), 12)
-        value, bounds = entry["values"][index], intervals[index]
+        label = plain(entry.components[index].label, 12)
+        value, bounds = entry.values[index], entry.intervals[index]
         marks = tuple(
             Mark(axis.x(values[index]), variant.kind, f"{label} on {plain(variant.key)}: {number(values[index])}")
             for variant, values in others
@@ -90,12 +88,12 @@ def _panel(entry: Mapping[str, Json], others: Sequence[tuple[Variant, Sequence[f
                 interval=None if bounds is None else (axis.x(bounds[0]), axis.x(bounds[1])),
                 title=f"{label}: {number(value)}"
                 if value is not None
-                else f"undefined: {undefined.get(index, 'no score')}",
+                else f"undefined: {entry.undefined.get(str(index), 'no score')}",
                 marks=marks,
             )
         )
-    left_out = len(entry["components"]) - len(rows)
-    return ScorePanel(str(entry["method"]), str(entry.get("unit", "")), tuple(rows), axis.ticks(), left_out)
+    left_out = len(entry.components) - len(rows)
+    return ScorePanel(entry.method, entry.unit, tuple(rows), axis.ticks(), left_out)
 
 
 @dataclass(frozen=True, slots=True)

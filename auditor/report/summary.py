@@ -9,14 +9,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from auditor.records import Finding, Json, Kind, Variant, VariantState, Verdict
+from auditor.records import (
+    ClaimCounts,
+    Exclusion,
+    Finding,
+    Kind,
+    MethodSummary,
+    Summary,
+    Variant,
+    VariantState,
+    Verdict,
+)
 from auditor.report.matrix import SEVERITY, Agreement, Matrix, by_weight, stability_matrix
 from auditor.report.wording import claim_text, counted, plain, sameness
 
 
-def summarise(
-    findings: Sequence[Finding], variants: Sequence[Variant], not_applicable: Sequence[Mapping[str, str]]
-) -> dict[str, Json]:
+def summarise(findings: Sequence[Finding], variants: Sequence[Variant], not_applicable: Sequence[Exclusion]) -> Summary:
     """The ``summary`` field of a report.
 
     ``expected_agreement`` counts equivalences per method: where the verdicts agree with theory, contradict it, where a
@@ -25,32 +33,32 @@ def summarise(
     verdicts = Counter(finding.verdict for finding in findings)
     states = Counter(variant.state for variant in variants)
     matrix = stability_matrix(findings, variants, not_applicable)
-    return {
-        "stable": verdicts[Verdict.STABLE],
-        "unstable": verdicts[Verdict.UNSTABLE],
-        "inconclusive": verdicts[Verdict.INCONCLUSIVE],
-        "not_certified": states[VariantState.NOT_CERTIFIED],
-        "not_applicable": len(not_applicable),
-        "contradicts_theory": sum(finding.contradicts_theory for finding in findings),
-        "claims": claim_counts(findings),
-        "methods": _per_method(matrix),
-        "headline": headline(findings, variants),
-    }
+    return Summary(
+        stable=verdicts[Verdict.STABLE],
+        unstable=verdicts[Verdict.UNSTABLE],
+        inconclusive=verdicts[Verdict.INCONCLUSIVE],
+        not_certified=states[VariantState.NOT_CERTIFIED],
+        not_applicable=len(not_applicable),
+        contradicts_theory=sum(finding.contradicts_theory for finding in findings),
+        claims=claim_counts(findings),
+        methods=_per_method(matrix),
+        headline=headline(findings, variants),
+    )
 
 
-def claim_counts(findings: Sequence[Finding]) -> dict[str, int]:
+def claim_counts(findings: Sequence[Finding]) -> ClaimCounts:
     """How many distinct claims are overturned, undecided, surviving; and all of them."""
     worst: dict[tuple[str, str, str, str], Verdict] = {}
     for finding in sorted(findings, key=lambda finding: SEVERITY[finding.verdict]):
         claim = finding.claim
         worst.setdefault((claim.method, claim.kind, claim.component.label, claim.text), finding.verdict)
     counts = Counter(worst.values())
-    return {
-        "overturned": counts[Verdict.UNSTABLE],
-        "undecided": counts[Verdict.INCONCLUSIVE],
-        "surviving": counts[Verdict.STABLE],
-        "total": len(worst),
-    }
+    return ClaimCounts(
+        overturned=counts[Verdict.UNSTABLE],
+        undecided=counts[Verdict.INCONCLUSIVE],
+        surviving=counts[Verdict.STABLE],
+        total=len(worst),
+    )
 
 
 def headline(findings: Sequence[Finding], variants: Sequence[Variant]) -> str:
@@ -61,17 +69,17 @@ def headline(findings: Sequence[Finding], variants: Sequence[Variant]) -> str:
         return f"NO VERDICT: {why}."
     counts = claim_counts(findings)
     equivalences = counted(len({finding.equivalence for finding in findings}), "equivalence")
-    if counts["overturned"]:
+    if counts.overturned:
         return _overturned(findings, variants, counts)
-    if counts["undecided"]:
+    if counts.undecided:
         return (
-            f"INCONCLUSIVE: nothing was overturned, but {counts['undecided']} of {counted(counts['total'], 'claim')} "
-            f"cannot be decided with this many sequences; {counts['surviving']} survive all {equivalences} tested."
+            f"INCONCLUSIVE: nothing was overturned, but {counts.undecided} of {counted(counts.total, 'claim')} "
+            f"cannot be decided with this many sequences; {counts.surviving} survive all {equivalences} tested."
         )
-    return f"STABLE: {_all(counts['total'])} survived every function-preserving change tested ({equivalences})."
+    return f"STABLE: {_all(counts.total)} survived every function-preserving change tested ({equivalences})."
 
 
-def _overturned(findings: Sequence[Finding], variants: Sequence[Variant], counts: Mapping[str, int]) -> str:
+def _overturned(findings: Sequence[Finding], variants: Sequence[Variant], counts: ClaimCounts) -> str:
     told = min(findings, key=lambda finding: (finding.contradicts_theory, *by_weight(finding)))
     if told.verdict is not Verdict.UNSTABLE:  # everything unstable contradicts theory
         told = min(findings, key=by_weight)
@@ -91,12 +99,12 @@ _SHOWN_ON: Mapping[Kind, str] = {
 }
 
 
-def _tally(counts: Mapping[str, int]) -> str:
-    verb = "is" if counts["overturned"] == 1 else "are"
-    undecided = f", {counts['undecided']} undecided" if counts["undecided"] else ""
+def _tally(counts: ClaimCounts) -> str:
+    verb = "is" if counts.overturned == 1 else "are"
+    undecided = f", {counts.undecided} undecided" if counts.undecided else ""
     return (
-        f"{counts['overturned']} of {counted(counts['total'], 'claim')} {verb} overturned{undecided}, "
-        f"{counts['surviving']} survived everything tested"
+        f"{counts.overturned} of {counted(counts.total, 'claim')} {verb} overturned{undecided}, "
+        f"{counts.surviving} survived everything tested"
     )
 
 
@@ -104,16 +112,16 @@ def _all(total: int) -> str:
     return "the one claim tested" if total == 1 else f"all {total} claims"
 
 
-def _per_method(matrix: Matrix) -> dict[str, Json]:
+def _per_method(matrix: Matrix) -> dict[str, MethodSummary]:
     return {
-        row.method: {
-            "stable": sum(field.stable for field in row.fields),
-            "unstable": sum(field.unstable for field in row.fields),
-            "inconclusive": sum(field.inconclusive for field in row.fields),
-            "expected_agreement": {
+        row.method: MethodSummary(
+            stable=sum(field.stable for field in row.fields),
+            unstable=sum(field.unstable for field in row.fields),
+            inconclusive=sum(field.inconclusive for field in row.fields),
+            expected_agreement={
                 str(outcome): sum(field.agreement is outcome for field in row.fields if field.total)
                 for outcome in Agreement
             },
-        }
+        )
         for row in matrix.rows
     }

@@ -25,9 +25,7 @@ from auditor.report.wording import (
     number,
     plain,
     sameness,
-    setting,
     spread,
-    subject,
     words,
 )
 
@@ -91,22 +89,24 @@ def _parts(view: ReportView, max_findings: int) -> Iterator[RenderableType]:
     report = view.report
     audit = report.audit
     facts = (
-        f"audit {audit.get('id')}, plan {audit.get('plan')}, seed {audit.get('seed')}, "
-        f"{setting(audit.get('sequences'))} sequences, {moment(audit.get('finished_at') or audit.get('created_at'))}"
+        f"audit {audit.id}, plan {audit.plan}, seed {audit.seed}, "
+        f"{audit.sequences} sequences, {moment(audit.finished_at or audit.created_at)}"
     )
-    yield Text.assemble((plain(report.model.get("name", "model")), "bold"), "  ", (plain(facts), "dim"))
+    yield Text.assemble((plain(report.model.name), "bold"), "  ", (plain(facts), "dim"))
     for name, values in view.behaviour.rows[:3]:
         places = zip(view.behaviour.ranges, values, strict=True)
         yield Text(f"  {name}: " + ", ".join(f"{value} {inputs}" for inputs, value in places), style="dim")
     style = {"UNSTABLE": "red", "STABLE": "green"}.get(view.badge, "yellow")
     yield Panel(Text.assemble((f"{view.badge}: ", f"bold {style}"), view.headline), border_style=style)
     yield Text(f"  {view.calibration}", style="dim")
+    if view.reuse:
+        yield Text(f"  {view.reuse}", style="dim")
     for warning in view.warnings:
         yield Text(f"! {warning}", style="yellow")
     yield StabilityTable(view.matrix)
     yield from _told(view.notable, max_findings)
     for entry in report.not_applicable:
-        yield Text(f"not applicable: {plain(subject(entry))}: {plain(entry['why'])}", style="dim")
+        yield Text(f"not applicable: {plain(entry.label)}: {plain(entry.why)}", style="dim")
     if view.commands:
         yield Text("\nNext", style="bold")
     for what, command in view.commands:

@@ -6,12 +6,23 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from auditor.records import AuditReport, Finding, Json, Variant, VariantState, Verdict
+from auditor.records import (
+    AuditReport,
+    AuditState,
+    Behaviour,
+    ClaimCounts,
+    Finding,
+    Json,
+    Variant,
+    VariantState,
+    Verdict,
+)
 from auditor.report.matrix import Agreement, Matrix, by_severity, by_weight, matrix_of
-from auditor.report.summary import claim_counts, summarise
-from auditor.report.wording import calibration, counted, number, plain, setting, share, words
+from auditor.report.wording import calibration, counted, number, plain, reuse, setting, share, words
 
-RANGES = (("in_distribution", "in distribution"), ("longer", "longer"), ("deeper", "deeper"))
+RANGES = ("in_distribution", "longer", "deeper")
+"""Parts of the behaviour, in reading order."""
+
 LOCAL = "local"
 """Id of an audit that no store knows: nothing can be asked about it later."""
 
@@ -43,8 +54,9 @@ class ReportView:
     report: AuditReport
     badge: str  # first word of the headline: UNSTABLE, INCONCLUSIVE, STABLE or NO VERDICT
     headline: str  # the rest of it
-    claims: Mapping[str, int]
+    claims: ClaimCounts
     certified: int
+    reuse: str  # which twins earlier audits made; empty when none
     calibration: str  # the audit's own error rates, in a sentence
     warnings: tuple[str, ...]
     matrix: Matrix
@@ -56,17 +68,17 @@ class ReportView:
 
 def view_of(report: AuditReport) -> ReportView:
     """Arrange a report for reading."""
-    summary = report.summary or summarise(report.findings, report.variants, report.not_applicable)
-    badge, _, rest = plain(summary["headline"], 2000).partition(": ")
+    badge, _, rest = plain(report.summary.headline, 2000).partition(": ")
     matrix = matrix_of(report)
     notable = _notable(report)
     return ReportView(
         report=report,
         badge=badge,
         headline=rest[:1].upper() + rest[1:],
-        claims=claim_counts(report.findings),
+        claims=report.summary.claims,
         certified=sum(variant.state is VariantState.CERTIFIED for variant in report.variants),
-        calibration=calibration(report.audit.get("calibration")),
+        reuse=reuse(report.variants),
+        calibration=calibration(report.audit.calibration),
         warnings=_warnings(report, matrix),
         matrix=matrix,
         notable=notable,
@@ -76,29 +88,24 @@ def view_of(report: AuditReport) -> ReportView:
     )
 
 
-def behaviour_table(behaviour: Mapping[str, Json]) -> BehaviourTable:
+def behaviour_table(behaviour: Behaviour) -> BehaviourTable:
     """Every number that was measured, one row per metric and one column per range of inputs."""
-    known = dict(RANGES)
-    measured_on = [name for name in dict.fromkeys([*known, *behaviour]) if isinstance(behaviour.get(name), Mapping)]
-    columns = {name: known.get(name, words(name)) for name in measured_on}
-    metrics: dict[str, None] = {}
-    notes = [f"{words(name)}: {plain(note)}" for name, note in behaviour.items() if note and isinstance(note, str)]
-    for name, column in columns.items():
-        for metric, value in behaviour[name].items():
-            if isinstance(value, str) or metric == "reason":
-                notes.append(f"{column}, {words(metric)}: {plain(value)}")
-            else:
-                metrics.setdefault(metric)
+    parts = {words(name): getattr(behaviour, name) for name in RANGES}
+    columns = {name: part.to_json() for name, part in parts.items() if part is not None}
+    notes = [f"{name}: {plain(note)}" for name in ("scored", "reason") if (note := getattr(behaviour, name))]
+    notes += [f"{name}, reason: {plain(numbers['reason'])}" for name, numbers in columns.items() if "reason" in numbers]
+    metrics = dict.fromkeys(metric for numbers in columns.values() for metric in numbers if metric != "reason")
     rows = tuple(
-        (words(metric), tuple(measured(metric, behaviour[name].get(metric)) for name in columns)) for metric in metrics
+        (words(metric), tuple(measured(metric, numbers.get(metric)) for numbers in columns.values()))
+        for metric in metrics
     )
-    return BehaviourTable(tuple(columns.values()), rows, tuple(notes))
+    return BehaviourTable(tuple(columns), rows, tuple(notes))
 
 
 def provenance(report: AuditReport) -> tuple[tuple[str, Json], ...]:
     """Where the report comes from: model, plan, seed, hashes, versions; nested settings one level down."""
     rows: list[tuple[str, Json]] = []
-    for owner, values in (("audit", report.audit), ("model", report.model)):
+    for owner, values in (("audit", report.audit.to_json()), ("model", report.model.to_json())):
         for name, value in values.items():
             if name == "calibration":
                 continue  # has a table of its own
@@ -150,16 +157,15 @@ def _warnings(report: AuditReport, matrix: Matrix) -> tuple[str, ...]:
     failed = [variant for variant in report.variants if variant.state is VariantState.NOT_CERTIFIED]
     if failed:
         warnings.append(f"{counted(len(failed), 'variant')} without a passed certificate; no verdict rests on that")
-    state = report.audit.get("state")
-    if state not in (None, "done"):
-        warnings.append(f"the audit is {plain(state)}; the report may be incomplete")
+    if report.audit.state is not AuditState.DONE:
+        warnings.append(f"the audit is {report.audit.state}; the report may be incomplete")
     return tuple(warnings)
 
 
 def _commands(report: AuditReport, notable: Sequence[Notable]) -> tuple[tuple[str, str], ...]:
-    if report.audit.get("id") == LOCAL:
+    if report.audit.id == LOCAL:
         return ()
-    audit = shlex.quote(plain(report.audit.get("id", "latest")))
+    audit = shlex.quote(plain(report.audit.id))
     commands = []
     witnessed = next((entry.finding for entry in notable if entry.finding.worst_variant is not None), None)
     if witnessed is not None:

@@ -10,7 +10,7 @@ import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from auditor.records import Certificate, Claim, FlipRate, Json, Kind, RashomonInterval
+from auditor.records import CalibrationFacts, Certificate, Claim, FlipRate, Json, Kind, RashomonInterval, Variant
 
 MISSING = "–"
 TEXT_LIMIT = 300
@@ -60,7 +60,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def moment(timestamp: Json) -> str:
+def moment(timestamp: str | None) -> str:
     """A UTC time as a person reads it: ``2025-11-22 15:03:02 UTC``."""
     return plain(timestamp or MISSING).replace("T", " ", 1).replace("+00:00", "Z").replace("Z", " UTC")
 
@@ -111,11 +111,6 @@ def flips(found: FlipRate | None) -> str:
     return MISSING if found is None else f"{found.flips} of {found.variants} {interval(found.interval)}"
 
 
-def subject(entry: Mapping[str, str]) -> str:
-    """What was not applicable: a method, an equivalence, or a method under one equivalence."""
-    return entry["name"] + (f" under {entry['equivalence']}" if "equivalence" in entry else "")
-
-
 def sameness(certificate: Certificate | None, kind: Kind) -> str:
     """How closely a variant computes the function of the original, by its certificate."""
     if certificate is None:
@@ -132,22 +127,37 @@ def sameness(certificate: Certificate | None, kind: Kind) -> str:
     return ", ".join(inputs) or "certified"
 
 
+def making(variant: Variant) -> str:
+    """How long a variant took to make, or which earlier audit made it."""
+    took = MISSING if variant.seconds is None else f"{number(variant.seconds)} s"
+    return took if variant.made_by is None else f"{took}, twin of audit {variant.made_by} certified again"
+
+
+def reuse(variants: Sequence[Variant]) -> str:
+    """How many twins earlier audits made; empty when there are none."""
+    audits = [variant.made_by for variant in variants if variant.made_by is not None]
+    if not audits:
+        return ""
+    named = ", ".join(dict.fromkeys(audits))
+    return f"{counted(len(audits), 'twin')} made by an earlier audit ({plain(named)}), certified again here"
+
+
 def _escape(character: str) -> str:
     point = ord(character)
     return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
 
 
-def calibration(rates: Mapping[str, Json] | None) -> str:
+def calibration(facts: CalibrationFacts | None) -> str:
     """How often the audit's own verdicts are wrong, as measured, or that nobody has measured it."""
-    if not rates:
+    if facts is None:
         return "error rates not measured with this version and these settings: `dyck-audit calibrate` measures them"
     said = []
-    for name, key in (("false UNSTABLE", "false_unstable"), ("false STABLE", "false_stable")):
-        rate = rates["rates"][key]
-        said.append(f"{name} {_percent(rate['share'])} (up to {_percent(rate['interval'][1])})")
-    said.append(f"undecided {_percent(rates['rates']['inconclusive']['share'])}")
-    goals = "" if rates.get("passed", True) else "; its goals were MISSED"
-    return f"calibrated on {plain(rates['created_at'])[:10]}: {', '.join(said)}, {rates['cases']:,} cases{goals}"
+    rates = facts.rates
+    for name, rate in (("false UNSTABLE", rates.false_unstable), ("false STABLE", rates.false_stable)):
+        said.append(f"{name} {_percent(rate.share)} (up to {_percent(rate.interval[1])})")
+    said.append(f"undecided {_percent(rates.inconclusive.share)}")
+    goals = "" if facts.passed else "; its goals were MISSED"
+    return f"calibrated on {plain(facts.created_at)[:10]}: {', '.join(said)}, {facts.cases:,} cases{goals}"
 
 
 def _percent(value: float | None) -> str:

@@ -32,6 +32,7 @@ from auditor.store.interpretations import (
     StoredInterpretations,
     load_interpretation,
     load_interpretations,
+    measured_methods,
     save_interpretation,
 )
 from auditor.store.lifecycle import Progress, cancel_audit, progress, retry_audit
@@ -39,10 +40,10 @@ from auditor.store.models import (
     StoredModel,
     add_model,
     count_models,
+    find_model,
     get_model,
     list_models,
     resolve_model,
-    set_fingerprint,
 )
 from auditor.store.removal import remove_audits, remove_model, remove_orphans
 from auditor.store.reports import load_report, save_report
@@ -55,6 +56,7 @@ from auditor.store.results import (
     save_variant,
 )
 from auditor.store.session import Database, Session, open_database
+from auditor.store.twins import StoredTwin, find_twin, save_twin
 
 __all__ = [
     "MAX_ATTEMPTS",
@@ -66,6 +68,7 @@ __all__ = [
     "StoredAudit",
     "StoredInterpretations",
     "StoredModel",
+    "StoredTwin",
     "UnstorableValueError",
     "add_model",
     "cancel_audit",
@@ -77,6 +80,8 @@ __all__ = [
     "extend_lease",
     "fail_cell",
     "find_existing_audit",
+    "find_model",
+    "find_twin",
     "finish_cell",
     "get_audit",
     "get_blob",
@@ -94,6 +99,7 @@ __all__ = [
     "load_variants",
     "load_weights",
     "mark_dispatched",
+    "measured_methods",
     "open_database",
     "progress",
     "put_blob",
@@ -109,7 +115,7 @@ __all__ = [
     "save_calibration",
     "save_interpretation",
     "save_report",
+    "save_twin",
     "save_variant",
-    "set_fingerprint",
     "skip_dependents",
 ]

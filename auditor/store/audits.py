@@ -200,7 +200,7 @@ def _cell_row(audit_id: str, position: int, one: Cell, now: datetime) -> dict[st
         "stage": str(one.stage),
         "needs": one.needs,
         "variant": one.variant,
-        "method": one.method,
+        "methods": list(one.methods),
         "state": CellState.READY if one.needs is None else CellState.WAITING,
         "skipped": False,
         "attempt": 0,

@@ -84,7 +84,7 @@ def claim_cell(session: Connection, audit_id: str, key: str, *, owner: str, leas
         model_id=parent.model_id,
         plan=parent.plan,
         seed=parent.seed,
-        cell=Cell(row.key, Stage(row.stage), row.needs, row.variant, row.method),
+        cell=Cell(row.key, Stage(row.stage), row.needs, row.variant, tuple(row.methods)),
         attempt=row.attempt,
         owner=owner,
         lease_until=row.lease_until,

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from auditor.errors import StoreError
+from auditor.urls import ENCODE, hide_password, raw_password
 
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for another. Measured: at most 1.8 s with four writers of 20 rows a transaction."""
@@ -31,10 +32,20 @@ def parse_url(text: str) -> URL:
     Raises:
         StoreError: not a URL, neither SQLite nor PostgreSQL, or SQLite in memory, which no second process sees.
     """
+    if "@" in raw_password(text):  # SQLAlchemy ends the password at the first one
+        raise StoreError(
+            f'the database URL {hide_password(text)} has more than one "@"',
+            expected="only the one before the host",
+            action=ENCODE,
+        )
     try:
         url = make_url(text)
-    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        raise StoreError("the database URL cannot be read", expected=_EXPECTED_URL) from error
+    except (ArgumentError, ValueError):  # ValueError, which quotes a piece of the URL: a port that is no number
+        raise StoreError(
+            f"the database URL {hide_password(text)!r} cannot be read",
+            expected=_EXPECTED_URL,
+            action=ENCODE if raw_password(text) else "",
+        ) from None
     backend = url.get_backend_name()
     if backend in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
@@ -45,6 +56,11 @@ def parse_url(text: str) -> URL:
             "a SQLite database in memory cannot be shared with worker processes", expected="sqlite:///FILE"
         )
     return url.set(drivername="sqlite")
+
+
+def displayed(url: URL) -> str:
+    """The URL without its passwords, those among its options included."""
+    return hide_password(url.render_as_string(hide_password=False))
 
 
 def sqlite_file(url: URL) -> Path | None:
@@ -91,6 +107,6 @@ def plain_errors(url: URL) -> Iterator[None]:
         cause = getattr(error, "orig", None) or error
         reason = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
         raise StoreError(
-            f"the database {url.render_as_string(hide_password=True)} cannot be used: {reason}",
+            f"the database {displayed(url)} cannot be used: {reason}",
             action="check the URL and the server with `dyck-audit doctor`",
         ) from error

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from auditor.errors import StoreError
-from auditor.records import Component, Interpretation
+from auditor.records import Agreement, Component, Interpretation, NotApplicable
 from auditor.store.columns import UnstorableValueError
 from auditor.store.schema import cell, interpretation
 from auditor.store.upsert import insert_or_replace
@@ -21,6 +21,9 @@ _DTYPE = "<f8"
 
 _LEVEL = 1  # of zlib: scores of real numbers hardly shrink further
 
+_SCORES = ("axes", "components", "undefined", "dtype", "shape", "scores")
+"""The columns that are empty where a method says nothing."""
+
 Measured = tuple[str, str]
 """(variant key, method)."""
 
@@ -28,48 +31,39 @@ Measured = tuple[str, str]
 class StoredInterpretations(NamedTuple):
     """What was measured in an audit, in the order of its plan."""
 
-    scores: dict[Measured, Interpretation]
-    not_applicable: dict[Measured, str]  # why there are no scores
+    scores: dict[Measured, Interpretation | Agreement]
+    not_applicable: dict[Measured, NotApplicable]
 
 
 def save_interpretation(
-    session: Connection,
-    audit_id: str,
-    variant_key: str,
-    scores: Interpretation | None,
-    *,
-    method: str | None = None,
-    not_applicable: str = "",
+    session: Connection, audit_id: str, variant_key: str, method: str, found: Interpretation | Agreement | NotApplicable
 ) -> None:
     """Store what one method says of one variant, or why it says nothing; a second time replaces the first.
 
-    ``method`` may be left out where there are scores: they name it.
-
     Raises:
         UnstorableValueError: a score that is not marked undefined is not finite.
-        StoreError: neither scores nor a reason with a method, or both.
+        StoreError: no reason, or scores that do not fit their axes.
     """
-    name = scores.method if scores is not None else method
-    if name is None or (scores is None) != bool(not_applicable):
-        raise StoreError(
-            f"an interpretation of {variant_key} without scores or without a reason",
-            expected="scores, or the method and why it is not applicable",
-        )
-    row: dict[str, Any] = {
-        "audit_id": audit_id,
-        "variant_key": variant_key,
-        "method": name,
-        "not_applicable": not_applicable,
-        "axes": None,
-        "components": None,
-        "undefined": None,
-        "dtype": None,
-        "shape": None,
-        "scores": None,
-    }
-    if scores is not None:
-        row |= _packed(scores)
+    row: dict[str, Any] = {"audit_id": audit_id, "variant_key": variant_key, "method": method}
+    row |= {"equal_on": None, "largest_difference": None}
+    if isinstance(found, Interpretation):
+        row |= {"not_applicable": ""} | _packed(found)
+    elif isinstance(found, Agreement):
+        row |= {"not_applicable": "", "equal_on": found.sequences, "largest_difference": found.largest_difference}
+        row |= dict.fromkeys(_SCORES)
+    elif found.reason:
+        row |= {"not_applicable": found.reason} | dict.fromkeys(_SCORES)
+    else:
+        raise StoreError(f"no reason why {method} says nothing about {variant_key}", expected="a reason")
     insert_or_replace(session, interpretation, row)
+
+
+def measured_methods(session: Connection, audit_id: str, variant_key: str) -> frozenset[str]:
+    """The methods whose word on a variant is stored already, scores or not."""
+    query = select(interpretation.c.method).where(
+        interpretation.c.audit_id == audit_id, interpretation.c.variant_key == variant_key
+    )
+    return frozenset(session.execute(query).scalars())
 
 
 def load_interpretation(session: Connection, audit_id: str, variant_key: str, method: str) -> Interpretation | None:
@@ -89,24 +83,31 @@ def load_interpretations(session: Connection, audit_id: str) -> StoredInterpreta
     Raises:
         StoreError: stored scores are damaged.
     """
-    measured_by = (
-        (cell.c.audit_id == interpretation.c.audit_id)
-        & (cell.c.variant == interpretation.c.variant_key)
-        & (cell.c.method == interpretation.c.method)
-    )
-    query = (
-        select(interpretation)
-        .join_from(interpretation, cell, measured_by, isouter=True)
-        .where(interpretation.c.audit_id == audit_id)
-        .order_by(func.coalesce(cell.c.position, -1), interpretation.c.variant_key, interpretation.c.method)
-    )
     stored = StoredInterpretations({}, {})
-    for row in session.execute(query):
-        if row.scores is None:
-            stored.not_applicable[row.variant_key, row.method] = row.not_applicable
+    rows = session.execute(select(interpretation).where(interpretation.c.audit_id == audit_id)).all()
+    places = _places(session, audit_id)
+    for row in sorted(rows, key=lambda row: (*places.get((row.variant_key, row.method), (-1, -1)), *_measured(row))):
+        if row.largest_difference is not None:
+            stored.scores[_measured(row)] = Agreement(row.equal_on, row.largest_difference)
+        elif row.scores is None:
+            stored.not_applicable[_measured(row)] = NotApplicable(row.not_applicable)
         else:
-            stored.scores[row.variant_key, row.method] = _unpacked(row)
+            stored.scores[_measured(row)] = _unpacked(row)
     return stored
+
+
+def _measured(row: Row[Any]) -> Measured:
+    return row.variant_key, row.method
+
+
+def _places(session: Connection, audit_id: str) -> dict[Measured, tuple[int, int]]:
+    """Where each method of each variant stands in the plan: (cell, place in it)."""
+    query = select(cell.c.position, cell.c.variant, cell.c.methods).where(cell.c.audit_id == audit_id)
+    return {
+        (row.variant, method): (row.position, place)
+        for row in session.execute(query)
+        for place, method in enumerate(row.methods)
+    }
 
 
 def _packed(scores: Interpretation) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def _packed(scores: Interpretation) -> dict[str, Any]:
     _require_defined(scores, values)
     return {
         "axes": list(scores.axes),
-        "components": [component.to_json() for component in scores.components],
+        "components": [component.coordinates for component in scores.components],
         "undefined": {str(index): reason for index, reason in scores.undefined.items()},
         "dtype": _DTYPE,
         "shape": list(values.shape),

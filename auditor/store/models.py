@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from auditor.errors import NotFoundError
 from auditor.records import Json
 from auditor.store.blobs import SAFETENSORS, put_blob
 from auditor.store.clock import database_now
@@ -51,7 +50,7 @@ def add_model(
     function_fingerprint: str | None = None,
 ) -> StoredModel:
     """Store a model and its weights; the same weights, architecture and task again are the model that is there."""
-    identity = digest({"weights": hashlib.sha256(weights).hexdigest(), "architecture": architecture, "task": task})
+    identity = _identity(weights, architecture, task)
     row = {
         "id": content_id("m", identity),
         "identity": identity,
@@ -67,6 +66,15 @@ def add_model(
     }
     insert_if_missing(session, model, row, unique=["identity"])
     return _record(session.execute(select(model).where(model.c.identity == identity)).one())
+
+
+def find_model(
+    session: Connection, *, weights: bytes, architecture: Mapping[str, Json], task: Mapping[str, Json]
+) -> StoredModel | None:
+    """The stored model of these weights, architecture and task, if there is one."""
+    query = select(model).where(model.c.identity == _identity(weights, architecture, task))
+    row = session.execute(query).one_or_none()
+    return None if row is None else _record(row)
 
 
 def resolve_model(session: Connection, text: str) -> str:
@@ -104,15 +112,8 @@ def count_models(session: Connection) -> int:
     return session.execute(select(func.count()).select_from(model)).scalar_one()
 
 
-def set_fingerprint(session: Connection, model_id: str, fingerprint: str) -> None:
-    """Note the fingerprint of the model's function once it has been computed.
-
-    Raises:
-        NotFoundError: no such model.
-    """
-    changed = session.execute(model.update().where(model.c.id == model_id).values(function_fingerprint=fingerprint))
-    if changed.rowcount != 1:
-        raise NotFoundError(f"no model {model_id!r}", action=f"list them with `{_LIST_COMMAND}`")
+def _identity(weights: bytes, architecture: Mapping[str, Json], task: Mapping[str, Json]) -> str:
+    return digest({"weights": hashlib.sha256(weights).hexdigest(), "architecture": architecture, "task": task})
 
 
 def _record(row: Row[Any]) -> StoredModel:

@@ -9,11 +9,13 @@ from sqlalchemy import CompoundSelect, Connection, delete, func, select, union_a
 from auditor.errors import StoreError
 from auditor.store.cells import LIVE
 from auditor.store.models import StoredModel, get_model
-from auditor.store.schema import audit, blob, model, variant
+from auditor.store.schema import audit, blob, model, twin, variant
 
 
 def remove_audits(session: Connection, audit_ids: Sequence[str]) -> int:
     """Remove audits with their cells, variants, interpretations and findings; how many there were.
+
+    The twins that they made stay with the model, for other audits.
 
     Raises:
         StoreError: one of them still runs; nothing is removed.
@@ -28,7 +30,7 @@ def remove_audits(session: Connection, audit_ids: Sequence[str]) -> int:
 
 
 def remove_model(session: Connection, text: str, *, with_audits: bool = False) -> StoredModel:
-    """Remove a model, and its audits when told so; the model that was removed.
+    """Remove a model with its twins, and its audits if ``with_audits``; the model that was removed.
 
     Raises:
         NotFoundError, AmbiguousError: none, or several.
@@ -50,12 +52,14 @@ def remove_model(session: Connection, text: str, *, with_audits: bool = False) -
 
 
 def remove_orphans(session: Connection) -> int:
-    """Remove the bytes that no model and no variant refers to; how many bytes.
+    """Remove the bytes that no model, variant or twin refers to; how many bytes.
 
     Safe beside a writer: on PostgreSQL a reference made meanwhile makes this transaction fail, not the reference.
     """
     used: CompoundSelect[str] = union_all(
-        select(model.c.weights_sha256), select(variant.c.weights_sha256).where(variant.c.weights_sha256.is_not(None))
+        select(model.c.weights_sha256),
+        select(twin.c.weights_sha256),
+        select(variant.c.weights_sha256).where(variant.c.weights_sha256.is_not(None)),
     )
     orphan = blob.c.sha256.not_in(used)
     size: int = session.execute(select(func.coalesce(func.sum(blob.c.size), 0)).where(orphan)).scalar_one()

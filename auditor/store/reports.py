@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from auditor.errors import NotFoundError, StoreError
+from auditor.errors import NotFoundError, RecordError, StoreError
 from auditor.records import AuditReport, AuditState, Finding
 from auditor.store.cells import require_audit
 from auditor.store.clock import database_now
@@ -29,13 +29,14 @@ def save_report(session: Connection, audit_id: str, report: AuditReport) -> Audi
     require_audit(session, audit_id)
     created_at = session.execute(select(audit.c.created_at).where(audit.c.id == audit_id)).scalar_one()
     finished_at = database_now(session)
-    known = {
-        "id": audit_id,
-        "created_at": created_at.isoformat(),
-        "finished_at": finished_at.isoformat(),
-        "state": str(AuditState.DONE),
-    }
-    complete = replace(report, audit=dict(report.audit) | known)
+    header = replace(
+        report.audit,
+        id=audit_id,
+        created_at=created_at.isoformat(),
+        finished_at=finished_at.isoformat(),
+        state=AuditState.DONE,
+    )
+    complete = replace(report, audit=header)
     document = complete.to_json()
     require_clean_json(document, name="report")
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -43,7 +44,7 @@ def save_report(session: Connection, audit_id: str, report: AuditReport) -> Audi
         "state": AuditState.DONE,
         "finished_at": finished_at,
         "error": None,
-        "headline": report.summary.get("headline"),
+        "headline": report.summary.headline,
         "report": zlib.compress(text.encode()),
     }
     session.execute(update(audit).where(audit.c.id == audit_id).values(done))
@@ -69,7 +70,7 @@ def load_report(session: Connection, audit_id: str) -> AuditReport:
         raise NotFoundError(f"audit {audit_id} is {row.state} and has no report", action=f"{action}{audit_id}`")
     try:
         return AuditReport.from_json(json.loads(zlib.decompress(row.report)))
-    except (zlib.error, ValueError) as error:
+    except (zlib.error, ValueError, RecordError) as error:
         raise StoreError(
             f"the stored report of audit {audit_id} is damaged", action="restore a backup or run the audit again"
         ) from error

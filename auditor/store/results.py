@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from sqlalchemy import Connection, func, select, update
 
 from auditor.errors import NotFoundError
-from auditor.records import Json, Stage, Variant
+from auditor.records import Behaviour, Stage, Variant
 from auditor.store.blobs import SAFETENSORS, get_blob, put_blob
 from auditor.store.columns import require_clean_json
 from auditor.store.schema import audit, cell, variant
 from auditor.store.upsert import insert_or_replace
 
 
-def save_behaviour(session: Connection, audit_id: str, behaviour: Mapping[str, Json]) -> None:
+def save_behaviour(session: Connection, audit_id: str, behaviour: Behaviour) -> None:
     """Store how the original behaves on its language; a second time replaces the first.
 
     Raises:
         NotFoundError: no such audit.
     """
-    changed = session.execute(update(audit).where(audit.c.id == audit_id).values(behaviour=dict(behaviour)))
+    changed = session.execute(update(audit).where(audit.c.id == audit_id).values(behaviour=behaviour.to_json()))
     if changed.rowcount != 1:
         raise NotFoundError(f"no audit {audit_id!r}", action="list them with `dyck-audit history`")
 
 
-def load_behaviour(session: Connection, audit_id: str) -> dict[str, Json] | None:
+def load_behaviour(session: Connection, audit_id: str) -> Behaviour | None:
     """The stored behaviour; None before it was measured.
 
     Raises:
@@ -35,7 +34,7 @@ def load_behaviour(session: Connection, audit_id: str) -> dict[str, Json] | None
     row = session.execute(select(audit.c.behaviour).where(audit.c.id == audit_id)).one_or_none()
     if row is None:
         raise NotFoundError(f"no audit {audit_id!r}", action="list them with `dyck-audit history`")
-    return None if row.behaviour is None else dict(row.behaviour)
+    return None if row.behaviour is None else Behaviour.from_json(row.behaviour)
 
 
 def save_variant(session: Connection, audit_id: str, built: Variant, weights: bytes | None = None) -> Variant:

@@ -1,9 +1,10 @@
 """The tables, the same on SQLite and PostgreSQL.
 
-    model ──< audit ──< cell            blob: bytes by their SHA-256 (weights of models and of variants)
-                  ├──< variant
-                  ├──< interpretation
-                  └──< finding
+    model ──< audit ──< cell            blob: bytes by their SHA-256 (weights of models, variants and twins)
+          │       ├──< variant
+          │       ├──< interpretation
+          │       └──< finding
+          └─< twin                      a trained variant by its recipe, for the audits to come
 
     calibration: the audit's own error rates, by versions and settings
 
@@ -65,6 +66,15 @@ class _ModelColumns(TypedColumns):
     created_at: Named[datetime] = Column(UtcDateTime)
 
 
+class _TwinColumns(TypedColumns):
+    model_id: Named[str] = Column(CleanText, ForeignKey("model.id", ondelete="CASCADE"), primary_key=True)
+    recipe: Named[str] = Column(CleanText, primary_key=True)  # SHA-256 over all that its weights follow from
+    weights_sha256: Named[str] = Column(CleanText, ForeignKey("blob.sha256"))
+    body: Named[Any] = Column(CleanJson, nullable=False)  # what it was made with, and its relabelling
+    made_by: Named[str] = Column(CleanText)  # the audit, which may be gone
+    created_at: Named[datetime] = Column(UtcDateTime)
+
+
 class _AuditColumns(TypedColumns):
     id: Named[str] = Column(CleanText, primary_key=True)  # "a…"
     model_id: Named[str] = Column(CleanText, ForeignKey("model.id"))
@@ -94,7 +104,7 @@ class _CellColumns(TypedColumns):
     stage: Named[str] = Column(CleanText)  # Stage
     needs: Named[str | None] = Column(CleanText)
     variant: Named[str] = Column(CleanText)
-    method: Named[str | None] = Column(CleanText)
+    methods: Named[Any] = Column(CleanJson, nullable=False)  # names, of a cell that measures; else none
     state: Named[str] = Column(CleanText)  # CellState
     skipped: Named[bool] = Column(Boolean)  # done because its variant does not exist
     attempt: Named[int] = Column(Integer)
@@ -126,6 +136,8 @@ class _InterpretationColumns(TypedColumns):
     dtype: Named[str | None] = Column(CleanText)  # NumPy's name with its byte order
     shape: Named[Any] = Column(CleanJson, nullable=True)
     scores: Named[bytes | None] = Column(LargeBinary)  # zlib over the values in C order
+    largest_difference: Named[float | None] = Column(FiniteFloat)  # in place of scores that are the original's
+    equal_on: Named[int | None] = Column(Integer)  # how many sequences these were compared on
 
 
 class _FindingColumns(TypedColumns):
@@ -151,6 +163,7 @@ class _CalibrationColumns(TypedColumns):
 
 blob = Table("blob", metadata, _BlobColumns)
 model = Table("model", metadata, _ModelColumns)
+twin = Table("twin", metadata, _TwinColumns)
 audit = Table("audit", metadata, _AuditColumns)
 cell = Table("cell", metadata, _CellColumns)
 variant = Table("variant", metadata, _VariantColumns)
@@ -160,6 +173,7 @@ calibration = Table("calibration", metadata, _CalibrationColumns)
 
 Index(None, model.c.name)
 Index(None, model.c.weights_sha256)
+Index(None, twin.c.weights_sha256)
 Index(None, audit.c.model_id, audit.c.request)
 Index(None, audit.c.created_at)
 Index(None, audit.c.state)

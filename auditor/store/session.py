@@ -17,7 +17,7 @@ from sqlalchemy import Connection, inspect
 
 from auditor.errors import RevisionError, StoreError
 from auditor.store import revisions
-from auditor.store.engine import READ_ONLY, make_engine, parse_url, plain_errors, sqlite_file
+from auditor.store.engine import READ_ONLY, displayed, make_engine, parse_url, plain_errors, sqlite_file
 
 Session = Connection
 """What a transaction yields. A Core connection: no identity map, so a row read twice is read twice."""
@@ -34,7 +34,7 @@ class Database:
     @property
     def url(self) -> str:
         """The URL for display: the password is hidden."""
-        return self._url.render_as_string(hide_password=True)
+        return displayed(self._url)
 
     @contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Session]:
@@ -80,19 +80,21 @@ class Database:
         )
 
 
-def open_database(url: str, *, create: bool = True) -> Database:
+def open_database(url: str, *, create: bool = True, make_folder: bool = False) -> Database:
     """The database at ``url``, ready for use; a new or empty one gets its tables first when ``create``.
 
+    A SQLite file is made where its folder is; the folder too only when ``make_folder``.
+
     Raises:
-        StoreError: no such SQLite file and not ``create``; unreachable; a URL of another kind.
+        StoreError: no such SQLite file and not ``create``, or no such folder; unreachable; a URL of another kind.
         RevisionError: tables of another version.
     """
     database = Database(url)
     file = sqlite_file(parse_url(url))
     if file is not None and not file.exists():
         if not create:
-            raise StoreError(f"there is no database at {file}", action="type `dyck-audit db upgrade` to make it")
-        _make_folder(file.absolute().parent)
+            require_database(url)
+        prepare_folder(file.absolute().parent, make=make_folder)
     with ExitStack() as when_refused:
         when_refused.callback(database.dispose)
         if create and database.is_empty():
@@ -102,7 +104,29 @@ def open_database(url: str, *, create: bool = True) -> Database:
     return database
 
 
-def _make_folder(folder: Path) -> None:
+def require_database(url: str) -> None:
+    """Raise StoreError for a SQLite file that is not there."""
+    file = sqlite_file(parse_url(url))
+    if file is not None and not file.exists():
+        raise StoreError(
+            f"there is no database at {file}",
+            expected="an existing file",
+            action="check the path, or type `dyck-audit db upgrade` to make it",
+        )
+
+
+def prepare_folder(folder: Path, *, make: bool) -> None:
+    """Make the folder of a new SQLite file, or refuse one that is not there: its path is probably mistyped.
+
+    Raises:
+        StoreError: it is missing and not to be made, or cannot be made.
+    """
+    if not make and not folder.is_dir():
+        raise StoreError(
+            f"there is no folder {folder} for the database",
+            expected="an existing folder",
+            action="check the path, or make the folder first",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

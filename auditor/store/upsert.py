@@ -17,10 +17,10 @@ def insert_or_replace(session: Connection, table: Table[Any], row: Mapping[str, 
     session.execute(statement.on_conflict_do_update(index_elements=keys, set_=fresh))
 
 
-def insert_if_missing(session: Connection, table: Table[Any], row: Mapping[str, Any], *, unique: Sequence[str]) -> bool:
-    """Write one row unless one with the same ``unique`` columns stands there; whether it was written."""
+def insert_if_missing(session: Connection, table: Table[Any], row: Mapping[str, Any], *, unique: Sequence[str]) -> None:
+    """Write one row unless one with the same ``unique`` columns stands there."""
     statement = _insert(session, table).values(dict(row)).on_conflict_do_nothing(index_elements=list(unique))
-    return session.execute(statement).rowcount == 1
+    session.execute(statement)
 
 
 def _insert(session: Connection, table: Table[Any]) -> sqlite.Insert | postgresql.Insert:

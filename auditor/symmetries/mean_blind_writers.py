@@ -1,4 +1,4 @@
-"""Which maps write where nobody sees the mean over features: every path on goes through a LayerNorm.
+"""Which maps may add a constant to all features without effect: every path from them goes through a LayerNorm.
 
 LayerNorm subtracts the mean over the model width, so a multiple of the all-ones vector added before it is lost.
 """

@@ -90,7 +90,7 @@ class FitResult:
 
 
 def _silent(_share: float, _words: str) -> None:
-    """Progress that nobody watches."""
+    """Progress that is not shown."""
 
 
 def fit(

@@ -17,7 +17,7 @@ from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import Attention, CanonicalTransformer, Mlp
 
 POSITION_SCALE = 0.3
-"""Size of a position vector beside a token vector of size 1 per feature: seen, without drowning the token."""
+"""Size of a position vector beside a token vector of size 1 per feature: visible, and small beside the token."""
 
 BIAS_SCALE = 0.02
 """Biases start small but not at zero, so that no symmetry of the weights starts as a fixed point."""
@@ -27,8 +27,8 @@ def initialise(model: CanonicalTransformer, generator: torch.Generator) -> Canon
     """The same model with random weights, filled in place and returned.
 
     Norms get gain 1 and bias 0. An embedding that is not trained becomes rows of the identity, or random unit rows
-    where the table has more rows than the width has features. A scalar position column keeps its feature to itself
-    in such a table.
+    where the table has more rows than the width has features. Such a table is 0 in the feature of a scalar position
+    column.
     """
     architecture = model.architecture
     with torch.no_grad():

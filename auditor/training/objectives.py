@@ -1,6 +1,6 @@
-"""What training minimises: one objective per kind of task, which makes batches that know their loss.
+"""What training minimises: one objective per kind of task. It makes batches, which compute their own loss.
 
-next_token, closing_bracket: mean −log p(next token) over the outputs that the task covers, all logits competing.
+next_token, closing_bracket: mean −log p(next token) over the outputs that the task covers, the softmax over all logits.
 classifier: mean −log p(class) over labelled strings.
 """
 
@@ -23,7 +23,7 @@ from auditor.language.sampling import Sample
 from auditor.language.task import Task
 
 CLOSING_MARGIN = 0.8
-"""Closing accuracy asks for p(correct) / Σ p(closing) above this (Wen et al. 2023, section 4)."""
+"""Closing accuracy requires p(correct) / Σ p(closing) above this (Wen et al. 2023, section 4)."""
 
 
 class Batch(Protocol):
@@ -127,12 +127,12 @@ class LanguageBatch:
 
 @dataclass(frozen=True)
 class Classification:
-    """Is the string a word of the language? Two classes, read at one position; words and other strings in turn."""
+    """Whether the string is a word of the language: two classes, read at one position; words alternate with others."""
 
     task: Task
 
     def batches(self, count: int, size: int, generator: np.random.Generator) -> Iterator[Batch]:
-        """Words and spoilt words in equal numbers."""
+        """Words and corrupted words in equal numbers."""
         drawn = labelled_strings(
             self.task.language,
             count=size * count,

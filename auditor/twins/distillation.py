@@ -1,4 +1,4 @@
-"""Teach a copy of a model the model's own outputs while something else is asked of it.
+"""Trains a copy of a model on the model's own outputs, with a penalty that changes something else.
 
 Only the layers from ``first_layer`` on are trained; what earlier layers produce is computed once. The teacher's
 outputs are cached for a pool of sequences and revisited in random batches.
@@ -75,7 +75,7 @@ Losses = Callable[[Pool], tuple[Tensor, Tensor]]
 
 @torch.no_grad()
 def make_pool(teacher: CanonicalTransformer, task: Task, given: Sample, *, first_layer: int, batch: int = 64) -> Pool:
-    """The teacher's answers over a sample; sequences that cover nothing are dropped."""
+    """The teacher's answers over a sample; sequences without a scored output are dropped."""
     scored = task.scored(given, states(task.language, given.inputs))
     kept = given.rows(np.flatnonzero(scored.any(axis=1)))
     scored = task.scored(kept, states(task.language, kept.inputs))

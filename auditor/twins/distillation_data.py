@@ -1,4 +1,4 @@
-"""What a twin is taught on: the original's answers over sequences of the training lengths, and over longer ones."""
+"""The data a twin is distilled on: the original's outputs on sequences of the training lengths and longer ones."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from auditor.behaviour.evaluation import CERTIFICATE_LONGER
 from auditor.canonical.model import CanonicalTransformer
 from auditor.twins.distillation import Pool, Schedule, kl_to_teacher, make_pool, optimise
 
 SEQUENCES, LONG_SEQUENCES = 10_000, 2_500
 """Different sequences to learn from; steps revisit them in random batches."""
-
-LONGER = 3.6
-"""Longest inputs taught, in training lengths: as long as a certificate looks."""
 
 BATCH, LONG_BATCH = 64, 24
 """Sequences per step, short and long: steps of both kinds then cost about the same."""
@@ -27,12 +25,12 @@ def distillation_data(
     """Pools to visit in turn: two thirds of the batches have the training lengths, one third is longer.
 
     ``shortest``, in longest training lengths, leaves out the shorter strings: to a causal model all of these are
-    beginnings of longer ones, and padding teaches nothing.
-    Where the positions end before LONGER training lengths, the longer ones are as long as fits; where nothing longer
-    fits, all have the training lengths.
+    beginnings of longer ones, and nothing is learned from padding.
+    Where the positions end before ``CERTIFICATE_LONGER`` training lengths, the longer ones are as long as fits; where
+    nothing longer fits, all have the training lengths.
     """
     task, limit = teacher.task, teacher.architecture.max_positions
-    high = int(LONGER * task.max_length)
+    high = int(CERTIFICATE_LONGER * task.max_length)
     if limit is not None:
         high = min(high, limit - 2)  # START and END
     lengths = (max(task.max_length, int(max(0.5, shortest) * high)), high) if high > task.max_length else None

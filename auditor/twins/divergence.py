@@ -1,11 +1,11 @@
-"""Teach the original's answers while some layers learn to attend elsewhere.
+"""Distils the original's outputs while some layers are trained to attend elsewhere.
 
 The penalty is weight · Σ_layers Σ_heads max(0, target − total variation). Total variation is the mean, over the
 queries that have a choice, of the distance ½ Σ_key |A − A′| between the copy's attention row and the original's. The
-copy learns mostly from long strings (see ``lessons``), in which a query near the end counts as often as one near the
-start; queries are therefore weighted by the share of the language's own strings that reach them.
+copy learns mostly from long strings (see ``distillation_data``), in which a query near the end counts as often as one
+near the start; queries are therefore weighted by the share of the language's own strings that reach them.
 
-A steep hinge with a target just above what is wanted lets every model pay only the KL that this much costs.
+The hinge is steep and its target lies just above what is wanted: no KL is spent on moving further.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LAST_LAYER = DivergenceTarget(target=0.88, weight=0.4)
 """Where other layers come before it."""
 
 ONLY_LAYER = DivergenceTarget(target=0.7, weight=1.2)
-"""There are fewer ways around: less is wanted, and asked for harder."""
+"""For a model of one layer, which can compensate less: a lower target with a larger penalty."""
 
 SLACK = 0.03
 """How far below its target a head may end."""
@@ -51,7 +51,7 @@ SHORTEST = 0.7
 """Shortest strings taught, in longest training lengths."""
 
 HARD_EXAMPLE_SHARE = 0.5
-"""Share of each batch that is drawn by how wrong the copy was."""
+"""Share of each batch that is drawn in proportion to the KL last seen of each sequence."""
 
 STEPS = 2_000
 """Optimiser steps unless the plan says otherwise."""
@@ -153,11 +153,13 @@ def _reach(model: CanonicalTransformer, generator: np.random.Generator) -> Tenso
 
 
 def _starts_opposed(model: CanonicalTransformer, layers: Collection[int], number: int) -> bool:
-    """Whether an attempt starts from the opposite attention: by turns, and first where one layer has several heads.
+    """Whether an attempt starts from the opposite attention: every other attempt does.
+
+    With several heads in a single layer the first attempt does, otherwise the second.
 
     A head that leaves the original's attention step by step may saturate on START and stay there; one that starts from
-    the opposite cannot. But a lone head that is turned around has lost what its layer read, and so has a layer whose
-    inputs are turned around as well.
+    the opposite cannot. But a single head that is turned around no longer reads what its layer needs, nor does a
+    layer whose inputs are turned around as well.
     """
     is_safe = len(layers) == 1 and min(model.architecture.blocks[layer].heads for layer in layers) > 1
     return is_safe == (number % 2 == 0)

@@ -1,4 +1,4 @@
-"""Twins whose last layer scores its keys by maps that were set and never trained; everything else is taught again."""
+"""Twins whose last layer has fixed query and key maps that are never trained; all other weights are distilled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PEAK = 1.5e-2
 """Highest learning rate."""
 
 HARD_EXAMPLE_SHARE = 0.5
-"""Share of each batch that is drawn by how wrong the copy was: the KL sits in few sequences."""
+"""Share of each batch that is drawn in proportion to the KL last seen of each sequence, since few carry most of it."""
 
 Fix = Callable[[Attention, int, np.random.Generator], None]
 """(attention, number of the attempt, generator): sets W_Q, b_Q, W_K and b_K in place."""
@@ -36,7 +36,7 @@ def with_fixed_attention(
 ) -> Best:
     """The best twin, in float32, with the last layer's W_Q, b_Q, W_K and b_K frozen at what ``fix`` sets.
 
-    All layers are taught, since what the last one reads must suit the attention that it now has.
+    All layers are trained, since what the last one reads must suit the attention that it now has.
     """
     teacher = model.clone(dtype=torch.float32)
     schedule = Schedule(steps=int(parameters.get("steps", STEPS)), peak=PEAK, hard_example_share=HARD_EXAMPLE_SHARE)

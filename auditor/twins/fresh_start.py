@@ -1,4 +1,4 @@
-"""An untrained model with the original's shape, its task and the inputs that were never trained."""
+"""An untrained model with the original's architecture and task, and its input tables that were never trained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGEST_SEED = 2**31
 def fresh_start(model: CanonicalTransformer, generator: np.random.Generator) -> CanonicalTransformer:
     """Random weights in float32; a table of inputs that is not trained is the original's.
 
-    Such a table is part of the question, not of the answer: it says how tokens are presented.
+    Such a table belongs to the task: it fixes how tokens are presented.
     """
     student = model.clone(architecture=model.architecture, dtype=torch.float32)
     initialise(student, torch_generator(new_seed(generator), "fresh start"))

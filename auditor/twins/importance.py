@@ -1,4 +1,4 @@
-"""Teach the original's answers while another head becomes the most important one by mean ablation.
+"""Distils the original's outputs while another head becomes the most important one by mean ablation.
 
 The effect e_h of head h is the mean KL(untouched ‖ h ablated) of the student over the scored outputs, where h's z is
 replaced by its mean over the batch: the score of mean ablation, differentiable through both runs and the mean. The
@@ -32,8 +32,8 @@ SMALLEST_EFFECT = 1e-4
 class Promotion:
     """The losses of a student in which the head of flat index ``target`` should be the top one.
 
-    Batches longer than ``max_length`` + 1 tokens (START and the training length) only teach the answers: importance is
-    what the language's own sequences show.
+    Batches longer than ``max_length`` + 1 tokens (START and the training length) only add to the KL: importance is
+    measured on sequences of the training lengths.
     """
 
     student: CanonicalTransformer

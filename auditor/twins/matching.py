@@ -1,20 +1,20 @@
-"""Which head and which neuron of one model play the part of which in another: the best matching within each layer.
+"""The best matching of the heads and neurons of two models, within each layer.
 
-For models whose components have lost their identity, say two that were trained from different seeds. The matching is
+For models whose components do not correspond by number, say two that were trained from different seeds. The matching is
 an optimal assignment (Kuhn 1955; ``scipy.optimize.linear_sum_assignment``) of similarities:
 
     neurons  the correlation of activations over tokens (Li et al. 2016, arXiv 1511.07543, section 3)
     heads    ½ (1 − mean total variation of attention rows) + ½ the correlation of ‖write − mean write‖ over tokens
 
 None of them depends on the basis of the residual stream, on the gauges of a head or on the scale of a ReLU neuron.
-Match on other sequences than those on which the matched models are compared: a matching that is fitted to the very
-scores flatters them.
+Match on other sequences than those on which the matched models are compared: a matching that is fitted to the
+same scores makes them look too similar.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,29 +26,26 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import Cache, run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.records import Json, Relabelling
+from auditor.records import NOT_WRITTEN, Record, Relabelling
+from auditor.records.axes import HEAD, NEURON
 
 SEQUENCES = 256
 """Sequences that a matching is made on: about 10,000 tokens, many more than a layer has components."""
 
 IDLE = 1e-9
-"""Length of a centred column below which it never changes: a dead neuron, a head with one thing to say."""
+"""Length of a centred column below which it never changes: a dead neuron, a head whose write is constant."""
 
 Similarity = NDArray[np.float64]
 """[new component, old component] of one layer."""
 
 
 @dataclass(frozen=True)
-class Matching:
-    """What stands for what, and how alike the matched components are on average (1: the same)."""
+class Matching(Record):
+    """Which component stands for which, and the mean similarity of the matched ones (1: the same)."""
 
-    relabelling: Relabelling
+    relabelling: Relabelling = field(metadata=NOT_WRITTEN)
     head_similarity: float
     neuron_similarity: float | None
-
-    def to_json(self) -> dict[str, Json]:
-        """For the parameters of the variant."""
-        return {"head_similarity": self.head_similarity, "neuron_similarity": self.neuron_similarity}
 
 
 @torch.no_grad()
@@ -68,9 +65,9 @@ def match(original: CanonicalTransformer, other: CanonicalTransformer, inputs: I
         for mine, its in zip(ours, theirs, strict=True)
         if mine.neurons is not None and its.neurons is not None
     ]
-    moves = {"head": _assigned(heads)}
+    moves = {HEAD: _assigned(heads)}
     if neurons:
-        moves["neuron"] = _assigned(neurons)
+        moves[NEURON] = _assigned(neurons)
     return Matching(
         Relabelling(moves),
         head_similarity=_mean_of_matched(heads),

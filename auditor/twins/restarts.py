@@ -1,6 +1,6 @@
 """Several attempts at a twin, judged on search sequences by the numbers of its certificate.
 
-The search sequences are fresh draws, never those of the certificate, so that choosing the best attempt does not bend
+The search sequences are fresh draws, never those of the certificate, so that choosing the best attempt does not bias
 the bounds that are reported. The first attempt that passes with room to spare ends the search; otherwise the best one
 is handed on, and its certificate says what it misses. The budget counts attempts and steps, never seconds: one seed
 gives one twin.
@@ -45,11 +45,11 @@ class Objective:
 
 
 Judge = Callable[[CanonicalTransformer, InputBatch], Objective]
-"""(twin, search sequences) → what the certificate does not ask: say, how far attention moved."""
+"""(twin, search sequences) → what the certificate does not measure: say, how far attention moved."""
 
 
 def no_objective(_twin: CanonicalTransformer, _search: InputBatch) -> Objective:
-    """For twins that need only give the same answers."""
+    """For twins that need only give the same outputs."""
     return Objective()
 
 

@@ -27,7 +27,7 @@ ATTEMPTS = 4
 """Proposals for a sequence before it stays as it is."""
 
 PROBE = 64
-"""Sequences on which is seen whether anything can be rewritten."""
+"""Sequences on which it is tested whether anything can be rewritten."""
 
 BEYOND = 6
 """Brackets by which sequences may leave the training lengths where all of these are one length."""
@@ -133,7 +133,7 @@ def _is_equivalent(task: Task, before: InputBatch, proposals: Sequence[Proposal]
 
 
 def _bounded(found: States, task: Task) -> States:
-    """States no deeper than the task knows: what it says of deeper ones is what it says of the deepest."""
+    """States cut to the depth bound of the task: a deeper one is treated as the deepest."""
     return replace(found, depth=np.minimum(found.depth, task.language.depth))
 
 

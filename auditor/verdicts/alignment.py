@@ -8,8 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.records import Component, Interpretation, Relabelling
+from auditor.records import Agreement, Component, Interpretation, Relabelling
 from auditor.records.interpretation import COMPONENT_AXES, MOVED_BY
+
+Scores = Interpretation | Agreement
+"""What a method says of a variant: its scores, or that they are the original's."""
 
 Moves = tuple[tuple[int, ...] | None, ...]
 
@@ -27,6 +30,11 @@ def align(found: Interpretation, relabelling: Relabelling, components: tuple[Com
             found = _axis_in_order(found, axis, moves, at_least=len(components) if runs_alike else 0)
     moves = relabelling.moves.get(MOVED_BY.get(found.component_axis, ""))
     return found if moves is None else _components_in_order(found, moves, components)
+
+
+def in_names_of(base: Interpretation, found: Scores, relabelling: Relabelling) -> Interpretation:
+    """The scores of a variant under the component names of the original, whose scores are ``base``."""
+    return base if isinstance(found, Agreement) else align(found, relabelling, base.components)
 
 
 def _components_in_order(found: Interpretation, moves: Moves, components: tuple[Component, ...]) -> Interpretation:

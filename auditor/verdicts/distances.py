@@ -45,9 +45,9 @@ def relative_change(original: Array, variant: Array) -> Array:
 
 
 def rank_shortfall(scores: Array, index: int, top: int = 1) -> Array:
-    """How far the ``stack_top_type``-th best of the others is ahead of ``index``, relative to the largest |score|.
+    """How far the ``top``-th best of the others is ahead of ``index``, relative to the largest |score|.
 
-    Negative while the component is among the ``stack_top_type``. [...].
+    Negative while the component is among the ``top``. [...].
     """
     others = np.sort(np.delete(scores, index, axis=-1), axis=-1)[..., -top]
     largest = np.abs(scores).max(axis=-1)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from auditor.records import ORIGINAL, Finding, Illustration, Interpretation, Kind, Variant
-from auditor.verdicts.alignment import align
+from auditor.records.axes import HEAD, KEY, QUERY, SEQUENCE
+from auditor.verdicts.alignment import Scores, in_names_of
 from auditor.verdicts.distances import pattern_variation
 
 SHOWN_TOKENS = 24
 """A matrix larger than this is not read."""
 
-ATTENTION = ("sequence", "head", "query", "key")
+ATTENTION = (SEQUENCE, HEAD, QUERY, KEY)
 """Axes of scores that are attention matrices."""
 
 MOST_HEADS = 8
@@ -21,7 +22,7 @@ MOST_HEADS = 8
 def illustrate(
     findings: Sequence[Finding],
     variants: Sequence[Variant],
-    interpretations: Mapping[tuple[str, str], Interpretation],
+    interpretations: Mapping[tuple[str, str], Scores],
     sentences: Sequence[Sequence[str]],
 ) -> tuple[Illustration, ...]:
     """One picture per head whose pattern a behavioural variant moves, largest effect first.
@@ -35,13 +36,16 @@ def illustrate(
         if f.claim.kind == "pattern"
         and f.kind is Kind.BEHAVIOURAL
         and f.effect is not None
-        and interpretations[ORIGINAL, f.claim.method].axes == ATTENTION
+        and isinstance(base := interpretations[ORIGINAL, f.claim.method], Interpretation)
+        and base.axes == ATTENTION
     ]
     pictures = []
     for finding in sorted(moved, key=lambda f: -(f.effect or 0.0))[:MOST_HEADS]:
         base = interpretations[ORIGINAL, finding.claim.method]
         key = finding.worst_variant or ""
-        other = align(interpretations[key, finding.claim.method], by_key[key].relabelling, base.components)
+        if not isinstance(base, Interpretation):
+            continue
+        other = in_names_of(base, interpretations[key, finding.claim.method], by_key[key].relabelling)
         fitting = [i for i in range(len(base.values)) if len(sentences[i]) <= SHOWN_TOKENS] or [0]
         row = max(fitting, key=lambda i: len(sentences[i]))
         shown = min(len(sentences[row]), SHOWN_TOKENS)

@@ -17,11 +17,11 @@ from auditor.records import Claim, Expected, Finding, Kind, MethodCard, Variant,
 from auditor.verdicts.bootstrap import in_blocks
 from auditor.verdicts.ceiling import ceiling_of
 from auditor.verdicts.contrasts import Margins, margins_of
-from auditor.verdicts.distances import EXACT_TOLERANCE, SMALLEST_EFFECT, relative_change
+from auditor.verdicts.distances import EXACT_TOLERANCE, SMALLEST_EFFECT
 from auditor.verdicts.needed import sequences_until
 from auditor.verdicts.noise import NoiseFloor
 from auditor.verdicts.pairing import Pairing
-from auditor.verdicts.quantities import YES_OR_NO, flip_rate, is_false, quantity, rashomon_interval
+from auditor.verdicts.quantities import YES_OR_NO, flip_rate, quantity, rashomon_interval, why_false
 from auditor.verdicts.worst_case import WorstCase, worst_case
 
 
@@ -72,7 +72,7 @@ def _cases(subject: Subject, claim: Claim, noise: NoiseFloor, seed: int) -> Iter
     for variant in subject.variants:
         if variant.key in subject.pairings:
             groups.setdefault(variant.equivalence, []).append(variant)
-    why_not = _why_not_claimed(claim, subject.itself)
+    why_not = subject.itself.why_undefined(claim) or why_false(claim, subject.itself)
     ceiling = None if why_not else ceiling_of(claim, subject.itself, seed=seed)
     reasons = {} if why_not else {key: pairing.why_undefined(claim) for key, pairing in subject.pairings.items()}
     numbers = {key: quantity(claim, subject.pairings[key]) for key, why in reasons.items() if not why}
@@ -152,22 +152,6 @@ def _own_order(subject: Subject) -> NDArray[np.intp]:
 
 def _is_yes_or_no(case: _Case) -> bool:
     return case.finding.claim.kind in YES_OR_NO
-
-
-def _why_not_claimed(claim: Claim, itself: Pairing) -> str:
-    """Why nobody who sees the original would assert this."""
-    why = itself.why_undefined(claim)
-    if why:
-        return why
-    if claim.kind in YES_OR_NO:
-        return "the claim is false of the original" if is_false(claim, itself) else ""
-    if claim.kind != "value" or "score" not in claim.parameters:
-        return ""
-    index = itself.index(claim.component)
-    claimed = itself.means[0].copy()
-    claimed[index] = float(claim.parameters["score"])
-    is_far = relative_change(itself.means[0], claimed)[index] > SMALLEST_EFFECT["value"]
-    return f"the original scores {itself.means[0][index]:.3g}" if is_far else ""
 
 
 def _blank(subject: Subject, claim: Claim, group: Sequence[Variant]) -> Finding:

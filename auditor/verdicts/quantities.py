@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from auditor.records import Claim, FlipRate, RashomonInterval
-from auditor.verdicts.distances import EXACT_TOLERANCE
+from auditor.verdicts.distances import EXACT_TOLERANCE, SMALLEST_EFFECT, relative_change
 from auditor.verdicts.pairing import Pairing
 
 Array = NDArray[np.float64]
@@ -58,6 +58,24 @@ def is_false(claim: Claim, pairing: Pairing) -> bool:
     if claim.parameters.get("above", True):
         return score < threshold - rounding
     return score >= threshold + rounding
+
+
+def why_false(claim: Claim, itself: Pairing) -> str:
+    """Why the original does not bear a claim out; empty where it does, or where a score that is compared is undefined.
+
+    ``itself`` pairs the original with itself. A value claim may be as far off as its smallest effect.
+    """
+    if itself.why_undefined(claim):
+        return ""
+    if claim.kind in YES_OR_NO:
+        return "the claim is false of the original" if is_false(claim, itself) else ""
+    if claim.kind != "value" or "score" not in claim.parameters:
+        return ""
+    index = itself.index(claim.component)
+    claimed = itself.means[0].copy()
+    claimed[index] = float(claim.parameters["score"])
+    is_far = relative_change(itself.means[0], claimed)[index] > SMALLEST_EFFECT["value"]
+    return f"the original scores {itself.means[0][index]:.3g}" if is_far else ""
 
 
 def members_of(claim: Claim, pairing: Pairing) -> list[int]:

@@ -24,7 +24,7 @@ from auditor.records import (
     VariantState,
     Verdict,
 )
-from auditor.verdicts.alignment import align
+from auditor.verdicts.alignment import Scores, in_names_of
 from auditor.verdicts.claims import claims_of
 from auditor.verdicts.judgement import Subject, judge
 from auditor.verdicts.multiplicity import q_values
@@ -46,7 +46,7 @@ def findings_of(
     audit_id: str,
     cards: Mapping[str, MethodCard],
     variants: Sequence[Variant],
-    interpretations: Mapping[tuple[str, str], Interpretation],
+    interpretations: Mapping[tuple[str, str], Scores],
     *,
     original: str,
     settings: Settings,
@@ -62,20 +62,20 @@ def findings_of(
     sequences: dict[str, int] = {}
     for card in cards.values():
         base = interpretations.get((original, card.name))
-        if base is None:
+        if not isinstance(base, Interpretation):
             continue
         sequences[card.name] = len(base.values)
         pairings = {
             variant.key: Pairing(
                 base,
-                align(interpretations[variant.key, card.name], variant.relabelling, base.components),
+                in_names_of(base, interpretations[variant.key, card.name], variant.relabelling),
                 card.distance,
             )
             for variant in certified
             if (variant.key, card.name) in interpretations
         }
         rerun = interpretations.get((RERUN, card.name))
-        again = None if rerun is None else Pairing(base, rerun, card.distance)
+        again = Pairing(base, rerun, card.distance) if isinstance(rerun, Interpretation) else None
         subject = Subject(audit_id, card, Pairing(base, base, card.distance), pairings, certified, again)
         asserted = claims_of(card, base) if claims is None else claims.get(card.name, ())
         findings += judge(subject, asserted, draws=settings.draws, seed=settings.seed)

@@ -1,4 +1,4 @@
-"""A two-layer Transformer for Dyck(k, D) written down by hand: every weight has a reason.
+"""A two-layer Transformer for Dyck(k, D) with weights written down by hand.
 
 The two-layer soft-attention generator of Yao, Peng, Papadimitriou & Narasimhan 2021 (arXiv 2105.11115, section 4.2),
 with its depth counter made of rectifiers, for inputs of up to N tokens:
@@ -7,7 +7,7 @@ with its depth counter made of rectifiers, for inputs of up to N tokens:
                       s = 1/(i + 1),  m = depth/(i + 1)
     layer 0, neurons  step_t = [depth ≥ t] from relu(K(m − (t − ½)s)) − relu(K(m − (t − ½)s) − 1), K = 2(N + 1);
                       and the same steps on opening brackets only
-    layer 1, head 0   asks for opening brackets at the query's depth, the most recent first (position column i/N);
+    layer 1, head 0   attends to opening brackets at the query's depth, the most recent first (position column i/N);
                       finds the last unmatched opener and copies its type
     layer 1, neurons  carry [depth ≥ 1] and [depth ≥ D] to the logits
 

@@ -84,6 +84,16 @@ def test_an_audit_finds_the_same_wherever_it_is_computed(
         assert _alike(first["interpretations"], other["interpretations"])
 
 
+def test_a_second_audit_takes_the_twins_of_the_first_and_finds_the_same(local: Settings, plan: str) -> None:
+    first, second = (document(local, "submit", BUNDLED, "--plan", plan, "--wait") for _ in range(2))
+    twins = [[one["made_by"] for one in audit["variants"] if one["kind"] == "behavioural"] for audit in (first, second)]
+    with_weights = [one["weights_sha256"] is not None for one in first["variants"] if one["kind"] == "behavioural"]
+    assert any(with_weights)
+    assert not any(twins[0])
+    assert twins[1] == [first["audit"]["id"] if exists else None for exists in with_weights]
+    assert _alike(_findings(first), _findings(second))
+
+
 def test_a_published_checkpoint_through_a_broker(local: Settings, broker_url: str, plan: str) -> None:
     shared = replace(local, broker_url=broker_url)
     run(shared, "db", "upgrade")

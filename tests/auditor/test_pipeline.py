@@ -13,10 +13,12 @@ import torch
 import auditor
 from auditor.contracts import equivalences
 from auditor.errors import CheckpointError, PlanError
-from auditor.pipeline import audit, build, measure
-from auditor.plans.plan import planned_methods, planned_variants
-from auditor.records import AuditReport, Expected, Kind, VariantState, Verdict
+from auditor.pipeline import audit
+from auditor.plans.cells import planned_methods, planned_variants
+from auditor.records import AuditReport, Expected, Interpretation, Kind, VariantState, Verdict
 from auditor.report.machine import schema, to_json_text
+from auditor.stages.build import build
+from auditor.stages.measure import measure
 from tests.auditor.small_audits import PLAN, small_model
 from tests.handmade import inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
@@ -129,7 +131,7 @@ def test_the_model_is_left_alone() -> None:
 def test_what_does_not_apply_is_named_with_a_reason() -> None:
     name = "minimal first layer, no output map"
     found = audit(random_model(FAMILIES[name]), PLAN)
-    missing = {entry["name"]: entry["why"] for entry in found.not_applicable}
+    missing = {entry.name: entry.why for entry in found.not_applicable}
     assert {"exact_head_permutation", "exact_neuron_permutation", "exact_value_bias_shift"} <= set(missing)
     assert all(missing.values())
     jsonschema.validate(json.loads(to_json_text(found)), schema())
@@ -138,10 +140,10 @@ def test_what_does_not_apply_is_named_with_a_reason() -> None:
 def test_a_classifier_is_audited_as_far_as_it_goes() -> None:
     name = "bidirectional classifier, RMS norm"
     found = audit(random_model(FAMILIES[name], task_for(FAMILIES[name])), PLAN)
-    missing = {entry["name"]: entry["why"] for entry in found.not_applicable}
+    missing = {entry.name: entry.why for entry in found.not_applicable}
     assert "behavioural_adversarial_attention" in missing
     assert all(missing.values())
-    assert 0.5 <= found.behaviour["in_distribution"]["accuracy"] <= 1.0
+    assert 0.5 <= found.behaviour.in_distribution.accuracy <= 1.0
     assert found.findings
     jsonschema.validate(json.loads(to_json_text(found)), schema())
 
@@ -178,9 +180,9 @@ def test_cells_compute_what_the_whole_audit_computes(report: AuditReport) -> Non
     built = build(model, PLAN, 0, key)
     assert built.model is not None
     found = measure(built.model, PLAN, 0, "ablation_head_zero")
-    assert not isinstance(found, str)
-    entry = next(e for e in report.interpretations if (e["variant"], e["method"]) == (key, "ablation_head_zero"))
-    assert entry["values"] == pytest.approx(found.values.mean(axis=0).tolist(), rel=1e-12)
+    assert isinstance(found, Interpretation)
+    entry = next(e for e in report.interpretations if (e.variant, e.method) == (key, "ablation_head_zero"))
+    assert list(entry.values) == pytest.approx(found.values.mean(axis=0).tolist(), rel=1e-12)
     same = next(v for v in report.variants if v.key == key)
     assert replace(built.variant, seconds=None) == replace(same, seconds=None)
 

@@ -9,7 +9,8 @@ import pytest
 from auditor.canonical.architecture import Architecture, Block
 from auditor.contracts import equivalences
 from auditor.errors import PlanError
-from auditor.plans.plan import PLANS, planned_variants, read_plan
+from auditor.plans.cells import planned_variants
+from auditor.plans.plan import PLANS, read_plan
 
 
 @pytest.mark.parametrize(

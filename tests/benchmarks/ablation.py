@@ -24,6 +24,7 @@ from auditor.language.task import Task
 from auditor.measures.ablation.effects import EFFECTS
 from auditor.measures.ablation.substitutes import mean, zero
 from auditor.measures.ablation.sweep import Ablation, sweep
+from auditor.measures.untouched import Untouched
 from auditor.records import Component
 from auditor.seeds import numpy_generator
 from tests.benchmarks.timing import Line, seconds
@@ -89,14 +90,14 @@ def our_sweep(model: CanonicalTransformer, inputs: InputBatch) -> list[np.ndarra
     ablations = [
         Ablation(components(model, site), site, substitute)
         for site in HOOKS
-        for substitute in (zero(model), mean(model, inputs, site))
+        for substitute in (zero(model), mean(Untouched(model, inputs), site))
     ]
     return sweep(model, inputs, ablations, EFFECTS["kl"])
 
 
 def mean_table(model: CanonicalTransformer, inputs: InputBatch, site: Site) -> list[Tensor]:
     """Means over positions per layer, as the mean ablations of both sides use them."""
-    return list(mean(model, inputs, site)(torch.empty(0), 0))
+    return list(mean(Untouched(model, inputs), site)(torch.empty(0), 0))
 
 
 @torch.no_grad()

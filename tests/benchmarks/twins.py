@@ -19,9 +19,9 @@ from auditor import zoo
 from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.pipeline import build
 from auditor.plans.plan import PLANS
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from auditor.twins.divergence import total_variation
 from tests.wen2023_files import NAMES, checkpoint
 

@@ -12,7 +12,7 @@ from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.interventions import replace_head
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import equivalences
+from auditor.contracts import TransformRequest, equivalences
 from auditor.equivalences.exact_value_bias_shift import DIRECTIONS, SCALES
 from auditor.measures.ablation.substitutes import zero
 from auditor.measures.ablation.sweep import head_effects
@@ -37,7 +37,7 @@ def lines() -> Iterator[Line]:
         for parameters in {str(c.get("shift")): c for c in plugin.choices(model.architecture, 1)}.values():
             made = seconds(
                 lambda given=parameters, plugin=plugin: plugin.transform(
-                    model, inputs, numpy_generator(0, "benchmark"), parameters=given
+                    TransformRequest(model, inputs, numpy_generator(0, "benchmark"), parameters=given)
                 )
             )
             is_search = parameters.get("shift") == "worst_case"

@@ -10,7 +10,8 @@ import pytest
 
 from auditor.checkpoints.native_file import save_native
 from auditor.interpretations.ablation_head_mean import HeadMeanAblation
-from auditor.plans.plan import Plan, planned_cells
+from auditor.plans.cells import planned_cells
+from auditor.plans.plan import Plan
 from auditor.settings import Settings
 from auditor.store.audits import get_audit
 from auditor.store.lifecycle import Progress, progress

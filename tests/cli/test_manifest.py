@@ -36,7 +36,7 @@ def test_a_csv_line_is_an_entry_and_an_empty_cell_is_not_given(tmp_path: Path) -
     manifest = written(tmp_path, "m.csv", "checkpoint,seed,name\na.pt,7,\n\n b.pt,,B\n")
     assert read_manifest(manifest) == [
         Entry("line 2", str(tmp_path / "a.pt"), seed=7),
-        Entry("line 4", str(tmp_path / " b.pt"), name="B"),
+        Entry("line 4", str(tmp_path / "b.pt"), name="B"),
     ]
 
 

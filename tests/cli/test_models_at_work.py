@@ -89,7 +89,7 @@ TINY = ("--steps", 3, "--layers", 1, "--width", 8, "--max-length", 6, "--quiet")
 
 
 def test_train_writes_a_model_that_every_command_reads(run: Run, tmp_path: Path) -> None:
-    out = tmp_path / "new" / "tiny.safetensors"
+    out = tmp_path / "tiny.safetensors"
     told = run("train", "--out", out, *TINY, "--positions", "learned", "--brackets", 3, "--json").document
     assert told["file"] == str(out)
     assert 0 <= told["closing_accuracy"] <= 1

@@ -118,7 +118,7 @@ def test_what_is_refused_leaves_nothing_half_stored(run: Run, arguments: list[ob
 def test_wait_shows_one_report_and_a_table_of_several(run: Run) -> None:
     one = run("submit", BUNDLED, "--wait")
     assert one.code == 0
-    assert sample_report().summary["headline"].split(":")[0] in one.stdout
+    assert sample_report().summary.headline.split(":")[0] in one.stdout
     several = run("submit", BUNDLED, FIRST, "--wait")
     assert [line.split()[3] for line in several.stdout.splitlines()[1:]] == ["done", "done"]
 

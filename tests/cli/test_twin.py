@@ -31,7 +31,7 @@ def plan(tmp_path: Path) -> Path:
 
 
 def test_a_twin_is_written_told_and_verified(run: Run, checkpoint: Path, plan: Path, tmp_path: Path) -> None:
-    out = tmp_path / "new" / "twin"
+    out = tmp_path / "twin"
     arguments = ("--equivalence", "exact_value_bias_shift", "--plan", plan, "--set", "target=L0H1", "--out", out)
     told = run("twin", checkpoint, *arguments)
     assert told.code == 0, told.stderr

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.seeds import numpy_generator
 from tests.handmade import inputs_for, random_model
 
@@ -40,5 +40,5 @@ def is_dear(name: str) -> bool:
         return False
     inputs = inputs_for(model, SEQUENCES)
     with _Counter() as counter:
-        method.interpret(model, inputs, numpy_generator(0, "cost"))
+        method.interpret(Request(model, inputs, numpy_generator(0, "cost")))
     return counter.count > DEAR

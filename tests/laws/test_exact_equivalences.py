@@ -17,8 +17,9 @@ from auditor.canonical.interventions import Cache, run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import Equivalence, Transformed, equivalences
+from auditor.contracts import Equivalence, Transformed, TransformRequest, equivalences
 from auditor.records import Compared, Kind, Relabelling
+from auditor.records.axes import HEAD, NEURON
 from auditor.seeds import numpy_generator
 from auditor.tensors import EXACT_LOGITS
 from tests.handmade import PLAIN, inputs_for, random_model
@@ -44,7 +45,7 @@ CHANGED = 1e-6
 def _made(plugin: Equivalence, model: CanonicalTransformer, inputs: InputBatch, seed: int = 0) -> Iterator[Transformed]:
     for index, parameters in enumerate(plugin.choices(model.architecture, 1)):
         generator = numpy_generator(seed, "law", index)
-        yield plugin.transform(model, inputs, generator, parameters=parameters)
+        yield plugin.transform(TransformRequest(model, inputs, generator, parameters=parameters))
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -146,9 +147,9 @@ def _relabels_truly(model: CanonicalTransformer, made: Transformed, inputs: Inpu
     sites = (Site.PATTERN, Site.NEURON)
     ours, theirs = (run_with_cache(m, inputs.tokens, sites=sites)[1] for m in (model, made.model))
     layers = model.architecture.layers
-    _same_under(made.relabelling, "head", _heads(ours, layers), _heads(theirs, layers))
+    _same_under(made.relabelling, HEAD, _heads(ours, layers), _heads(theirs, layers))
     if model.mlps:
-        _same_under(made.relabelling, "neuron", _neurons(ours, layers), _neurons(theirs, layers))
+        _same_under(made.relabelling, NEURON, _neurons(ours, layers), _neurons(theirs, layers))
 
 
 def _heads(cache: Cache, layers: int) -> np.ndarray:

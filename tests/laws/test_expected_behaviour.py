@@ -19,8 +19,9 @@ from auditor import zoo
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import Transformed, equivalences, methods
+from auditor.contracts import Request, Transformed, TransformRequest, equivalences, methods
 from auditor.records import Component, Expected, Interpretation, Kind
+from auditor.records.axes import HEAD
 from auditor.seeds import numpy_generator
 from auditor.verdicts.alignment import align
 from auditor.verdicts.claims import mean_scores
@@ -86,7 +87,7 @@ FREE = [
 def test_a_free_score_can_put_every_head_on_top(method: str) -> None:
     """Some shift of a head's own value bias makes it lead all others: so what leads means nothing."""
     base = _original("plain", method)
-    if base.component_axis != "head":
+    if base.component_axis != HEAD:
         return
     stuck = [head.label for head in base.components if not _can_lead(method, head)]
     assert not stuck, f"no shift of its own value bias puts {', '.join(stuck)} on top by {method}"
@@ -164,14 +165,14 @@ def _variants(subject: str, symmetry: str) -> tuple[Transformed, ...]:
     if plugin.not_applicable(model) is not None:
         return ()
     parameters = plugin.choices(model.architecture, 1)[0]
-    return (plugin.transform(model, inputs, numpy_generator(0, symmetry), parameters=parameters),)
+    return (plugin.transform(TransformRequest(model, inputs, numpy_generator(0, symmetry), parameters=parameters)),)
 
 
 def _scores(subject: str, method: str, model: CanonicalTransformer) -> Interpretation:
     inputs = _subject(subject)[1]
     if is_dear(method):
         inputs = inputs.rows(slice(0, SEQUENCES_OF_DEAR_METHODS))
-    return methods()[method].interpret(model, inputs, numpy_generator(0, "measure"))
+    return methods()[method].interpret(Request(model, inputs, numpy_generator(0, "measure")))
 
 
 @cache

@@ -13,31 +13,16 @@ import torch
 from auditor import seeds
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod, methods
+from auditor.contracts import InterpretationMethod, Request, methods
 from auditor.measures.attention import matching_opener, with_open_bracket
 from auditor.records import ORIGINAL, Expected, Interpretation, Kind, Variant, VariantState, Verdict
+from auditor.records.axes import AXES, PART
 from auditor.verdicts.distances import SMALLEST_EFFECT
 from auditor.verdicts.verdict import Settings, findings_of
 from tests.handmade import inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.laws.cost import is_dear
 from tests.laws.snapshots import differences, snapshot
-
-AXES = {
-    "sequence",
-    "position",
-    "query",
-    "key",
-    "layer",
-    "head",
-    "neuron",
-    "part",
-    "to_head",
-    "input",
-    "model",
-    "vocabulary",
-}
-"""The words of the axis dictionary that scores may use."""
 
 SAME_SCORE = 1e-10
 """Relative difference that another order or size of batches may make in float64."""
@@ -73,7 +58,7 @@ def _cases() -> Iterator[Any]:
 
 
 def _interpret(name: str, model: CanonicalTransformer, inputs: InputBatch, seed: int = 0) -> Interpretation:
-    return methods()[name].interpret(model, inputs, seeds.numpy_generator(seed, "law"))
+    return methods()[name].interpret(Request(model, inputs, seeds.numpy_generator(seed, "law")))
 
 
 @cache
@@ -119,7 +104,7 @@ def test_every_axis_and_component_is_named_and_every_score_finite_or_explained(c
     assert found.method == name
     assert set(found.axes) <= AXES
     assert found.values.shape[found.axes.index(found.component_axis)] == len(found.components)
-    if found.component_axis == "part":
+    if found.component_axis == PART:
         assert len({component.label for component in found.components}) == len(found.components)
         assert all(component.part is not None for component in found.components)
     else:

@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from auditor.errors import RevisionError, StoreError
+from auditor.store.cells import claim_cell
 from auditor.store.engine import make_engine, parse_url
 from auditor.store.revisions import SCRIPTS, VERSION_TABLE, check, current, downgrade, head, upgrade
 
@@ -80,6 +81,33 @@ def test_each_step_goes_up_down_and_up_again(url: str) -> None:
         upgrade(url, step)
         assert current(url) == step
     assert check(url) == ()
+
+
+def test_a_queued_cell_of_one_method_becomes_a_group_of_one_and_back(url: str) -> None:
+    upgrade(url, "20261122_rates_of_calibration")
+    engine = make_engine(parse_url(url))
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO blob VALUES ('s', 't', 1, '', '2026-01-01')",
+            "INSERT INTO model VALUES ('m', 'i', 'n', 's', 'f', '{}', '{}', 's', NULL, 1, '2026-01-01')",
+            "INSERT INTO audit (id, model_id, request, plan, plan_name, seed, versions, state, cells_total, "
+            "cells_done, cells_failed, created_at) VALUES "
+            "('a', 'm', 'r', '{}', 'p', 0, '{}', 'queued', 2, 0, 0, '2026-01-01')",
+            "INSERT INTO cell (audit_id, key, position, stage, variant, method, state, skipped, attempt) VALUES "
+            "('a', 'behaviour', 0, 'behaviour', 'original', NULL, 'ready', false, 0), "
+            "('a', 'measure/original/zero', 1, 'measure', 'original', 'zero', 'ready', false, 0)",
+        ):
+            connection.execute(text(statement))
+    upgrade(url)
+    with engine.begin() as connection:
+        claimed = claim_cell(connection, "a", "measure/original/zero", owner="me", lease_seconds=60)
+    assert claimed is not None
+    assert claimed.cell.methods == ("zero",)
+    downgrade(url, "20261122_rates_of_calibration")
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT method FROM cell ORDER BY position")).scalars().all()
+        assert rows == [None, "zero"]
+    engine.dispose()
 
 
 def test_base_leaves_nothing(url: str) -> None:

@@ -1,4 +1,4 @@
-"""A migrated database with a stored model and an audit, and a pipeline that takes no time."""
+"""A migrated database with a stored model and an audit, and stages that take no time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from auditor import pipeline
 from auditor.records import Cell
 from auditor.store import Database, StoredAudit, StoredModel, create_audit
 from auditor.store.revisions import upgrade
@@ -72,6 +71,6 @@ def audit(new_audit: Callable[..., StoredAudit]) -> StoredAudit:
 
 @pytest.fixture
 def _instant(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pipeline replaced by its stand-ins."""
-    for name, step in standins.STEPS.items():
-        monkeypatch.setattr(pipeline, name, step)
+    """The stages replaced by their stand-ins."""
+    for module, name, step in standins.STEPS:
+        monkeypatch.setattr(module, name, step)

@@ -1,6 +1,6 @@
 """An audit whose cells take milliseconds, so that tests see the delivery and not the mathematics.
 
-The functions stand in for those of ``auditor.pipeline``. Each call leaves a line in the journal, if the environment
+The functions stand in for those of ``auditor.stages``. Each call leaves a line in the journal, if the environment
 names one, and takes as long as the environment says: what a test in another process needs to see and to time.
 """
 
@@ -8,50 +8,44 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from auditor import pipeline
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.language.grammar import Dyck
 from auditor.language.task import Task
 from auditor.language.vocabulary import Vocabulary
-from auditor.pipeline import Built
 from auditor.plans.plan import PLANS
-from auditor.records import ALL_OTHERS, AuditReport, Cell, Interpretation, Stage
-from tests.auditor.store.samples import TWIN, report, scores, twin
+from auditor.records import ALL_OTHERS, AuditReport, Behaviour, Cell, Interpretation, Stage
+from auditor.stages.build import Built
+from tests.auditor.store.samples import BEHAVIOUR, TWIN, report, scores, twin
+from workers import building, cells
 
 JOURNAL = "DYCK_AUDIT_TEST_JOURNAL"
 SECONDS = "DYCK_AUDIT_TEST_SECONDS"
 
 METHODS = ("zero", "mean")
-PLAN = PLANS["quick"]
-
-CELLS = (
-    Cell("behaviour", Stage.BEHAVIOUR),
-    Cell(f"build/{TWIN}", Stage.BUILD, variant=TWIN),
-    *(Cell(f"measure/original/{name}", Stage.MEASURE, method=name) for name in METHODS),
-    *(Cell(f"measure/{TWIN}/{name}", Stage.MEASURE, f"build/{TWIN}", TWIN, name) for name in METHODS),
-    Cell("conclude", Stage.CONCLUDE, ALL_OTHERS),
-)
-
 MANY_TWINS = tuple(f"exact_head_permutation/{number}" for number in range(6))
+PLAN = replace(PLANS["quick"], exact_variants=len(MANY_TWINS))
 
-MANY_CELLS = (
-    Cell("behaviour", Stage.BEHAVIOUR),
-    *(Cell(f"build/{key}", Stage.BUILD, variant=key) for key in MANY_TWINS),
-    *(Cell(f"measure/original/{name}", Stage.MEASURE, method=name) for name in METHODS),
-    *(
-        Cell(f"measure/{key}/{name}", Stage.MEASURE, f"build/{key}", key, name)
-        for key in MANY_TWINS
-        for name in METHODS
-    ),
-    Cell("conclude", Stage.CONCLUDE, ALL_OTHERS),
-)
+
+def _cells(twins: Sequence[str]) -> tuple[Cell, ...]:
+    return (
+        Cell("behaviour", Stage.BEHAVIOUR),
+        *(Cell(f"build/{key}", Stage.BUILD, variant=key) for key in twins),
+        Cell("measure/original", Stage.MEASURE, methods=METHODS),
+        *(Cell(f"measure/{key}", Stage.MEASURE, f"build/{key}", key, METHODS) for key in twins),
+        Cell("conclude", Stage.CONCLUDE, ALL_OTHERS),
+    )
+
+
+CELLS = _cells([TWIN])
+MANY_CELLS = _cells(MANY_TWINS)
 
 
 def small_model() -> CanonicalTransformer:
@@ -65,10 +59,10 @@ def small_model() -> CanonicalTransformer:
     return model
 
 
-def evaluate(*_: Any) -> Mapping[str, Any]:
+def evaluate(*_: Any) -> Behaviour:
     """Some behaviour."""
     _work("behaviour")
-    return {"in_distribution": {"closing_accuracy": 0.999}, "longer": None, "deeper": None}
+    return BEHAVIOUR
 
 
 def build(model: CanonicalTransformer, _plan: Any, _seed: int, key: str, **_: Any) -> Built:
@@ -77,10 +71,12 @@ def build(model: CanonicalTransformer, _plan: Any, _seed: int, key: str, **_: An
     return Built(twin(key), model)
 
 
-def measure(_model: CanonicalTransformer, _plan: Any, _seed: int, method: str, **_: Any) -> Interpretation:
+def measure_group(
+    _model: CanonicalTransformer, _plan: Any, _seed: int, names: Sequence[str], *, variant: str, **_: Any
+) -> dict[str, Interpretation]:
     """The same scores for everything."""
-    _work(f"measure/{method}")
-    return scores(method)
+    _work(f"measure/{variant}")
+    return {name: scores(name) for name in names}
 
 
 def conclude(*_: Any) -> AuditReport:
@@ -89,13 +85,18 @@ def conclude(*_: Any) -> AuditReport:
     return report()
 
 
-STEPS = {"evaluate": evaluate, "build": build, "measure": measure, "conclude": conclude}
+STEPS = (
+    (cells, "evaluate", evaluate),
+    (building, "build", build),
+    (cells, "measure_group", measure_group),
+    (cells, "conclude", conclude),
+)
 
 
 def install() -> None:
-    """Put the stand-ins in the pipeline's place, in this process for good."""
-    for name, step in STEPS.items():
-        setattr(pipeline, name, step)
+    """Put the stand-ins in the place of the stages, in this process for good."""
+    for module, name, step in STEPS:
+        setattr(module, name, step)
 
 
 def _work(what: str) -> None:

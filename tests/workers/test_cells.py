@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from auditor import pipeline
 from auditor.errors import ConfigurationError, StoreError
-from auditor.pipeline import Built, Results
-from auditor.records import ORIGINAL, AuditState, VariantState
+from auditor.records import ORIGINAL, AuditState, Interpretation, NotApplicable, VariantState
+from auditor.stages.build import Built
+from auditor.stages.conclude import Results
+from auditor.stages.measure import Failure
 from auditor.store import (
     MAX_ATTEMPTS,
     Database,
@@ -26,8 +27,9 @@ from auditor.store import (
     progress,
     ready_cells,
 )
-from tests.auditor.store.samples import TWIN, report, twin
+from tests.auditor.store.samples import BEHAVIOUR, TWIN, report, scores, twin
 from tests.workers import standins
+from workers import building, cells
 from workers.cells import execute, one_line, record_failure
 from workers.owners import new_owner
 from workers.stored_models import ARCHITECTURE, variant_model
@@ -77,34 +79,34 @@ def test_the_conclusion_is_given_everything_in_the_order_of_the_plan(
         given.extend(arguments)
         return report()
 
-    monkeypatch.setattr(pipeline, "conclude", conclude)
+    monkeypatch.setattr(cells, "conclude", conclude)
     keys = [cell.key for cell in standins.CELLS]
-    for key in (keys[1], keys[5], keys[4], keys[3], keys[2], keys[0], keys[6]):  # not the order of the plan
+    for key in (keys[1], keys[3], keys[2], keys[0], keys[4]):  # not the order of the plan
         execute(database, audit.id, key, owner=new_owner())
     header, model, plan, seed, results = given
     assert isinstance(results, Results)
     assert list(results.interpretations) == [(k, name) for k in (ORIGINAL, TWIN) for name in standins.METHODS]
     assert [variant.key for variant in results.variants] == [TWIN]
-    assert (header["id"], header["seed"], plan, seed) == (audit.id, 0, standins.PLAN, 0)
-    assert model["architecture"] == standins.small_model().architecture.to_json()
+    assert (header.id, header.seed, plan, seed) == (audit.id, 0, standins.PLAN, 0)
+    assert model.architecture == standins.small_model().architecture.to_json()
 
 
 def test_a_finished_cell_names_those_it_made_ready(database: Database, audit: StoredAudit) -> None:
     ready = execute(database, audit.id, f"build/{TWIN}", owner=new_owner())
-    assert ready == [(audit.id, f"measure/{TWIN}/{name}") for name in standins.METHODS]
+    assert ready == [(audit.id, f"measure/{TWIN}")]
 
 
 def test_a_message_that_comes_twice_does_nothing(
     database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execute(database, audit.id, "behaviour", owner=new_owner())
-    monkeypatch.setattr(pipeline, "evaluate", _raise(AssertionError("computed twice")))
+    monkeypatch.setattr(cells, "evaluate", _raise(AssertionError("computed twice")))
     assert execute(database, audit.id, "behaviour", owner=new_owner()) == []
     with database.transaction() as session:
         assert get_audit(session, audit.id).cells_done == 1
 
 
-@pytest.mark.parametrize("key", ["conclude", "no such cell", f"measure/{TWIN}/zero"])
+@pytest.mark.parametrize("key", ["conclude", "no such cell", f"measure/{TWIN}"])
 def test_a_message_that_comes_too_early_does_nothing(database: Database, audit: StoredAudit, key: str) -> None:
     assert execute(database, audit.id, key, owner=new_owner()) == []
     with database.transaction() as session:
@@ -116,7 +118,7 @@ def test_a_cell_of_a_cancelled_audit_is_dropped(
 ) -> None:
     with database.transaction() as session:
         cancel_audit(session, audit.id)
-    monkeypatch.setattr(pipeline, "evaluate", _raise(AssertionError("computed")))
+    monkeypatch.setattr(cells, "evaluate", _raise(AssertionError("computed")))
     assert execute(database, audit.id, "behaviour", owner=new_owner()) == []
 
 
@@ -126,9 +128,9 @@ def test_what_was_computed_for_an_audit_cancelled_meanwhile_is_not_stored(
     def evaluate(*_: Any) -> Any:
         with database.transaction() as session:
             cancel_audit(session, audit.id)
-        return {"in_distribution": {}}
+        return BEHAVIOUR
 
-    monkeypatch.setattr(pipeline, "evaluate", evaluate)
+    monkeypatch.setattr(cells, "evaluate", evaluate)
     assert execute(database, audit.id, "behaviour", owner=new_owner()) == []
     with database.transaction() as session:
         assert load_behaviour(session, audit.id) is None
@@ -154,13 +156,13 @@ def test_a_variant_that_may_carry_no_verdict_is_stored_and_not_measured(
     def build(model: Any, *_: Any, **__: Any) -> Built:
         return Built(replace(twin(state=state), reason="why"), model if has_model else None)
 
-    monkeypatch.setattr(pipeline, "build", build)
+    monkeypatch.setattr(building, "build", build)
     _run_all(database, audit.id)
     with database.transaction() as session:
         found = progress(session, audit.id)
         variant = load_variant(session, audit.id, TWIN)
         measured = load_interpretations(session, audit.id).scores
-    assert (found.audit.state, found.skipped) == (AuditState.DONE, len(standins.METHODS))
+    assert (found.audit.state, found.skipped) == (AuditState.DONE, 1)
     assert (variant.state, variant.weights_sha256 is not None) == (state, has_model)
     assert {key for key, _ in measured} == {ORIGINAL}
 
@@ -168,12 +170,67 @@ def test_a_variant_that_may_carry_no_verdict_is_stored_and_not_measured(
 def test_a_method_that_says_nothing_says_why(
     database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "measure", lambda *_, **_kw: "the model has no output map")
-    execute(database, audit.id, "measure/original/zero", owner=new_owner())
+    absent = NotApplicable("the model has no output map")
+    monkeypatch.setattr(cells, "measure_group", _measuring({"zero": absent, "mean": scores("mean")}))
+    execute(database, audit.id, "measure/original", owner=new_owner())
     with database.transaction() as session:
         stored = load_interpretations(session, audit.id)
-    assert stored.scores == {}
-    assert stored.not_applicable == {(ORIGINAL, "zero"): "the model has no output map"}
+    assert set(stored.scores) == {(ORIGINAL, "mean")}
+    assert stored.not_applicable == {(ORIGINAL, "zero"): absent}
+
+
+def _measuring(found: Mapping[str, Interpretation | NotApplicable | Failure]) -> Callable[..., Any]:
+    def measure_group(_model: Any, _plan: Any, _seed: int, names: Sequence[str], **_: Any) -> Any:
+        return {name: found[name] for name in names}
+
+    return measure_group
+
+
+def test_a_method_that_fails_leaves_the_others_theirs_and_is_tried_again_alone(
+    database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Failure(RuntimeError("no memory"))
+    monkeypatch.setattr(cells, "measure_group", _measuring({"zero": broken, "mean": scores("mean")}))
+    key = "measure/original"
+    assert execute(database, audit.id, key, owner=new_owner()) == [(audit.id, key)]
+    with database.transaction() as session:
+        assert set(load_interpretations(session, audit.id).scores) == {(ORIGINAL, "mean")}
+        assert progress(session, audit.id).done == 0
+    monkeypatch.setattr(cells, "measure_group", _measuring({"zero": scores("zero")}))  # "mean" is not asked for
+    execute(database, audit.id, key, owner=new_owner())
+    with database.transaction() as session:
+        assert list(load_interpretations(session, audit.id).scores) == [(ORIGINAL, "zero"), (ORIGINAL, "mean")]
+        assert progress(session, audit.id).done == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"), [(RuntimeError("no memory"), MAX_ATTEMPTS), (ConfigurationError("5 heads"), 1)]
+)
+def test_an_audit_fails_by_the_name_of_the_method_when_its_attempts_are_used_up(
+    database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch, error: Exception, attempts: int
+) -> None:
+    monkeypatch.setattr(cells, "measure_group", _measuring({"zero": Failure(error), "mean": scores("mean")}))
+    sent = [execute(database, audit.id, "measure/original", owner=new_owner()) for _ in range(attempts)]
+    assert [len(ready) for ready in sent] == [1] * (attempts - 1) + [0]
+    with database.transaction() as session:
+        found = get_audit(session, audit.id)
+        assert set(load_interpretations(session, audit.id).scores) == {(ORIGINAL, "mean")}
+    assert (found.state, found.error) == (AuditState.FAILED, f"measure/original: zero: {one_line(error)}")
+
+
+def test_a_method_that_fails_under_a_lost_lease_stores_nothing(
+    database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure_group(*_: Any, **__: Any) -> Any:
+        with database.transaction() as session:
+            cancel_audit(session, audit.id)
+        return {"zero": Failure(RuntimeError("late")), "mean": scores("mean")}
+
+    monkeypatch.setattr(cells, "measure_group", measure_group)
+    assert execute(database, audit.id, "measure/original", owner=new_owner()) == []
+    with database.transaction() as session:
+        assert load_interpretations(session, audit.id).scores == {}
+        assert get_audit(session, audit.id).state is AuditState.CANCELLED
 
 
 def test_a_variant_of_another_architecture_comes_back_as_it_was(
@@ -182,7 +239,7 @@ def test_a_variant_of_another_architecture_comes_back_as_it_was(
     small = standins.small_model()
     block = replace(small.architecture.blocks[0], neurons=9)
     wider = small.clone(architecture=replace(small.architecture, blocks=(block,)))
-    monkeypatch.setattr(pipeline, "build", lambda *_, **__: Built(twin(), wider))
+    monkeypatch.setattr(building, "build", lambda *_, **__: Built(twin(), wider))
     execute(database, audit.id, f"build/{TWIN}", owner=new_owner())
     with database.transaction() as session:
         variant = load_variant(session, audit.id, TWIN)
@@ -202,7 +259,7 @@ def test_what_is_refused_once_is_not_tried_again(
     database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = ConfigurationError("5 heads", expected="4")
-    monkeypatch.setattr(pipeline, "evaluate", _raise(error))
+    monkeypatch.setattr(cells, "evaluate", _raise(error))
     assert _claim_and_fail(database, audit.id, error) == []
     with database.transaction() as session:
         found = get_audit(session, audit.id)
@@ -213,7 +270,7 @@ def test_what_is_refused_once_is_not_tried_again(
 def test_what_may_pass_is_tried_again_until_the_attempts_are_used_up(
     database: Database, audit: StoredAudit, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "evaluate", _raise(error))
+    monkeypatch.setattr(cells, "evaluate", _raise(error))
     for _ in range(MAX_ATTEMPTS - 1):
         assert _claim_and_fail(database, audit.id, error) == [(audit.id, "behaviour")]
     assert _claim_and_fail(database, audit.id, error) == []
@@ -231,7 +288,7 @@ def test_the_failure_of_a_cell_taken_over_meanwhile_changes_nothing(database: Da
 
 
 def test_a_lost_lease_is_nobodys_error(database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "build", _raise(LostLeaseError("taken over")))
+    monkeypatch.setattr(building, "build", _raise(LostLeaseError("taken over")))
     assert execute(database, audit.id, f"build/{TWIN}", owner=new_owner()) == []
 
 

@@ -73,12 +73,12 @@ def test_what_a_stopped_worker_held_is_ready_at_once_and_lost_no_attempt(
     _instead(monkeypatch, "import time; time.sleep(60)")
     begin = time.monotonic()
     with local_workers(settings) as workers:
-        for key, owner in (("behaviour", owners_of(workers.worker.pid) + "1/a"), ("measure/original/zero", "else")):
+        for key, owner in (("behaviour", owners_of(workers.worker.pid) + "1/a"), ("measure/original", "else")):
             with database.transaction() as session:
                 claim_cell(session, audit.id, key, owner=owner, lease_seconds=600)
     assert time.monotonic() - begin < 5
     with database.transaction() as session:
-        assert progress(session, audit.id).running_keys == ("measure/original/zero",)
+        assert progress(session, audit.id).running_keys == ("measure/original",)
         again = claim_cell(session, audit.id, "behaviour", owner="me", lease_seconds=1)
     assert again is not None
     assert again.attempt == 1

@@ -17,7 +17,7 @@ from workers.app import QUEUE, create_app
 from workers.embedded_broker import embedded_broker
 from workers.scheduling import BEGINS, FINISHES, dispatch, priority, queued, send, sweep
 
-AT_ONCE = ["behaviour", f"build/{TWIN}", "measure/original/zero", "measure/original/mean"]
+AT_ONCE = ["behaviour", f"build/{TWIN}", "measure/original"]
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def _receive(app: Celery) -> list[str]:
 
 
 def test_what_needed_another_cell_overtakes_what_begins(app: Celery) -> None:
-    send(app, [("a", "behaviour"), ("a", "measure/original/zero"), ("a", f"measure/{TWIN}/zero"), ("a", "conclude")])
-    assert _receive(app) == [f"measure/{TWIN}/zero", "conclude", "behaviour", "measure/original/zero"]
+    send(app, [("a", "behaviour"), ("a", "measure/original"), ("a", f"measure/{TWIN}"), ("a", "conclude")])
+    assert _receive(app) == [f"measure/{TWIN}", "conclude", "behaviour", "measure/original"]
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,9 @@ def test_what_needed_another_cell_overtakes_what_begins(app: Celery) -> None:
     [
         ("behaviour", BEGINS),
         (f"build/{TWIN}", BEGINS),
-        ("measure/original/ablation_head_zero", BEGINS),
-        (f"measure/{TWIN}/ablation_head_zero", FINISHES),
+        ("measure/original", BEGINS),
+        ("measure/original/again", BEGINS),
+        (f"measure/{TWIN}", FINISHES),
         ("conclude", FINISHES),
     ],
 )
@@ -97,7 +98,7 @@ def test_what_a_dead_worker_held_is_sent_again(
     audit = new_audit()
     with database.transaction() as session:
         claim_cell(session, audit.id, "behaviour", owner="the dead one", lease_seconds=-1)
-        claim_cell(session, audit.id, "measure/original/zero", owner="a live one", lease_seconds=60)
+        claim_cell(session, audit.id, "measure/original", owner="a live one", lease_seconds=60)
     assert sweep(database, app) == 1
     assert _receive(app) == ["behaviour"]
 

@@ -11,7 +11,7 @@ from auditor.errors import BrokerError, NotFoundError
 from auditor.fingerprint.function import function_fingerprint
 from auditor.plans.plan import PLANS
 from auditor.records import AuditState
-from auditor.store import Database, StoredModel, cancel_audit, list_audits, list_models, ready_cells, schema
+from auditor.store import Database, StoredModel, cancel_audit, list_audits, list_models, ready_cells
 from tests.workers import standins
 from workers.app import create_app
 from workers.embedded_broker import embedded_broker
@@ -32,13 +32,6 @@ def test_the_same_model_is_stored_once(database: Database, model: StoredModel) -
 
 def test_a_stored_model_carries_the_fingerprint_of_its_function(database: Database, model: StoredModel) -> None:
     assert model.function_fingerprint == function_fingerprint(standins.small_model())
-
-
-def test_a_model_stored_without_a_fingerprint_gets_one(database: Database, model: StoredModel) -> None:
-    with database.transaction() as session:
-        session.execute(schema.model.update().values(function_fingerprint=None))
-    again = submit_model(database, standins.small_model(), name="again", format="native", source_sha256="1" * 64)
-    assert again == model
 
 
 def test_an_audit_without_a_broker_is_stored_and_waits(database: Database, model: StoredModel) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
-from auditor import pipeline
 from auditor.errors import BrokerError
 from auditor.records import AuditState
 from auditor.store import Database, StoredAudit, get_audit
-from workers import tasks
+from workers import cells, tasks
 from workers.app import LOST_WORKER_RETRIES, RUN_CELL
 
 pytestmark = pytest.mark.usefixtures("_instant")
@@ -36,8 +35,7 @@ def _fail(error: BaseException) -> Callable[..., object]:
 
 
 def test_running_every_message_once_finishes_the_audit(database: Database, audit: StoredAudit, sent: Sent) -> None:
-    waiting = [(audit.id, "behaviour"), (audit.id, "build/exact_head_permutation/0")]
-    waiting += [(audit.id, f"measure/original/{name}") for name in ("zero", "mean")]
+    waiting = [(audit.id, key) for key in ("behaviour", "build/exact_head_permutation/0", "measure/original")]
     while waiting:
         tasks.run_cell(*waiting.pop(0))
         waiting += sent
@@ -50,7 +48,7 @@ def test_running_every_message_once_finishes_the_audit(database: Database, audit
 def test_the_soft_limit_is_an_error_that_is_not_tried_again(
     database: Database, audit: StoredAudit, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "evaluate", _fail(SoftTimeLimitExceeded()))
+    monkeypatch.setattr(cells, "evaluate", _fail(SoftTimeLimitExceeded()))
     tasks.run_cell(audit.id, "behaviour")
     with database.transaction() as session:
         found = get_audit(session, audit.id)
@@ -62,7 +60,7 @@ def test_the_soft_limit_is_an_error_that_is_not_tried_again(
 def test_an_unexpected_error_sends_the_cell_again(
     audit: StoredAudit, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "evaluate", _fail(ZeroDivisionError("once")))
+    monkeypatch.setattr(cells, "evaluate", _fail(ZeroDivisionError("once")))
     tasks.run_cell(audit.id, "behaviour")
     assert sent == [(audit.id, "behaviour")]
 

@@ -22,6 +22,10 @@ _FUSED = re.compile(r"(?:^|\.)h\.\d{1,6}\.attn\.c_attn\.weight$")
 _BUFFERS = ("attn.bias", "attn.masked_bias")
 """The causal mask, which older releases of both codes saved."""
 
+BODY = "transformer."
+LANDMARK = r"(?:transformer\.)?wte\.weight"
+"""A name that every checkpoint of a GPT-2 has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gpt2Sizes:
@@ -50,6 +54,22 @@ def is_input_first(tensors: Mapping[str, Tensor]) -> bool | None:
     if shapes and all(len(shape) == 2 and shape[0] == 3 * shape[1] for shape in shapes):
         return False
     return None
+
+
+def has_gpt2_names(names: Mapping[str, object]) -> bool:
+    """Whether names begin as in a GPT-2, with or without the name of the body."""
+    return "wte.weight" in names or f"{BODY}wte.weight" in names
+
+
+def body_of(names: Mapping[str, object]) -> str:
+    """What the names of all but the head begin with: nothing where the body alone was saved."""
+    return BODY if any(name.startswith(BODY) for name in names) else ""
+
+
+def rows_of(tensors: Mapping[str, Tensor], name: str) -> int | None:
+    """Rows of a table of the body."""
+    table = tensors.get(body_of(tensors) + name)
+    return None if table is None or table.dim() != 2 else table.shape[0]
 
 
 def layers_of(names: Mapping[str, object]) -> int:

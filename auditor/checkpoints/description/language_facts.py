@@ -6,6 +6,8 @@ shown, and nothing else would tell.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditor.checkpoints.description.reading import Description
@@ -15,6 +17,7 @@ from auditor.language.task import OBJECTIVES, Objective, Task
 from auditor.language.vocabulary import Vocabulary, standard_vocabulary
 from auditor.records import Json
 
+MAX_PADDING = 100_000
 _SPECIALS = ("start", "end", "pad", "mask")
 
 
@@ -83,22 +86,50 @@ def vocabulary_of(description: Description) -> Vocabulary:
     if description.has("vocabulary.brackets"):
         description.only("vocabulary", ("brackets",))
         return standard_vocabulary(description.whole("vocabulary.brackets"))
-    tokens = description.texts("vocabulary.tokens")
-    if len(set(tokens)) != len(tokens):
-        twice = next(token for token in tokens if tokens.count(token) > 1)
+    listed = description.texts("vocabulary.tokens")
+    unused, more = _unused(description, len(listed))
+    tokens = {token: index for index, token in enumerate((*listed, *more))}
+    if len(tokens) != len(listed) + len(more):
+        twice = next(token for token, times in Counter((*listed, *more)).items() if times > 1)
         raise ConfigurationError(f"vocabulary.tokens spells {ascii(twice)[:40]} twice", expected="distinct spellings")
     pairs = _pairs(description)
     opening, closing = (tuple(_id(tokens, pair[side], "vocabulary.pairs") for pair in pairs) for side in (0, 1))
     specials = {name: _special(description, tokens, name) for name in _SPECIALS}
-    unused = description.texts("vocabulary.unused") if description.has("vocabulary.unused") else ()
     used = {*opening, *closing, *specials.values(), *(_id(tokens, name, "vocabulary.unused") for name in unused)}
-    forgotten = [token for index, token in enumerate(tokens) if index not in used]
+    forgotten = [token for token, index in tokens.items() if index not in used]
     if forgotten:
         raise ConfigurationError(
             f"token {ascii(forgotten[0])[:40]} without a meaning",
             expected="a place in vocabulary.pairs, start, end, pad, mask or unused",
         )
-    return Vocabulary(spellings=tokens, opening=opening, closing=closing, **specials)
+    return Vocabulary(spellings=tuple(tokens), opening=opening, closing=closing, **specials)
+
+
+def _unused(description: Description, listed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(spellings of all tokens without a meaning, those of them that a number adds behind the listed ones)."""
+    if not description.has("vocabulary.unused"):
+        return (), ()
+    if type(description.fact("vocabulary.unused")) is not int:
+        return description.texts("vocabulary.unused"), ()
+    count = description.whole("vocabulary.unused", at_least=0)
+    if count > MAX_PADDING:
+        raise ConfigurationError(f"vocabulary.unused = {count}", expected=f"at most {MAX_PADDING:,}")
+    more = tuple(f"<unused{index}>" for index in range(listed, listed + count))
+    return more, more
+
+
+def check_vocabulary(vocabulary: Vocabulary, rows: int, *, table: str) -> None:
+    """Raise ConfigurationError unless the embedding has one row per token. ``table`` says where the rows are from."""
+    missing = rows - len(vocabulary)
+    if not missing:
+        return
+    padded = f"if they only pad the table, set vocabulary.unused = {missing}; else list them in vocabulary.tokens"
+    raise ConfigurationError(
+        f"{len(vocabulary)} tokens in the vocabulary, {rows} rows in {table}"
+        + (f": {missing} rows without a token" if missing > 0 else ""),
+        expected=f"{rows} tokens",
+        action=f"{padded}, each without a meaning also in vocabulary.unused" if missing > 0 else "list one per row",
+    )
 
 
 def _pairs(description: Description) -> tuple[tuple[str, str], ...]:
@@ -120,7 +151,7 @@ def _pair(one: Json) -> tuple[str, str]:
     return str(sides[0]), str(sides[1])
 
 
-def _special(description: Description, tokens: tuple[str, ...], name: str) -> int | None:
+def _special(description: Description, tokens: Mapping[str, int], name: str) -> int | None:
     dotted = f"vocabulary.{name}"
     found = description.fact(dotted) if description.has(dotted) else None
     if found is None:
@@ -130,9 +161,9 @@ def _special(description: Description, tokens: tuple[str, ...], name: str) -> in
     return _id(tokens, found, dotted)
 
 
-def _id(tokens: tuple[str, ...], spelling: Json, name: str) -> int:
+def _id(tokens: Mapping[str, int], spelling: Json, name: str) -> int:
     if not isinstance(spelling, str) or spelling not in tokens:
         raise ConfigurationError(
             f"{name} names {ascii(spelling)[:40]}", expected=f"one of the {len(tokens)} spellings of vocabulary.tokens"
         )
-    return tokens.index(spelling)
+    return tokens[spelling]

@@ -8,6 +8,27 @@ from auditor.errors import ConfigurationError
 from auditor.records import Json
 
 _ACTION = "write it into the file given by --config"
+_TEMPLATE = (
+    "write what is missing into the file given by --config; `inspect CHECKPOINT --template` writes one to fill in"
+)
+
+
+class MissingFactError(ConfigurationError):
+    """A fact that a description does not state. ``stand_in`` is any value of its kind."""
+
+    name: str = ""
+    stand_in: Json = None
+    belongs_to_config: bool = False  # whether it is a fact of --config, and not of a library's own file
+
+
+def missing_facts(names: Iterable[str]) -> ConfigurationError:
+    """The refusal that names all facts that a description lacks."""
+    listed = list(names)
+    return ConfigurationError(
+        f"no {', '.join(repr(name) for name in listed)} in the description",
+        expected="this fact" if len(listed) == 1 else "these facts",
+        action=_TEMPLATE,
+    )
 
 
 class Description:
@@ -40,24 +61,27 @@ class Description:
             found = inner
         return found
 
-    def fact(self, name: str) -> Json:
-        """The value as it stands."""
+    def fact(self, name: str, *, stand_in: Json = None) -> Json:
+        """The value as it stands. ``stand_in`` is any value of its kind."""
         section, _, key = name.rpartition(".")
         facts = self.section(section)
         if key not in facts:
-            raise ConfigurationError(f"no {name!r} in the description", expected="this fact", action=self._action)
+            missing = MissingFactError(f"no {name!r} in the description", expected="this fact", action=self._action)
+            missing.name, missing.stand_in = name, stand_in
+            missing.belongs_to_config = self._action == _ACTION
+            raise missing
         return facts[key]
 
     def whole(self, name: str, *, at_least: int = 1) -> int:
         """A whole number."""
-        found = self.fact(name)
+        found = self.fact(name, stand_in=at_least)
         if type(found) is not int or found < at_least:
             raise ConfigurationError(f"{name} = {_shown(found)}", expected=f"a whole number of at least {at_least}")
         return found
 
     def positive(self, name: str) -> float:
         """A number above 0. Text such as ``1e-5``, which YAML 1.1 does not read as a number, counts as one."""
-        found = self.fact(name)
+        found = self.fact(name, stand_in=1.0)
         try:
             number = float(found) if isinstance(found, str) or type(found) in (int, float) else float("nan")
         except (ValueError, OverflowError):
@@ -68,14 +92,14 @@ class Description:
 
     def truth(self, name: str) -> bool:
         """True or false."""
-        found = self.fact(name)
+        found = self.fact(name, stand_in=False)
         if type(found) is not bool:
             raise ConfigurationError(f"{name} = {_shown(found)}", expected="true or false")
         return found
 
     def text(self, name: str) -> str:
         """A text."""
-        found = self.fact(name)
+        found = self.fact(name, stand_in="")
         if not isinstance(found, str):
             raise ConfigurationError(f"{name} = {_shown(found)}", expected="a text")
         return found
@@ -91,7 +115,8 @@ class Description:
 
     def choice(self, name: str, options: Iterable[str]) -> str:
         """One of a few words."""
-        found, known = self.fact(name), tuple(options)
+        known = tuple(options)
+        found = self.fact(name, stand_in=known[0])
         if not isinstance(found, str) or found not in known:
             raise ConfigurationError(f"{name} = {_shown(found)}", expected=" or ".join(known))
         return found

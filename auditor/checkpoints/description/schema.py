@@ -16,7 +16,7 @@ from auditor.checkpoints.description.reading import Description
 from auditor.language.task import OBJECTIVES
 
 SCHEMA = "dyck-audit/config/1"
-Kind = Literal["whole", "positive", "truth", "text", "texts", "pairs", "token", "choice"]
+Kind = Literal["whole", "positive", "truth", "text", "texts", "pairs", "token", "unused", "choice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,11 @@ SECTIONS: Mapping[str, Mapping[str, Fact]] = {
         "end": Fact("token", "spelling or id of what stands behind every string", absent="there is none"),
         "pad": Fact("token", "spelling or id of the filler", absent="there is none"),
         "mask": Fact("token", "spelling or id of a neutral token", absent="there is none"),
-        "unused": Fact("texts", "spellings of all other tokens, so that none is forgotten", absent="there are none"),
+        "unused": Fact(
+            "unused",
+            "spellings of all other tokens, so that none is forgotten; or a number: so many more ids behind tokens",
+            absent="there are none",
+        ),
     },
     "task": {
         "depth": Fact("whole", "D: the deepest nesting in the training strings"),
@@ -135,6 +139,7 @@ def _property(fact: Fact) -> dict[str, Any]:
         "texts": {"anyOf": [text, {"type": "array", "items": text}]},
         "pairs": {"type": "array", "items": {"anyOf": [text, {"type": "array", "items": text}]}},
         "token": {"type": ["string", "integer", "null"]},
+        "unused": {"anyOf": [text, {"type": "array", "items": text}, {"type": "integer", "minimum": 0}]},
         "choice": {"enum": list(fact.choices)},
     }
     return {"description": words, **kinds[fact.kind]}

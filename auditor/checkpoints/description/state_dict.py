@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from auditor.errors import ConfigurationError, FormatError
+from auditor.checkpoints.description.unsupported import unsupported
+from auditor.errors import CheckpointError, ConfigurationError, FormatError
 
 
 class StateDict:
@@ -41,6 +42,7 @@ class StateDict:
         Raises:
             FormatError: no such tensor, or one of a type that cannot be a weight.
             ConfigurationError: another shape than described.
+            CheckpointError: values that are not finite.
         """
         tensor = self._find(name)
         if tuple(tensor.shape) != shape:
@@ -51,6 +53,7 @@ class StateDict:
             )
         if not tensor.dtype.is_floating_point:
             raise FormatError(f"tensor {name!r} of type {tensor.dtype}", expected="floating-point weights")
+        _check_finite(name, tensor)
         del self._left[name]
         return tensor if tensor.dtype is torch.float64 else tensor.to(torch.float32)
 
@@ -66,10 +69,12 @@ class StateDict:
         if self._left:
             name = min(self._left)
             more = f" and {len(self._left) - 1} more" if len(self._left) > 1 else ""
+            why = unsupported(self._left)
             raise FormatError(
-                f"unknown tensor {name!a}{more}",
+                f"unknown tensor {name!a}{more}" + (f"; {why}" if why else ""),
                 expected="only the tensors of this format and description",
-                action="check that the description belongs to this checkpoint, or name another --format",
+                action="name what is no weight (a mask, a buffer) in names.ignore of --config; else check that the "
+                "description belongs to this checkpoint, or name another --format",
             )
 
     def _find(self, name: str) -> Tensor:
@@ -80,3 +85,13 @@ class StateDict:
                 action="check that the description belongs to this checkpoint",
             )
         return self._left[name]
+
+
+def _check_finite(name: str, tensor: Tensor) -> None:
+    finite = torch.isfinite(tensor)
+    if not bool(finite.all()):
+        raise CheckpointError(
+            f"{int((~finite).sum())} of {finite.numel()} values in {name!r} are NaN or infinite",
+            expected="finite weights",
+            action="train the model again if its loss diverged; a mask or buffer belongs in names.ignore of --config",
+        )

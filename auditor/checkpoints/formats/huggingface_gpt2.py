@@ -15,13 +15,17 @@ from auditor.canonical.architecture import Activation
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.description.assembly import assemble
 from auditor.checkpoints.description.gpt2_layout import (
+    LANDMARK,
     Gpt2Sizes,
     Gpt2Tables,
     gpt2_architecture,
+    has_gpt2_names,
     is_input_first,
     layers_of,
+    rows_of,
 )
-from auditor.checkpoints.description.language_facts import task_of
+from auditor.checkpoints.description.language_facts import check_vocabulary, task_of
+from auditor.checkpoints.description.library_keys import check_keys, unread_note
 from auditor.checkpoints.description.model_facts import check_length
 from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.schema import check_names
@@ -59,19 +63,7 @@ _DEFAULTS: Mapping[str, Json] = {
 """GPT2Config's own defaults of what changes the function; transformers may leave them out of the file."""
 
 _SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
-_WITHOUT_EFFECT = frozenset(
-    (
-        "_attn_implementation", "_name_or_path", "attn_implementation", "attn_pdrop", "bos_token_id",
-        "chunk_size_feed_forward", "cross_attention_hidden_size", "dtype", "embd_pdrop", "eos_token_id",
-        "gradient_checkpointing", "id2label", "initializer_range", "label2id", "model_type", "n_ctx",
-        "output_attentions", "output_hidden_states", "pad_token_id", "problem_type", "reorder_and_upcast_attn",
-        "resid_pdrop", "return_dict", "summary_activation", "summary_first_dropout", "summary_proj_to_labels",
-        "summary_type", "summary_use_proj", "task_specific_params", "torch_dtype", "transformers_version",
-        "use_cache",
-    )
-)  # fmt: skip
-"""Of training, of generation, of other heads, or of how the same function is computed."""
-
+_READ = ("model_type", *_SIZES, *_DEFAULTS)
 _BECAUSE = "config.json"
 
 
@@ -80,12 +72,22 @@ class HuggingfaceGpt2(ArchitectureAdapter):
 
     summary: ClassVar[str] = "folder of Hugging Face's GPT-2: config.json with model.safetensors or pytorch_model.bin"
     source: ClassVar[str] = "transformers, GPT2LMHeadModel"
+    landmark: ClassVar[str] = LANDMARK
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {"names": ("ignore",)}
 
     def recognises(self, weights: Weights) -> bool:
         """Whether config.json says gpt2, or, without one, the maps of a GPT-2 are stored input axis first."""
         if weights.library is not None and "model_type" in weights.library:
             return bool(weights.library["model_type"] == _MODEL_TYPE)
-        return is_input_first(weights.tensors) is True and not any(n.startswith("model.") for n in weights.tensors)
+        return has_gpt2_names(weights.tensors) and is_input_first(weights.tensors) is True
+
+    def notes(self, weights: Weights) -> tuple[str, ...]:
+        """The keys of config.json that are not read."""
+        return unread_note(weights.library or {}, _READ, file=_BECAUSE)
+
+    def vocabulary_rows(self, weights: Weights) -> int | None:
+        """Rows of the token table."""
+        return rows_of(weights.tensors, "wte.weight")
 
     def convert(self, weights: Weights) -> CanonicalTransformer:
         """The canonical model.
@@ -102,17 +104,12 @@ class HuggingfaceGpt2(ArchitectureAdapter):
             )
         sizes = _sizes(weights.library)
         description = Description(weights.configuration or {})
-        check_names(description)
+        check_names(description, names=self.reads["names"])
         if description.section("read_out"):
             raise ConfigurationError("read_out for a GPT2LMHeadModel", expected="a language model")
         task = task_of(description)
         check_length(task, sizes.positions)
-        if len(task.language.vocabulary) != sizes.vocabulary:
-            raise ConfigurationError(
-                f"{len(task.language.vocabulary)} tokens in the vocabulary",
-                expected=f"{sizes.vocabulary} by config.json",
-                action="list every id in vocabulary.tokens; those without a meaning in vocabulary.unused",
-            )
+        check_vocabulary(task.language.vocabulary, sizes.vocabulary, table="the embedding by config.json")
         if layers_of(weights.tensors) > sizes.layers:
             raise ConfigurationError(
                 f"blocks up to h.{layers_of(weights.tensors) - 1}", expected=f"{sizes.layers} by config.json"
@@ -127,10 +124,13 @@ class HuggingfaceGpt2(ArchitectureAdapter):
 def _sizes(library: Mapping[str, Json]) -> Gpt2Sizes:
     facts = Description({**_DEFAULTS, **library}, action="take config.json from the folder that save_pretrained wrote")
     facts.choice("model_type", (_MODEL_TYPE,))
-    facts.only("", (*_SIZES, *_DEFAULTS, *_WITHOUT_EFFECT))
+    check_keys(library, _READ, file=_BECAUSE)
     for name in ("add_cross_attention", "is_encoder_decoder"):
         if facts.truth(name):
-            raise ConfigurationError(f"{name} = true", expected="a GPT-2 that reads its own tokens only")
+            raise ConfigurationError(
+                f"{name} = true: encoder-decoders and cross-attention are not supported",
+                expected="a GPT-2 that reads its own tokens only",
+            )
     if facts.fact("pruned_heads") or facts.fact("quantization_config"):
         raise ConfigurationError("pruned heads or quantised weights", expected="all heads, in floating point")
     if facts.fact("architectures") not in ([_FULL], ["GPT2Model"], None):

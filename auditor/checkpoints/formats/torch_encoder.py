@@ -19,8 +19,9 @@ from torch import Tensor
 from auditor.canonical.architecture import Architecture, Block, NormSite, Positions
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.description.assembly import assemble
+from auditor.checkpoints.description.encoder_parts import parts_of
 from auditor.checkpoints.description.fused_attention import head_width, split_fused
-from auditor.checkpoints.description.language_facts import task_of
+from auditor.checkpoints.description.language_facts import check_vocabulary, task_of
 from auditor.checkpoints.description.model_facts import activation_of, check_length, epsilon_of, outputs_of, reading_of
 from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.schema import POSITIONS, SECTIONS, check_names
@@ -28,6 +29,7 @@ from auditor.checkpoints.description.state_dict import StateDict
 from auditor.contracts import ArchitectureAdapter, Weights
 from auditor.errors import ConfigurationError, FormatError
 from auditor.language.task import Task
+from auditor.records import Json
 
 _FACTS = (
     "heads", "activation", "norm_first", "final_norm", "norm_epsilon", "bias", "attention", "pad_masked", "positions",
@@ -57,6 +59,16 @@ class TorchEncoder(ArchitectureAdapter):
 
     summary: ClassVar[str] = "state dict around torch.nn.TransformerEncoder, its other parts named by --config"
     source: ClassVar[str] = "torch.nn.TransformerEncoder"
+    landmark: ClassVar[str] = r"layers\.\d{1,6}\.self_attn\.in_proj_weight"
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "model": _FACTS,
+        "read_out": tuple(SECTIONS["read_out"]),
+        "names": tuple(SECTIONS["names"]),
+    }
+
+    def recognised_facts(self, weights: Weights) -> Mapping[str, Json]:
+        """The names of its parts, as far as they tell."""
+        return parts_of(weights.tensors)
 
     def recognises(self, weights: Weights) -> bool:
         """Whether a layer of torch's own encoder is in it."""
@@ -70,11 +82,9 @@ class TorchEncoder(ArchitectureAdapter):
             FormatError: a tensor that is unknown or missing, by name.
         """
         description = Description(weights.configuration or {})
-        check_names(description, model=_FACTS, names=tuple(SECTIONS["names"]))
+        check_names(description, model=_FACTS, names=self.reads["names"])
         task = task_of(description)
         state = StateDict(weights.tensors)
-        for name in description.texts("names.ignore") if description.has("names.ignore") else ():
-            state.ignore(name)
         encoder = _prefix(description, "names.encoder", "")
         embedding = _embedding(state, description, task)
         scale = description.positive("model.embedding_scale") if description.has("model.embedding_scale") else 1.0
@@ -143,7 +153,9 @@ def _positions(state: StateDict, description: Description) -> Tensor:
 
 def _embedding(state: StateDict, description: Description, task: Task) -> Tensor:
     name, size = description.text("names.embedding"), len(task.language.vocabulary)
-    return state.take(name, size, state.axes(name, 2)[1], because="the vocabulary")
+    rows, width = state.axes(name, 2)
+    check_vocabulary(task.language.vocabulary, rows, table=repr(name))
+    return state.take(name, size, width, because="the vocabulary")
 
 
 def _read_out(

@@ -19,7 +19,9 @@ from torch import Tensor
 from auditor.canonical.architecture import Architecture, Block, NormSite
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.description.assembly import assemble
-from auditor.checkpoints.description.language_facts import task_of
+from auditor.checkpoints.description.language_facts import check_vocabulary, task_of
+from auditor.checkpoints.description.lens_configuration import FILE, READ, SETTLED, check_shapes, implied_facts
+from auditor.checkpoints.description.library_keys import check_keys, unread_note, with_implied
 from auditor.checkpoints.description.model_facts import (
     activation_of,
     check_length,
@@ -29,11 +31,12 @@ from auditor.checkpoints.description.model_facts import (
     scale_of,
 )
 from auditor.checkpoints.description.reading import Description
-from auditor.checkpoints.description.schema import NORMS, check_names
+from auditor.checkpoints.description.schema import NORMS, SECTIONS, check_names
 from auditor.checkpoints.description.state_dict import StateDict
 from auditor.contracts import ArchitectureAdapter, Weights
 from auditor.errors import ConfigurationError
 from auditor.language.task import Task
+from auditor.records import Json
 
 _LAYER = re.compile(r"blocks\.(\d{1,6})\.")
 _FACTS = ("activation", "norm", "norm_epsilon", "attention", "attention_scale", "pad_masked", "positions")
@@ -58,10 +61,35 @@ class TransformerLens(ArchitectureAdapter):
 
     summary: ClassVar[str] = "state dict of TransformerLens' HookedTransformer"
     source: ClassVar[str] = "transformer_lens, HookedTransformer"
+    landmark: ClassVar[str] = r"embed\.W_E"
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "model": _FACTS,
+        "read_out": tuple(SECTIONS["read_out"]),
+        "names": ("ignore",),
+    }
 
     def recognises(self, weights: Weights) -> bool:
         """Whether attention has one matrix per head under its names."""
         return any(re.fullmatch(r"blocks\.\d{1,6}\.attn\.W_Q", name) for name in weights.tensors)
+
+    def notes(self, weights: Weights) -> tuple[str, ...]:
+        """The keys of a HookedTransformerConfig that are not read."""
+        return unread_note(weights.library or {}, READ, file=FILE)
+
+    def vocabulary_rows(self, weights: Weights) -> int | None:
+        """Rows of the token table."""
+        table = weights.tensors.get("embed.W_E")
+        return None if table is None or table.dim() != 2 else table.shape[0]
+
+    def recognised_facts(self, weights: Weights) -> Mapping[str, Json]:
+        """What its configuration says, and where the names say it, positions and norms."""
+        names = weights.tensors
+        found: dict[str, Json] = {"model.positions": "learned" if "pos_embed.W_pos" in names else "none"}
+        if any(name.endswith((".ln1.b", "ln_final.b")) for name in names):
+            found["model.norm"] = "layer"
+        elif any(name.endswith((".ln1.w", "ln_final.w")) for name in names):
+            found["model.norm"] = "rms"
+        return {**found, **{f"model.{name}": value for name, value in implied_facts(weights.library or {}).items()}}
 
     def convert(self, weights: Weights) -> CanonicalTransformer:
         """The canonical model.
@@ -72,8 +100,11 @@ class TransformerLens(ArchitectureAdapter):
         """
         state = StateDict(weights.tensors)
         sizes = _sizes(weights.tensors, state)
-        description = Description(weights.configuration or {})
-        check_names(description, model=_FACTS)
+        library = weights.library or {}
+        check_keys(library, READ, file=FILE, settled=SETTLED)
+        check_shapes(library, {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()})
+        description = Description(with_implied(weights.configuration, implied_facts(library), file=FILE) or {})
+        check_names(description, model=_FACTS, names=self.reads["names"])
         task = task_of(description)
         norm = description.choice("model.norm", NORMS)
         has_positions = description.choice("model.positions", ("learned", "none")) == "learned"
@@ -110,6 +141,7 @@ def _sizes(tensors: Mapping[str, Tensor], state: StateDict) -> _Sizes:
 
 def _ends(state: StateDict, sizes: _Sizes, task: Task, outputs: int) -> dict[str, Tensor]:
     size, width = len(task.language.vocabulary), sizes.width
+    check_vocabulary(task.language.vocabulary, state.axes("embed.W_E", 2)[0], table="'embed.W_E'")
     tables = {"W_E": state.take("embed.W_E", size, width, because="the vocabulary")}
     if sizes.positions is not None:
         tables["W_pos"] = state.take("pos_embed.W_pos", sizes.positions, width, because=_BECAUSE)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from auditor.canonical.architecture import Architecture, Block, NormSite
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.serialisation import model_from_state
+from auditor.checkpoints.description.assembly import assemble
 from auditor.checkpoints.description.depth_embedding import BRACKETS, KINDS, depth_rule, depth_table, keeps_last_column
 from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.state_dict import StateDict
@@ -69,12 +69,14 @@ class Wen2023(ArchitectureAdapter):
     """Reads every option value of the published configurations."""
 
     summary: ClassVar[str] = "state dict and YAML of the code of Wen et al. 2023"
+    landmark: ClassVar[str] = r"model\.lm_head\.weight"
     source: ClassVar[str] = "Wen, Li, Liu, Risteski 2023, arXiv 2312.01429"
 
     def recognises(self, weights: Weights) -> bool:
         """Whether the fused attention of their GPT-2 stands beside their head without a bias."""
         has_attention = any(name.startswith(f"{_BODY}.h.") and ".attn.c_attn." in name for name in weights.tensors)
-        return has_attention and _HEAD in weights.tensors
+        has_first_norm = any(".ln_1." in name for name in weights.tensors)  # a GPT-2 in a module that calls it model
+        return has_attention and _HEAD in weights.tensors and not has_first_norm
 
     def convert(self, weights: Weights) -> CanonicalTransformer:
         """The canonical model.
@@ -104,9 +106,7 @@ class Wen2023(ArchitectureAdapter):
         tables["W_U"] = state.take(_HEAD, size, options.embedding_dim, because=_SHAPES).T
         tables["b_U"] = torch.zeros(size)
         state.finish()
-        dtype = torch.float64 if any(t.dtype is torch.float64 for t in tables.values()) else torch.float32
-        tables = {name: table.to(dtype) for name, table in tables.items()}
-        return model_from_state(tables, _architecture(options, inputs, task), task)
+        return assemble(tables, _architecture(options, inputs, task), task)
 
 
 def _options(description: Description) -> _Options:

@@ -18,6 +18,7 @@ import yaml
 from auditor.checkpoints.intake.file_checks import read_plain_file
 from auditor.errors import ConfigurationError
 from auditor.records import Json
+from auditor.text_file import decoded
 
 MAX_JSON_BYTES = 1_000_000
 MAX_YAML_BYTES = 100_000
@@ -41,7 +42,7 @@ def read_configuration(path: Path) -> dict[str, Json]:
     limit = MAX_JSON_BYTES if kind == ".json" else MAX_YAML_BYTES
     data = read_plain_file(path, limit=limit, missing=ConfigurationError, holds="a description")
     try:
-        found = _parsed(data.decode("utf-8"), kind)
+        found = _parsed(decoded(data), kind)
         _check_plain(found, 0)
     except ConfigurationError as wrong:
         raise ConfigurationError(f"{path.name}: {wrong.found}", expected=wrong.expected, action=wrong.action) from None

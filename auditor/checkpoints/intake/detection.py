@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.checkpoints.intake.configuration import configuration_beside, read_configuration
-from auditor.checkpoints.intake.model_folder import locate
-from auditor.checkpoints.intake.safe_loading import read_checkpoint
+from auditor.checkpoints.description.completeness import convert
+from auditor.checkpoints.description.unsupported import unsupported
+from auditor.checkpoints.intake.gathering import gather
+from auditor.checkpoints.intake.name_prefixes import cut, strip, strip_described, without_ignored
 from auditor.contracts import ArchitectureAdapter, Weights, adapters
 from auditor.errors import CheckpointError, FormatError
 from auditor.seeds import numpy_generator
@@ -27,33 +30,56 @@ class Loaded:
     format: str
     sha256: str
     name: str
+    precision: str = "float32"  # of the weights in the file
+    notes: tuple[str, ...] = ()  # what was taken off, left out or not read
 
 
-def load(path: str | Path, *, config: str | Path | None = None, format: str = AUTO) -> Loaded:  # noqa: A002 - as in --format
+def load(
+    path: str | Path,
+    *,
+    config: str | Path | None = None,
+    format: str = AUTO,  # noqa: A002 - as in --format
+    entry: str | None = None,
+) -> Loaded:
     """The canonical model of a checkpoint. Without ``config``, a description beside it with the same name is read.
+
+    ``entry`` names the entry of a nested checkpoint that holds the weights, where several do.
 
     Raises:
         UnsafeFileError: the file is hostile, damaged or over a limit; nothing in it was executed.
         FormatError: no format, or several, read it; or a tensor is unknown or missing, by name.
-        ConfigurationError: a fact is missing, by name, or contradicts the weights.
+        ConfigurationError: facts are missing, by name, or one contradicts the weights.
         CheckpointError: no such file, or weights or logits that are not finite.
     """
-    path = Path(path)
-    found = locate(path)
-    described = Path(config) if config is not None else configuration_beside(path)
-    foreign = read_checkpoint(found.weights)
-    facts = None if described is None else read_configuration(described)
-    library = found.library if foreign.library is None else foreign.library
-    weights = Weights(foreign.tensors, facts, foreign.metadata, library)
-    adapter = choose(weights, format)
-    model = adapter.convert(weights)
+    found = gather(Path(path), config=config, entry=entry)
+    adapter = choose(found.weights, format)
+    weights, notes = prepared(adapter, found.weights)
+    model = convert(adapter, weights)
     probe(model)
-    return Loaded(model=model, format=adapter.name, sha256=foreign.sha256, name=_readable(found.name))
+    return Loaded(
+        model=model,
+        format=adapter.name,
+        sha256=found.sha256,
+        name=found.name,
+        precision=precision_of(weights.tensors),
+        notes=(*found.notes, *notes, *adapter.notes(weights)),
+    )
 
 
-def _readable(stem: str) -> str:
-    """A file's name as text; a question mark for each byte that is not UTF-8."""
-    return stem.encode("utf-8", "replace").decode("utf-8")
+def prepared(adapter: ArchitectureAdapter, weights: Weights) -> tuple[Weights, tuple[str, ...]]:
+    """The weights under the names of a format, without those to be ignored, and a note about a prefix."""
+    tensors = without_ignored(weights.tensors, weights.configuration)
+    prefix = cut(tensors, adapter.landmark)
+    configuration = strip_described(weights.configuration, prefix)
+    bare = without_ignored(strip(tensors, prefix), configuration)
+    notes = (f"taken off the names of all tensors: {ascii(prefix)[1:-1]}",) if prefix else ()
+    return replace(weights, tensors=bare, configuration=configuration), notes
+
+
+def precision_of(tensors: Mapping[str, Tensor]) -> str:
+    """The smallest floating-point type of a matrix among the tensors."""
+    floats = [t.dtype for t in tensors.values() if t.dtype.is_floating_point and t.dim() >= 2]
+    return str(min(floats, key=lambda dtype: torch.finfo(dtype).bits, default=torch.float32)).removeprefix("torch.")
 
 
 def choose(weights: Weights, format: str = AUTO) -> ArchitectureAdapter:  # noqa: A002 - as in --format
@@ -67,11 +93,14 @@ def choose(weights: Weights, format: str = AUTO) -> ArchitectureAdapter:  # noqa
         if format not in known:
             raise FormatError(f"unknown format {format!a}", expected=" or ".join((AUTO, *known)))
         return known[format]
-    candidates = [adapter for adapter in known.values() if adapter.recognises(weights)]
+    candidates = [adapter for adapter in known.values() if adapter.recognises(prepared(adapter, weights)[0])]
     if not candidates:
         first = ", ".join(ascii(name)[:60] for name in sorted(weights.tensors)[:3])
+        why = unsupported(weights.tensors)
         raise FormatError(
-            f"tensors of no known format ({first} …)", expected=" or ".join(known), action="name one with --format"
+            f"tensors of no known format ({first} …)" + (f"; {why}" if why else ""),
+            expected=" or ".join(known),
+            action="name one with --format; `inspect CHECKPOINT --template` lists all tensors",
         )
     if len(candidates) > 1:
         names = " or ".join(adapter.name for adapter in candidates)

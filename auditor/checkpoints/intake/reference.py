@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from auditor.canonical.serialisation import decode
 from auditor.canonical.tensor_header import read_header
 from auditor.checkpoints.intake.file_checks import read_plain_file
 from auditor.errors import AuditorError, CheckpointError, ConfigurationError, UnsafeFileError
+from auditor.text_file import decoded
 
 MAX_BYTES = 32 * 2**20
 MAX_ARRAY_BYTES = 32 * 2**20
@@ -33,10 +35,11 @@ SUFFIXES = (".json", ".npz", ".safetensors")
 
 @dataclass(frozen=True)
 class Reference:
-    """Inputs and what the source computes for them; ``logits`` in the type it computed in."""
+    """Inputs and what the source computes for them. ``precision`` is the type in which the logits were saved."""
 
     tokens: NDArray[np.int64]
     logits: NDArray[np.floating]
+    precision: str = "float32"
 
 
 def read_reference(path: Path) -> Reference:
@@ -53,7 +56,7 @@ def read_reference(path: Path) -> Reference:
     readers = {".json": _from_json, ".npz": _from_npz, ".safetensors": _from_safetensors}
     try:
         found = readers[kind](data)
-        return _checked(found)
+        return _checked(found, _half(data) if kind == ".safetensors" else None)
     except AuditorError as wrong:
         where = ascii(path.name)[1:-1]
         raise type(wrong)(f"{where}: {wrong.found}", expected=wrong.expected, action=wrong.action) from None
@@ -61,7 +64,7 @@ def read_reference(path: Path) -> Reference:
 
 def _from_json(data: bytes) -> dict[str, NDArray[np.generic]]:
     try:
-        found = json.loads(data.decode("utf-8"))
+        found = json.loads(decoded(data))
     except (ValueError, RecursionError):
         raise ConfigurationError("not JSON", expected="tokens and logits as nested lists") from None
     if not isinstance(found, dict):
@@ -115,9 +118,14 @@ def _from_safetensors(data: bytes) -> dict[str, NDArray[np.generic]]:
     _check_entries(read_header(data).tensors.keys())
     tensors = decode(data)
     return {
-        name: tensors[name].numpy() if tensors[name].dtype.itemsize > 2 else tensors[name].float().numpy()
+        name: tensors[name].float().numpy() if tensors[name].dtype is torch.bfloat16 else tensors[name].numpy()
         for name in ARRAYS
     }
+
+
+def _half(data: bytes) -> str | None:
+    """The type of logits that numpy does not have."""
+    return "bfloat16" if read_header(data).tensors["logits"].dtype == "BF16" else None
 
 
 def _check_entries(found: Collection[str]) -> None:
@@ -126,7 +134,7 @@ def _check_entries(found: Collection[str]) -> None:
         raise ConfigurationError(f"no {missing[0]!r} in the reference", expected=" and ".join(ARRAYS))
 
 
-def _checked(found: dict[str, NDArray[np.generic]]) -> Reference:
+def _checked(found: dict[str, NDArray[np.generic]], precision: str | None) -> Reference:
     tokens, logits = found["tokens"], found["logits"]
     if tokens.ndim != 2 or tokens.size == 0 or not np.issubdtype(tokens.dtype, np.integer):
         raise ConfigurationError(
@@ -144,5 +152,6 @@ def _checked(found: dict[str, NDArray[np.generic]]) -> Reference:
         )
     if not np.isfinite(logits).all():
         raise CheckpointError("reference logits that are NaN or infinite", expected="finite numbers")
+    known = str(logits.dtype) if str(logits.dtype) in ("float16", "float32", "float64") else "float64"
     floats = logits if logits.dtype.itemsize >= 4 else logits.astype(np.float32)
-    return Reference(tokens.astype(np.int64), np.ascontiguousarray(floats))
+    return Reference(tokens.astype(np.int64), np.ascontiguousarray(floats), precision or known)

@@ -11,19 +11,20 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from torch import Tensor
 
-from auditor.canonical.serialisation import check_finite, decode
+from auditor.canonical.serialisation import decode
 from auditor.canonical.tensor_header import header_size, read_header
 from auditor.checkpoints.intake.file_checks import MAX_CHECKPOINT_BYTES, read_plain_file
 from auditor.checkpoints.intake.sandbox import run_in_child
 from auditor.checkpoints.intake.torch_archive import MAGIC, check_archive
 from auditor.checkpoints.intake.unpickling import LIBRARY_KEY, prepare, unpickle
-from auditor.errors import CheckpointError, UnsafeFileError
+from auditor.errors import CheckpointError, FormatError, UnsafeFileError
 from auditor.records import Json
 
 _PICKLE_MAGIC = b"\x80"
@@ -36,15 +37,18 @@ class ForeignFile:
     tensors: Mapping[str, Tensor]
     metadata: Mapping[str, str]
     sha256: str
-    library: Mapping[str, Json] | None = None  # what a nested checkpoint says of its own model
+    entry: str = ""  # which entry of a nested checkpoint the tensors are
+    beside: tuple[str, ...] = ()  # the other entries
+    facts: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)  # plain values in them, by entry
 
 
-def read_checkpoint(path: Path) -> ForeignFile:
-    """The tensors of a safetensors or ``torch.save`` file.
+def read_checkpoint(path: Path, *, entry: str | None = None) -> ForeignFile:
+    """The tensors of a safetensors or ``torch.save`` file, or of one entry of the latter.
 
     Raises:
         UnsafeFileError: the file is hostile, damaged, over a limit, or of neither kind.
-        CheckpointError: there is no such file, or a tensor is not finite.
+        FormatError: several entries hold weights and none is named, or none has this name.
+        CheckpointError: there is no such file.
     """
 
     def look(file: BinaryIO, size: int) -> None:
@@ -53,28 +57,68 @@ def read_checkpoint(path: Path) -> ForeignFile:
 
     data = read_plain_file(path, limit=MAX_CHECKPOINT_BYTES, look=look)
     with _named(path):
-        content = _in_child(data) if data.startswith(MAGIC) else data
+        content = _in_child(data, entry) if data.startswith(MAGIC) else data
         is_own, sha256 = content is data, hashlib.sha256(data).hexdigest()
         del data
         header = read_header(content)
-        tensors = decode(content)
-        check_finite({name: tensor for name, tensor in tensors.items() if tensor.dim()})  # scalars are no weights
-    if is_own:
-        return ForeignFile(tensors, header.metadata, sha256)
-    return ForeignFile(tensors, {}, sha256, _library(header.metadata))
+        decoded = decode(content)
+        tensors = {name: decoded[name] for name in header.tensors}  # in the order of the file
+        if is_own:
+            if entry is not None:
+                raise _no_entry(entry, [])
+            return ForeignFile(tensors, header.metadata, sha256)
+        about = json.loads(header.metadata[LIBRARY_KEY])  # of the child; a file of safetensors cannot claim it
+        if not tensors:
+            raise _several(about["candidates"]) if entry is None else _no_entry(entry, about["candidates"])
+    return ForeignFile(tensors, {}, sha256, about["entry"], tuple(about["beside"]), about["facts"])
 
 
-def _library(metadata: Mapping[str, str]) -> dict[str, Json] | None:
-    """What the child found beside the weights; a file of safetensors cannot claim it."""
-    if LIBRARY_KEY not in metadata:
-        return None
-    found: dict[str, Json] = json.loads(metadata[LIBRARY_KEY])
-    return found
+def read_shards(shards: Mapping[Path, frozenset[str]], *, entry: str | None = None) -> ForeignFile:
+    """The tensors of split weights. The hash is that of the hashes of the files in the order of their names.
+
+    Raises:
+        UnsafeFileError: a file that is hostile, damaged, or over a limit; the limit of size is for all together.
+        FormatError: a file that does not hold just the tensors that the index names.
+    """
+    size = sum(path.stat().st_size for path in shards if path.is_file())
+    if size > MAX_CHECKPOINT_BYTES:
+        raise UnsafeFileError(f"{len(shards)} files of {size:,} bytes", expected=f"at most {MAX_CHECKPOINT_BYTES:,}")
+    tensors: dict[str, Tensor] = {}
+    hashes = []
+    for path, names in shards.items():
+        part = read_checkpoint(path, entry=entry)
+        differing = sorted(names ^ set(part.tensors))
+        if differing:
+            where = "missing from it" if differing[0] in names else "in it, which the index does not place there"
+            raise FormatError(
+                f"{path.name}: tensor {differing[0]!a} is {where}",
+                expected="the files that belong to this index",
+                action="copy the whole folder again",
+            )
+        tensors |= part.tensors
+        hashes.append(part.sha256)
+    return ForeignFile(tensors, {}, hashlib.sha256("".join(hashes).encode()).hexdigest())
 
 
-def _in_child(data: bytes) -> bytes:
+def _several(candidates: list[str]) -> FormatError:
+    names = ", ".join(ascii(name)[1:-1] for name in candidates)
+    return FormatError(
+        f"{len(candidates)} entries hold weights: {names}", expected="one", action="choose one with --entry NAME"
+    )
+
+
+def _no_entry(entry: str, candidates: list[str]) -> FormatError:
+    names = " or ".join(ascii(name)[1:-1] for name in candidates)
+    return FormatError(
+        f"no entry {entry!a} that holds weights",
+        expected=names or "a file whose weights are one flat map, read without --entry",
+        action="choose one of these with --entry" if names else "leave --entry out",
+    )
+
+
+def _in_child(data: bytes, entry: str | None) -> bytes:
     prepare()
-    return run_in_child(unpickle, data)
+    return run_in_child(partial(unpickle, entry=entry), data)
 
 
 @contextmanager

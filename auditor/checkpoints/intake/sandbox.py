@@ -56,7 +56,9 @@ def run_in_child(work: Callable[[bytes], bytes], data: bytes) -> bytes:
             return answer.read(min(size, MAX_ANSWER_BYTES))
         words = answer.read(min(size, 400)).decode("utf-8", "replace")
     if code == _REFUSED:
-        raise UnsafeFileError(words, expected="a flat state dict of dense tensors", action="save module.state_dict()")
+        raise UnsafeFileError(
+            words, expected="dense tensors by name, flat or in one entry", action="save module.state_dict()"
+        )
     raise UnsafeFileError(
         f"a checkpoint that torch cannot read: {words or 'no answer'}",
         expected="the output of torch.save(module.state_dict())",

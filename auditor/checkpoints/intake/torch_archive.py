@@ -8,12 +8,14 @@ own opcodes are read first.
 
 from __future__ import annotations
 
+import io
 import pickletools
 import zipfile
 import zlib
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from auditor.checkpoints.intake.inert_values import READ_BY_TORCH, is_inert
 from auditor.errors import UnsafeFileError
 
 MAGIC = b"PK\x03\x04"
@@ -23,19 +25,21 @@ MAX_OPCODES = 200_000
 """About forty describe one tensor."""
 
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
+_TYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 ALLOWED_GLOBALS = frozenset(
     (
-        "collections OrderedDict",
-        "torch._utils _rebuild_tensor_v2",
-        "torch._utils _rebuild_parameter",
-        "torch.nn.parameter Parameter",
-        *(f"torch {kind}Storage" for kind in _STORAGES),
+        "collections.OrderedDict",
+        "torch._utils._rebuild_tensor_v2",
+        "torch._utils._rebuild_parameter",
+        "torch.nn.parameter.Parameter",
+        *(f"torch.{kind}Storage" for kind in _STORAGES),
+        *(f"torch.{kind}" for kind in _TYPES),
     )
 )
 """All that a state dict of dense tensors names."""
 
-_BY_STACK = frozenset(("STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"))
-"""Opcodes that name or build objects in ways ``torch.save`` does not use for tensors."""
+_BY_STACK = frozenset(("STACK_GLOBAL", "INST", "OBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"))
+"""Opcodes that name or build objects in ways ``torch.save`` does not use."""
 
 
 def check_archive(file: BinaryIO, size: int) -> None:
@@ -97,19 +101,35 @@ def _check_records(records: list[zipfile.ZipInfo], size: int) -> None:
         )
 
 
+def names_in(data: bytes) -> frozenset[str]:
+    """The dotted names in the pickle of a checked archive."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        pickle = next(name for name in archive.namelist() if PurePosixPath(name).name == "data.pkl")
+        steps = pickletools.genops(archive.read(pickle))
+        return frozenset(_dotted(argument) for opcode, argument, _ in steps if opcode.name == "GLOBAL")
+
+
+def _dotted(argument: object) -> str:
+    """``module name`` as it stands in a pickle → ``module.name``, with the module's name of Python 3."""
+    module, _, name = str(argument).partition(" ")
+    return f"{'builtins' if module == '__builtin__' else module}.{name}"
+
+
 def _check_pickle(data: bytes) -> None:
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         if count > MAX_OPCODES:
             raise UnsafeFileError("a pickle of too many steps", expected=f"at most {MAX_OPCODES:,}")
         if opcode.name in _BY_STACK:
             raise _more_than_tensors(f"uses {opcode.name}")
-        if opcode.name == "GLOBAL" and argument not in ALLOWED_GLOBALS:
-            raise _more_than_tensors(f"names {ascii(str(argument).replace(' ', '.'))[1:80]}".rstrip("'"))
+        if opcode.name == "GLOBAL":
+            name = _dotted(argument)
+            if name not in ALLOWED_GLOBALS and name not in READ_BY_TORCH and not is_inert(name):
+                raise _more_than_tensors(f"names {ascii(name)[1:80]}".rstrip("'"))
 
 
 def _more_than_tensors(what: str) -> UnsafeFileError:
     return UnsafeFileError(
         f"a pickle that {what}; nothing in it was executed",
-        expected="a flat state dict of dense tensors",
+        expected="tensors by name, with plain values beside them at most",
         action="save module.state_dict() with torch.save, or as safetensors",
     )

@@ -1,7 +1,7 @@
 """The work of the sandboxed child: one ``torch.save`` file → canonical safetensors, weights only.
 
-A state dict is flat. The one nested layout that is read is nanoGPT's: weights under ``model`` and their sizes under
-``model_args``, which go into the metadata; what lies beside them is known by name and dropped.
+A state dict is flat, or an entry of what a training script saved. What stands beside it is dropped, except plain
+values in groups such as ``model_args``, which go into the metadata with the names of all entries.
 
 The tensors are checked for what ``torch.load`` accepts and a checkpoint has no use for: sparse or meta tensors, views
 that stand for more values than their storage holds, names that are not text.
@@ -9,9 +9,9 @@ that stand for more values than their storage holds, names that are not text.
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
-import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
@@ -20,66 +20,86 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from auditor.canonical.tensor_header import MAX_TENSORS
+from auditor.canonical.tensor_header import MAX_NAME_LENGTH, MAX_TENSORS
+from auditor.checkpoints.intake.inert_values import stand_ins
+from auditor.checkpoints.intake.torch_archive import names_in
+from auditor.checkpoints.intake.wrappers import Entry, entries, facts_beside, outermost
 from auditor.errors import UnsafeFileError
 
 LIBRARY_KEY = "dyck_audit_library"
-"""Under which the metadata of the answer holds what the checkpoint says of its own model."""
+"""Under which the metadata of the answer holds what the checkpoint says of itself, as JSON."""
 
-_WEIGHTS, _FACTS = "model", "model_args"
-_TRAINING = ("optimizer", "iter_num", "best_val_loss", "config")
-MAX_FACTS = 100
+MAX_NAMES = 20
+"""Entries named in a message."""
 
 
 @cache
 def prepare() -> None:
     """Read a checkpoint of our own, so that a sandbox that may open no file finds everything imported."""
     buffer = io.BytesIO()
-    torch.save(OrderedDict(weight=torch.nn.Parameter(torch.ones(1)), mask=torch.ones(1, dtype=torch.bool)), buffer)
+    weights = OrderedDict(weight=torch.nn.Parameter(torch.ones(1, 1)), mask=torch.ones(1, dtype=torch.bool))
+    torch.save({"model": weights, "model_args": {"a": 1}, "args": argparse.Namespace(a=1), "size": {1}}, buffer)
     unpickle(buffer.getvalue())
 
 
-def unpickle(data: bytes) -> bytes:
-    """Safetensors of the state dict in ``data``. Call it in a sandbox only.
+def unpickle(data: bytes, entry: str | None = None) -> bytes:
+    """Safetensors of the state dict in ``data``, or of its entry of this name. Call it in a sandbox only.
+
+    Where no one state dict is meant, there are no tensors in the answer, and its metadata list the candidates.
 
     Raises:
-        UnsafeFileError: something other than dense tensors by name, flat or under ``model``.
+        UnsafeFileError: something other than dense tensors by name, flat or in an entry.
     """
-    found = torch.load(  # noqa: TID251 - the one place that reads pickles: weights only, in a child under limits
-        io.BytesIO(data), map_location="cpu", weights_only=True
-    )
+    with torch.serialization.safe_globals(stand_ins(names_in(data))):
+        found = torch.load(  # noqa: TID251 - the one place that reads pickles: weights only, in a child under limits
+            io.BytesIO(data), map_location="cpu", weights_only=True
+        )
     if not isinstance(found, Mapping):
         raise UnsafeFileError(f"a {type(found).__name__} instead of a state dict")
-    metadata = None
-    if isinstance(found.get(_WEIGHTS), Mapping):
-        metadata = {LIBRARY_KEY: json.dumps(_facts(found), allow_nan=False)}
-        found = found[_WEIGHTS]
-    if not found:
+    nested = entries(found)
+    candidates = outermost(nested) if entry is None else [one for one in nested if one.name == entry]
+    if not candidates and entry is None:
+        _require_tensors(found)
+        candidates = [Entry((), found)]
+    if len(candidates) != 1:
+        return safetensors.torch.save({}, metadata={LIBRARY_KEY: json.dumps({"candidates": _names(nested)})})
+    return _answer(found, candidates[0], nested)
+
+
+def _answer(found: Mapping[object, object], chosen: Entry, nested: list[Entry]) -> bytes:
+    content = chosen.tensors
+    if not content:
         raise UnsafeFileError("an empty state dict")
-    if len(found) > MAX_TENSORS:
-        raise UnsafeFileError(f"a state dict of {len(found)} entries")
-    tensors = {_name(name): _dense(name, tensor) for name, tensor in found.items()}
-    result: bytes = safetensors.torch.save(tensors, metadata=metadata)
+    if len(content) > MAX_TENSORS:
+        raise UnsafeFileError(f"a state dict of {len(content)} entries")
+    about = {
+        "entry": chosen.name[:MAX_NAME_LENGTH],
+        "candidates": _names(nested),
+        "beside": [str(name)[:60] for name in found if chosen.path and name != chosen.path[0]][:MAX_NAMES],
+        "facts": facts_beside(found, chosen) if chosen.path else {},
+    }
+    tensors = {_name(name): _dense(name, tensor) for name, tensor in content.items()}
+    result: bytes = safetensors.torch.save(tensors, metadata={LIBRARY_KEY: json.dumps(about, allow_nan=False)})
     return result
 
 
-def _facts(checkpoint: Mapping[object, object]) -> dict[str, bool | int | float | str | None]:
-    for entry in checkpoint:
-        if entry not in (_WEIGHTS, _FACTS, *_TRAINING):
-            raise UnsafeFileError(f"entry {ascii(entry)[:80]} beside {_WEIGHTS!r}, which is not known")
-    found = checkpoint.get(_FACTS)
-    if not isinstance(found, Mapping) or len(found) > MAX_FACTS:
-        raise UnsafeFileError(f"{_WEIGHTS!r} without {_FACTS!r}, the sizes of the model")
-    for name, value in found.items():
-        is_number = isinstance(value, float) and math.isfinite(value)
-        if not isinstance(name, str) or not (is_number or type(value) in (bool, int, str, type(None))):
-            raise UnsafeFileError(f"{_FACTS} entry {ascii(name)[:80]} is neither a number, text, true nor false")
-    return {str(name): value for name, value in found.items()}
+def _names(found: list[Entry]) -> list[str]:
+    return [entry.name[:MAX_NAME_LENGTH] for entry in found[:MAX_NAMES]]
+
+
+def _require_tensors(found: Mapping[object, object]) -> None:
+    """Say what is there, unless it is meant as a flat state dict."""
+    values = found.values()
+    if found and (any(isinstance(v, Mapping) for v in values) or not any(isinstance(v, Tensor) for v in values)):
+        held = ", ".join(f"{ascii(name)[:40]} ({type(value).__name__})" for name, value in list(found.items())[:5])
+        raise UnsafeFileError(f"no entry that maps names to weights, only {held}")
 
 
 def _name(name: object) -> str:
     if not isinstance(name, str):
         raise UnsafeFileError(f"an entry whose name is of type {type(name).__name__}")
+    if len(name) > MAX_NAME_LENGTH:
+        raise UnsafeFileError(f"a tensor name of {len(name):,} characters ({name[:30]!a} …)")
     return name
 
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.interventions import Cache, run_with_cache
+from auditor.canonical.interventions import Cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-
-SITES = (Site.RESIDUAL, Site.Z, Site.ATTENTION_OUT, Site.NEURON, Site.MLP_OUT)
+from auditor.measures.untouched import Piece
 
 
 @dataclass(frozen=True)
@@ -81,13 +79,12 @@ class Continuation:
         return flat if len(self.outputs) == flat.shape[dim] else flat.index_select(dim, self.outputs)
 
 
-def continuation(model: CanonicalTransformer, part: InputBatch, where: Tensor) -> Continuation:
-    """The untouched pass over ``part``; outputs are read at ``where`` [batch, position]."""
-    logits, cache = run_with_cache(model, part.tokens, sites=SITES)
+def continuation(model: CanonicalTransformer, piece: Piece, where: Tensor) -> Continuation:
+    """How to go on from an untouched pass; outputs are read at ``where`` [batch, position]."""
     outputs = where.flatten().nonzero().flatten()
-    flat = logits if model.architecture.is_classifier else logits.flatten(0, 1)
+    flat = piece.logits if model.architecture.is_classifier else piece.logits.flatten(0, 1)
     untouched = flat if len(outputs) == len(flat) else flat[outputs]
-    return Continuation(model, cache, _blocked(model, part.tokens), outputs, untouched)
+    return Continuation(model, piece.cache, _blocked(model, piece.part.tokens), outputs, untouched)
 
 
 def _blocked(model: CanonicalTransformer, tokens: Tensor) -> Tensor:

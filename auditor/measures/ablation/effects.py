@@ -26,7 +26,10 @@ ids [type]) → [edit, output]."""
 
 @dataclass(frozen=True)
 class Effect:
-    """One way to say how far outputs moved. ``decisions``: only where the model decides which bracket closes."""
+    """One way to say how far outputs moved. ``decisions``: only where the model decides which bracket closes.
+
+    ``higher_means`` speaks of the edited ``{component}``.
+    """
 
     unit: str
     higher_means: str
@@ -82,11 +85,11 @@ def _is_right(logits: Tensor, top: Tensor, closing: Tensor) -> Tensor:
 
 
 EFFECTS: Mapping[EffectName, Effect] = {
-    "kl": Effect("nats per token", "the outputs move further", decisions=False, measure=_kl),
+    "kl": Effect("nats per token", "the {component} matters more", decisions=False, measure=_kl),
     "logit_difference": Effect(
-        "logits", "the right closing bracket loses more of its lead", decisions=True, measure=_logit_difference
+        "logits", "the {component} supports the right bracket", decisions=True, measure=_logit_difference
     ),
     "closing_accuracy": Effect(
-        "share of decisions", "more closing brackets are no longer right", decisions=True, measure=_closing_accuracy
+        "share of decisions", "more decisions need the {component}", decisions=True, measure=_closing_accuracy
     ),
 }

@@ -9,26 +9,22 @@ coordinates by a rotation, which BFGS with steps 1, ½, ¼ … does not notice; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.measures.ablation.continuation import Continuation, continuation
 from auditor.measures.ablation.edits import edited_logits
 from auditor.measures.ablation.effects import EFFECTS
 from auditor.measures.ablation.sweep import Reading, Substitute
+from auditor.measures.untouched import Untouched
 
 KL = EFFECTS["kl"]
 
 FIT_SEQUENCES = 64
 """Sequences that the constant is fitted on, the first of the inputs; it has only value_width numbers."""
-
-FIT_TOKENS = 4_096
-"""Tokens run at once while fitting; bounds memory."""
 
 STEPS = 30
 SMALLEST_GAIN = 1e-8
@@ -45,27 +41,22 @@ Loss = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Points [problem, coordinate] → their losses [problem] and the gradients there."""
 
 
-def optimal(model: CanonicalTransformer, inputs: InputBatch) -> Substitute:
+def optimal(untouched: Untouched) -> Substitute:
     """For each head the constant z of least mean KL(untouched ‖ ablated) around its mean, fitted in float64."""
+    model, inputs = untouched.model, untouched.inputs
     exact = model.clone(dtype=torch.float64).requires_grad_(False)
-    inputs = inputs.rows(slice(0, min(FIT_SEQUENCES, len(inputs))))
+    few = Untouched(exact, inputs.rows(slice(0, min(FIT_SEQUENCES, len(inputs)))))
     readings = []
-    for _, part in _parts(exact, inputs):
-        where = KL.outputs(exact, part)
-        with torch.no_grad():
-            readings.append((continuation(exact, part, where), part.not_padding, Reading.of(part, where, KL)))
+    for piece in few.pieces():
+        where = KL.outputs(exact, piece.part)
+        run = continuation(exact, piece, where)
+        readings.append((run, piece.part.not_padding, Reading.of(piece.part, where, KL)))
     values = [_best(readings, layer).to(model.dtype) for layer in range(exact.architecture.layers)]
     return lambda _rows, _length: values
 
 
 Fitted = Sequence[tuple[Continuation, Tensor, Reading]]
-"""The untouched passes, where their tokens are real, and how their outputs are scored."""
-
-
-def _parts(model: CanonicalTransformer, inputs: InputBatch) -> Iterator[tuple[Tensor, InputBatch]]:
-    """Few pieces where padding is unseen, else unpadded ones."""
-    hides_padding = model.architecture.causal or model.architecture.pad_masked
-    return inputs.batches(tokens=FIT_TOKENS) if hides_padding else inputs.unpadded(tokens=FIT_TOKENS)
+"""The untouched passes, where their tokens are, and how their outputs are scored."""
 
 
 def _best(fitted: Fitted, layer: int) -> Tensor:

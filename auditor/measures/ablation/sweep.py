@@ -20,6 +20,7 @@ from auditor.canonical.sites import Site
 from auditor.measures.ablation.continuation import Continuation, continuation
 from auditor.measures.ablation.edits import edited_logits
 from auditor.measures.ablation.effects import EFFECTS, Effect
+from auditor.measures.untouched import Untouched
 from auditor.records import Component
 
 EDIT_TOKENS = 4_096
@@ -39,7 +40,6 @@ class Ablation:
     substitute: Substitute
 
 
-@torch.no_grad()
 def sweep(
     model: CanonicalTransformer, inputs: InputBatch, ablations: Sequence[Ablation], effect: Effect = EFFECTS["kl"]
 ) -> list[NDArray[np.float64]]:
@@ -47,17 +47,27 @@ def sweep(
 
     Sequences without an output that the effect reads are left out.
     """
-    scored = effect.outputs(model, inputs).any(1)
-    inputs = inputs.rows(scored)
-    effects = [np.empty((len(inputs), len(ablation.components))) for ablation in ablations]
-    kept = scored.nonzero().flatten()
-    for rows, part in inputs.unpadded():
-        where = effect.outputs(model, part)
-        run = continuation(model, part, where)
-        reading = Reading.of(part, where, effect)
-        for values, ablation in zip(effects, ablations, strict=True):
-            values[rows.numpy()] = _ablate(run, reading, ablation, kept[rows]).T
-    return effects
+    untouched = Untouched(model, inputs)
+    return [sweep_effects(untouched, ablation, (effect,))[0] for ablation in ablations]
+
+
+@torch.no_grad()
+def sweep_effects(
+    untouched: Untouched, ablation: Ablation, effects: Sequence[Effect]
+) -> tuple[NDArray[np.float64], ...]:
+    """The mean of each effect, [sequence, component]: every edit is run once and read by all of them."""
+    model, inputs = untouched.model, untouched.inputs
+    shape = (len(inputs), len(ablation.components))
+    values = [np.full(shape, np.nan) for _ in effects]
+    kept = [effect.outputs(model, inputs).any(1).numpy() for effect in effects]
+    for piece in untouched.pieces():
+        places = [effect.outputs(model, piece.part) for effect in effects]
+        where = torch.stack(places).any(0)
+        run = continuation(model, piece, where)
+        readings = [Reading.of(piece.part, place, effect, where) for place, effect in zip(places, effects, strict=True)]
+        for value, found in zip(values, _ablate(run, readings, ablation, piece.rows), strict=True):
+            value[piece.rows.numpy()] = found.T
+    return tuple(value[rows] for value, rows in zip(values, kept, strict=True))
 
 
 @dataclass(frozen=True)
@@ -70,34 +80,40 @@ class Reading:
     stack_top_type: Tensor  # [output] type on top of the stack, 0 where it is empty
     closing: Tensor  # [type] token ids
     sequences: int
+    chosen: Tensor | None  # [output] which of the outputs of the run; None: all
 
     @classmethod
-    def of(cls, part: InputBatch, where: Tensor, effect: Effect) -> Reading:
-        """The reading of ``part`` at ``where`` [batch, position]."""
+    def of(cls, part: InputBatch, where: Tensor, effect: Effect, run_at: Tensor | None = None) -> Reading:
+        """The reading of ``part`` at ``where`` [batch, position], out of a run with outputs at ``run_at``."""
         rows = where.nonzero()[:, 0]
         closing = torch.tensor(part.task.language.vocabulary.closing)
-        return cls(
-            effect, rows, 1.0 / where.sum(1).double()[rows], part.stack_top_type[where].clamp_min(0), closing, len(part)
-        )
+        top = part.stack_top_type[where].clamp_min(0)
+        chosen = None if run_at is None or bool((where == run_at).all()) else where[run_at].nonzero().flatten()
+        return cls(effect, rows, 1.0 / where.sum(1).double()[rows], top, closing, len(part), chosen)
 
     def per_sequence(self, untouched: Tensor, edited: Tensor) -> Tensor:
         """[edit, sequence]."""
+        if self.chosen is not None:
+            untouched, edited = untouched[self.chosen], edited[:, self.chosen]
         found = self.effect.measure(untouched, edited, self.stack_top_type, self.closing) * self.share.to(edited.dtype)
         return edited.new_zeros(len(edited), self.sequences).index_add_(1, self.rows, found)
 
 
-def _ablate(run: Continuation, reading: Reading, ablation: Ablation, rows: Tensor) -> NDArray[np.float64]:
-    """[component, sequence]."""
+def _ablate(
+    run: Continuation, readings: Sequence[Reading], ablation: Ablation, rows: Tensor
+) -> list[NDArray[np.float64]]:
+    """Per reading [component, sequence]."""
     batch, length = run.shape
     values = ablation.substitute(rows, length)
     at_once = max(1, EDIT_TOKENS // (batch * length))
-    effects = np.empty((len(ablation.components), batch))
+    effects = [np.empty((len(ablation.components), batch)) for _ in readings]
     for layer, columns in _by_layer(ablation.components).items():
         units = torch.tensor([_unit(ablation.components[column]) for column in columns])
         for start in range(0, len(columns), at_once):
             some = slice(start, start + at_once)
             logits = edited_logits(run, ablation.site, layer, units[some], values[layer])
-            effects[columns[some]] = reading.per_sequence(run.untouched, logits)
+            for effect, reading in zip(effects, readings, strict=True):
+                effect[columns[some]] = reading.per_sequence(run.untouched, logits)
     return effects
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod
+from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.attribution.memory import tokens_at_once
 from auditor.measures.attribution.score import Explained, blank_token, explained, has_score, why_no_score
 from auditor.records import Component, Interpretation
@@ -42,6 +42,7 @@ class Attribution(InterpretationMethod):
     family = "attribution"
     unit = "nats"
     features: ClassVar[str]
+    share = 8  # gradients and perturbations cost most
     copies: ClassVar[int] = 1  # of each input that are run together
     needs_blank: ClassVar[bool] = False  # whether a token must stand for "no bracket here"
 
@@ -78,10 +79,9 @@ class TokenAttribution(Attribution):
     claims = ("pattern",)
     distance = "cosine"
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part, position]."""
+        model, inputs, generator = request.model, request.inputs, request.generator
         width = attributed(model, inputs).tokens.shape[1]
         values = self.scores(model, inputs, generator, width)
         return Interpretation(
@@ -96,10 +96,9 @@ class HeadAttribution(Attribution):
     claims = ("value", "rank")
     distance = "relative_change"
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""
+        model, inputs, generator = request.model, request.inputs, request.generator
         heads = model.architecture.heads
         values = self.scores(model, inputs, generator, len(heads))
         return Interpretation(self.name, ("sequence", "head"), heads, values)
@@ -116,10 +115,9 @@ class NeuronAttribution(Attribution):
         """Needs neurons."""
         return super().not_applicable(model) if model.mlps else "the model has no MLP neurons"
 
-    def interpret(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator
-    ) -> Interpretation:
+    def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, neuron]."""
+        model, inputs, generator = request.model, request.inputs, request.generator
         neurons = model.architecture.neurons
         values = self.scores(model, inputs, generator, len(neurons))
         return Interpretation(self.name, ("sequence", "neuron"), neurons, values)

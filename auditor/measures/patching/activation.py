@@ -9,28 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.measures.ablation.effects import Effect
-from auditor.measures.ablation.substitutes import activations
-from auditor.measures.ablation.sweep import head_effects
-from auditor.measures.patching.pairs import corrupted_pairs, type_margin
+from auditor.measures.ablation.sweep import Ablation, sweep_effects
+from auditor.measures.patching.pairs import type_margin
+from auditor.measures.patching.runs import SharedPairs
 
 Direction = Literal["denoising", "noising"]
 """denoising: clean into corrupt, is it enough? noising: corrupt into clean, is it needed?"""
 
 
-def patched_head_effects(model: CanonicalTransformer, inputs: InputBatch, direction: Direction) -> NDArray[np.float64]:
+def patched_head_effects(pairs: SharedPairs, direction: Direction) -> NDArray[np.float64]:
     """How far the clean type's margin moves towards the other input, logits, [sequence, head]; positive when patching
     does what swapping the whole input does."""
-    pairs = corrupted_pairs(inputs)
     into, out_of = (pairs.corrupt, pairs.clean) if direction == "denoising" else (pairs.clean, pairs.corrupt)
-
-    def substitute(rows: Tensor, length: int) -> list[Tensor]:
-        return activations(model, out_of.rows(rows), Site.Z, length)
-
-    return head_effects(model, into, substitute, _EFFECTS[direction])
+    patch = Ablation(
+        into.model.architecture.heads, Site.Z, lambda rows, length: out_of.activations(rows, Site.Z, length)
+    )
+    return sweep_effects(into, patch, (_EFFECTS[direction],))[0]
 
 
 def _restored(untouched: Tensor, edited: Tensor, top: Tensor, closing: Tensor) -> Tensor:
@@ -42,7 +38,7 @@ def _lost(untouched: Tensor, edited: Tensor, top: Tensor, closing: Tensor) -> Te
 
 
 def _effect(measure: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> Effect:
-    return Effect("logits", "the head carries more of the bracket's type", decisions=True, measure=measure)
+    return Effect("logits", "the {component} carries more of the bracket's type", decisions=True, measure=measure)
 
 
 _EFFECTS = {"denoising": _effect(_restored), "noising": _effect(_lost)}

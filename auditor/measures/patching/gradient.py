@@ -9,25 +9,23 @@ from torch import Tensor
 
 from auditor.behaviour.effects import mean_where
 from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.measures.patching.pairs import corrupted_pairs, type_margin
+from auditor.measures.patching.pairs import type_margin
+from auditor.measures.patching.runs import SharedPairs
 
 
-def approximate_head_effects(model: CanonicalTransformer, inputs: InputBatch) -> NDArray[np.float64]:
+def approximate_head_effects(pairs: SharedPairs) -> NDArray[np.float64]:
     """Σ over positions and d_v of (z_clean − z_corrupt) · ∂ margin / ∂z at the corrupt input, [sequence, head]."""
-    pairs = corrupted_pairs(inputs)
-    effects = np.empty((len(pairs.clean), len(model.architecture.heads)))
-    for rows, clean in pairs.clean.unpadded():
-        corrupt = pairs.corrupt.rows(rows)
-        with torch.no_grad():
-            caches = [run_with_cache(model, part.tokens, sites=(Site.Z,))[1] for part in (clean, corrupt)]
+    model = pairs.corrupt.model
+    effects = np.empty((len(pairs.corrupt.inputs), len(model.architecture.heads)))
+    for piece in pairs.corrupt.pieces():
+        clean = pairs.clean.activations(piece.rows, Site.Z, piece.part.tokens.shape[1])
         columns = [
-            (slope * (caches[0][Site.Z, layer] - caches[1][Site.Z, layer])).sum((1, 3))
-            for layer, slope in enumerate(_slopes(model, corrupt))
+            (slope * (clean[layer] - piece.cache[Site.Z, layer])).sum((1, 3))
+            for layer, slope in enumerate(_slopes(model, piece.part))
         ]
-        effects[rows.numpy()] = torch.cat(columns, dim=1).numpy()
+        effects[piece.rows.numpy()] = torch.cat(columns, dim=1).numpy()
     return effects
 
 

@@ -24,13 +24,12 @@ from torch import Tensor
 
 from auditor.behaviour.effects import mean_where
 from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.interventions import Cache, run_with_cache
+from auditor.canonical.interventions import Cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.measures.patching.pairs import Pairs, corrupted_pairs, type_margin
+from auditor.measures.patching.pairs import type_margin
+from auditor.measures.patching.runs import SharedPairs
 from auditor.records import Component
-
-SITES = (Site.RESIDUAL, Site.Z, Site.ATTENTION_OUT, Site.MLP_OUT)
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,11 @@ Path = Callable[[Runs, Component, Stream], Tensor]
 
 
 @torch.no_grad()
-def path_effects(model: CanonicalTransformer, inputs: InputBatch, path: Path) -> NDArray[np.float64]:
+def path_effects(pairs: SharedPairs, path: Path) -> NDArray[np.float64]:
     """Margin of the clean type that is lost along the path, logits, [sequence, head]: a column per sender."""
-    heads = model.architecture.heads
-    pairs = corrupted_pairs(inputs)
-    effects = np.empty((len(pairs.clean), len(heads)))
-    for rows, runs in _untouched_runs(model, pairs):
+    heads = pairs.clean.model.architecture.heads
+    effects = np.empty((len(pairs.clean.inputs), len(heads)))
+    for rows, runs in _untouched_runs(pairs):
         for column, sender in enumerate(heads):
             logits = path(runs, sender, _stream(runs, sender))
             effects[rows.numpy(), column] = (runs.margin(runs.logits) - runs.margin(logits)).numpy()
@@ -90,12 +88,11 @@ def path_effects(model: CanonicalTransformer, inputs: InputBatch, path: Path) ->
 
 
 @torch.no_grad()
-def head_to_head_effects(model: CanonicalTransformer, inputs: InputBatch) -> NDArray[np.float64]:
+def head_to_head_effects(pairs: SharedPairs) -> NDArray[np.float64]:
     """The same for each receiving head alone, [sequence, head, to_head]; 0 where the receiver is in no later layer."""
-    heads = model.architecture.heads
-    pairs = corrupted_pairs(inputs)
-    effects = np.zeros((len(pairs.clean), len(heads), len(heads)))
-    for rows, runs in _untouched_runs(model, pairs):
+    heads = pairs.clean.model.architecture.heads
+    effects = np.zeros((len(pairs.clean.inputs), len(heads), len(heads)))
+    for rows, runs in _untouched_runs(pairs):
         for row, sender in enumerate(heads):
             z = _later_z(runs, _stream(runs, sender))
             for column, receiver in enumerate(heads):
@@ -146,11 +143,12 @@ def to_later_heads(runs: Runs, sender: Component, stream: Stream) -> Tensor:
     return runs.rerun({(Site.Z, layer): value for layer, value in z.items()}, sender.layer) if z else runs.logits
 
 
-def _untouched_runs(model: CanonicalTransformer, pairs: Pairs) -> Iterator[tuple[Tensor, Runs]]:
-    for rows, part in pairs.clean.unpadded():
-        logits, clean = run_with_cache(model, part.tokens, sites=SITES)
-        _, corrupt = run_with_cache(model, pairs.corrupt.rows(rows).tokens, sites=(Site.Z,))
-        yield rows, Runs(model, part, logits, clean, corrupt)
+def _untouched_runs(pairs: SharedPairs) -> Iterator[tuple[Tensor, Runs]]:
+    for piece in pairs.clean.pieces():
+        length = piece.part.tokens.shape[1]
+        z = pairs.corrupt.activations(piece.rows, Site.Z, length)
+        corrupt = Cache({(Site.Z, layer): value for layer, value in enumerate(z)})
+        yield piece.rows, Runs(pairs.clean.model, piece.part, piece.logits, piece.cache, corrupt)
 
 
 def _stream(runs: Runs, sender: Component) -> Stream:

@@ -1,4 +1,4 @@
-"""The conventions of an attention layer: q·k and z W_O are all that anybody sees of a head."""
+"""The conventions of an attention layer: a head acts on the rest of the model through q·k and z W_O only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The canonical form: every freedom that an exact symmetry leaves is used up by a convention.
+"""The canonical form: a convention fixes every freedom that an exact symmetry leaves.
 
 Norms stand as plain normalisation with gain and bias in the maps that read them, nothing is written along or read
 from directions that a LayerNorm removes, E[z] = 0 for every head (so zero ablation is mean ablation), queries and keys

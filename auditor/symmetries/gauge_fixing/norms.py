@@ -1,4 +1,4 @@
-"""What a map reads of a normed vector that never varies goes into its bias.
+"""The constant part of what a map reads from a normed vector goes into the map's bias.
 
 A LayerNorm gives n ⊙ g + c with Σ n = 0, so along u = 1/g its output is the constant c·u, and W → W + u rᵀ,
 b → b − (c·u) r changes nothing. The convention is uᵀW = 0.

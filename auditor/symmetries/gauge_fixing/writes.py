@@ -1,4 +1,4 @@
-"""What is written to the residual stream and never seen, or seen twice over, is set to zero."""
+"""Writes to the residual stream without effect, and constants that two tables share, are set to zero."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from auditor.behaviour.certificate import (
     LONGER_SEQUENCES,
     certify_behavioural,
     certify_exact,
-    clopper_pearson_upper,
 )
 from auditor.behaviour.evaluation import draw_deeper
 from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
+from auditor.binomial import upper_bound
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
@@ -119,7 +119,7 @@ def test_a_copy_is_certified_on_enough_sequences_only() -> None:
     assert "99 sequences < 100" in few.failures
 
 
-def test_no_disagreement_is_still_no_certainty() -> None:
+def test_no_disagreement_still_gives_a_positive_bound() -> None:
     """0 of n decisions: the bound is 1 − 0.05^(1/n), and the accuracies may differ by 3/n."""
     model = stack_model()
     for count, passes in ((ENOUGH, True), (200, False)):
@@ -139,7 +139,7 @@ def test_few_longer_inputs_are_no_evidence_of_equality() -> None:
 
 
 def test_deeper_inputs_are_reported_under_no_margin() -> None:
-    """Biased towards ``a)`` by 1 nat, another random model errs everywhere; of deeper inputs no failure speaks."""
+    """Biased towards ``a)`` by 1 nat, another random model errs everywhere; no failure is about deeper inputs."""
     model = random_model(PLAIN)
     twin = _with_output_bias(model, 6, 1.0)
     deeper = draw_deeper(model, 30, numpy_generator(0, "deeper"))
@@ -215,21 +215,21 @@ def test_a_certificate_of_classifiers_compares_the_read_out_only() -> None:
 
 
 @pytest.mark.parametrize(("hits", "trials"), [(0, 1), (0, 300), (1, 10), (5, 20), (9, 10)])
-def test_at_the_bound_so_few_hits_have_a_chance_of_one_in_twenty(hits: int, trials: int) -> None:
+def test_at_the_bound_at_most_so_many_hits_have_probability_one_in_twenty(hits: int, trials: int) -> None:
     """The definition of Clopper & Pearson: P(X ≤ hits) = 0.05 at the bound, by summing the binomial."""
-    p = clopper_pearson_upper(hits, trials)
+    p = upper_bound(hits, trials)
     chance = sum(math.comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in range(hits + 1))
     assert chance == pytest.approx(0.05)
 
 
-def test_all_hits_bound_nothing() -> None:
-    assert clopper_pearson_upper(10, 10) == 1.0
+def test_all_hits_give_the_bound_one() -> None:
+    assert upper_bound(10, 10) == 1.0
 
 
 def test_the_bound_holds_as_often_as_it_promises() -> None:
     """Exact coverage at p = 0.1, n = 30: P(bound ≥ p) ≥ 0.95 by summing the binomial."""
     n, p = 30, 0.1
-    scored = sum(math.comb(n, h) * p**h * (1 - p) ** (n - h) for h in range(n + 1) if clopper_pearson_upper(h, n) >= p)
+    scored = sum(math.comb(n, h) * p**h * (1 - p) ** (n - h) for h in range(n + 1) if upper_bound(h, n) >= p)
     assert 0.95 <= scored < 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from auditor import zoo
-from auditor.behaviour.evaluation import Behaviour, evaluate, full_behaviour, longer_lengths
+from auditor.behaviour.evaluation import evaluate, full_behaviour, longer_lengths
 from auditor.behaviour.input_batch import InputBatch, draw_inputs, inputs_of
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
@@ -18,7 +19,7 @@ from auditor.checkpoints.intake.detection import load
 from auditor.errors import LanguageError
 from auditor.language.sampling import Sample
 from auditor.seeds import numpy_generator
-from tests.handmade import TASK, counting_model, naive_stacks, random_model, stack_model
+from tests.handmade import TASK, counting_model, inputs_for, naive_stacks, random_model, stack_model
 from tests.laws.architectures import FAMILIES, task_for
 from tests.wen2023_files import FOLDER, NAMES, checkpoint, reference
 
@@ -84,22 +85,23 @@ def test_a_classifier_is_scored_by_its_classes_and_not_as_a_language_model() -> 
     with pytest.raises(LanguageError, match="classifier"):
         evaluate(model, _drawn(model))
     report = full_behaviour(model, sequences=5, longer_sequences=5, generator=numpy_generator(0, "x"))
-    assert 0.5 <= report["in_distribution"]["accuracy"] <= 1.0  # half are words, and the better naming counts
-    assert (report["longer"], report["deeper"]) == (None, None) or report["reason"]
+    assert 0.5 <= report.in_distribution.accuracy <= 1.0  # half are words, and the better naming counts
+    assert (report.longer, report.deeper) == (None, None) or report.reason
 
 
-def test_the_bundled_classifier_tells_words_from_spoilt_ones() -> None:
+def test_the_bundled_classifier_separates_words_from_corrupted_ones() -> None:
     model = load(zoo.path("dyck2x4-3layer-classifier")).model
     report = full_behaviour(model, sequences=300, longer_sequences=5, generator=numpy_generator(0, "x"))
-    assert report["in_distribution"]["accuracy"] > 0.97
-    assert report["in_distribution"]["word_class"] == 1
+    assert report.in_distribution.accuracy > 0.97
+    assert report.in_distribution.word_class == 1
 
 
 def test_numbers_that_do_not_exist_are_null_with_a_reason() -> None:
-    report = Behaviour(float("nan"), float("nan"), 0.5, 0.1, 3, 0).to_json()
-    assert report["closing_accuracy"] is None
-    assert report["kl_nats"] == 0.5
-    assert "closing_accuracy" in report["reason"]
+    unasked = dataclasses.replace(inputs := inputs_for(random_model()), scored=inputs.scored & False)
+    found = evaluate(random_model(), unasked)
+    assert found.kl_nats is None
+    assert found.closing_accuracy is not None
+    assert found.reason == "kl_nats, illegal_mass undefined: no scored position"
 
 
 def test_longer_inputs_fit_the_positions_or_are_left_out() -> None:
@@ -108,14 +110,14 @@ def test_longer_inputs_fit_the_positions_or_are_left_out() -> None:
     assert tight.architecture.max_positions == 16
     assert longer_lengths(tight, (400, 500)) is None
     report = full_behaviour(tight, sequences=5, longer_sequences=5, generator=numpy_generator(0, "x"))
-    assert report["longer"] is None
-    assert "16 positions" in report["reason"]
+    assert report.longer is None
+    assert "16 positions" in report.reason
 
 
 def test_deeper_and_longer_are_evaluated_where_they_can_be() -> None:
     report = full_behaviour(random_model(), sequences=8, longer_sequences=2, generator=numpy_generator(0, "x"))
-    assert report["longer"]["lengths"] == [400, 500]
-    assert report["deeper"]["depth"] == TASK.language.depth + 2
+    assert report.longer.lengths == (400, 500)
+    assert report.deeper.depth == TASK.language.depth + 2
 
 
 WEN_SETS = [

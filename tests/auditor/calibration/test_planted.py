@@ -9,7 +9,7 @@ from auditor.calibration.planted import BASE_SHARE, Ladder, attention_ladder, sh
 from auditor.calibration.rates import Case
 from auditor.calibration.trials import plot_of, trial
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.records import Component, Interpretation
 from auditor.seeds import numpy_generator
 from auditor.verdicts.alignment import align
@@ -38,7 +38,7 @@ def test_every_rung_computes_the_function_of_the_model(name: str) -> None:
 
 
 def _scores(method: str, model: CanonicalTransformer) -> Interpretation:
-    return methods()[method].interpret(model, inputs_for(model), numpy_generator(0, "measure"))
+    return methods()[method].interpret(Request(model, inputs_for(model), numpy_generator(0, "measure")))
 
 
 def test_shares_move_the_norm_of_each_part_in_proportion_and_nothing_else() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from auditor.calibration.rates import Case, Rate, effect_size, power, rates_by, rates_of
+from auditor.calibration.rates import Case, effect_size, power, rate, rates_by, rates_of
 from auditor.calibration.truth import Population
 from auditor.records import Claim, Interpretation
 from tests.auditor.verdicts.samples import PATTERN, SCALAR, heads, patterns, scores
@@ -17,9 +17,9 @@ CASE = Case("ladder", "m", "value", "rung", "stable", -0.1, True, 128, "stable")
 
 def test_zero_of_a_hundred_has_the_rule_of_three_as_its_bound() -> None:
     """Two-sided: 1 − 0.025^(1/100) = 3.62 %."""
-    assert Rate(0, 100).interval == (0.0, pytest.approx(1 - 0.025**0.01))
-    assert Rate(0, 0).share is None
-    assert Rate(0, 0).interval == (0.0, 1.0)
+    assert rate(0, 100).interval == (0.0, pytest.approx(1 - 0.025**0.01))
+    assert rate(0, 0).share is None
+    assert rate(0, 0).interval == (0.0, 1.0)
 
 
 def test_each_verdict_counts_where_it_is_wrong() -> None:
@@ -31,9 +31,9 @@ def test_each_verdict_counts_where_it_is_wrong() -> None:
         replace(CASE, verdict="inconclusive", away=False),
     ]
     found = rates_of(cases)
-    assert (found.false_unstable, found.false_stable, found.inconclusive) == (Rate(1, 3), Rate(1, 2), Rate(1, 4))
-    assert rates_by(cases, lambda case: case.method)["n"].false_stable == Rate(0, 1)
-    assert power(cases) == {128: Rate(0, 2)}
+    assert (found.false_unstable, found.false_stable, found.inconclusive) == (rate(1, 3), rate(1, 2), rate(1, 4))
+    assert rates_by(cases, lambda case: case.method)["n"].false_stable == rate(0, 1)
+    assert power(cases) == {128: rate(0, 2)}
 
 
 def test_effect_sizes_are_binned_by_their_distance_from_the_threshold() -> None:

@@ -57,7 +57,7 @@ def test_good_methods_have_no_verdict_against_a_theorem_and_few_wrong_ones() -> 
     assert not found.against_theory
     assert {case.source for case in found.cases} == {"theorem", "ladder", "noise", "random"}
     assert (found.rates.false_unstable.share or 0) <= 0.15
-    document = found.to_json()
+    document = found.measured.to_json()
     assert set(document["by"]) == {"method", "claim", "source", "effect_size"}
     assert document["cases"] == len(found.cases)
     assert not any("theorem" in failure for failure in document["failures"])
@@ -69,4 +69,4 @@ def test_a_method_that_is_broken_on_purpose_is_caught_by_name() -> None:
     broken.name = "ablation_head_mean"
     found = _calibrated(ablation_head_mean=broken)
     assert any(failure.startswith("ablation_head_mean: ") and "theorem" in failure for failure in found.failures)
-    assert not found.to_json()["passed"]
+    assert not found.measured.to_json()["passed"]

@@ -64,7 +64,7 @@ def test_sites_have_the_axes_they_name(model: CanonicalTransformer) -> None:
 
 
 @torch.no_grad()
-def test_a_tap_that_fails_leaves_nothing_behind(model: CanonicalTransformer) -> None:
+def test_a_hook_that_raises_leaves_nothing_behind(model: CanonicalTransformer) -> None:
     tokens = inputs_for(model, 2).tokens
     before = model(tokens)
 

@@ -1,4 +1,4 @@
-"""The twin that answers alike and attends elsewhere: training a little, and training in earnest."""
+"""The twin with the same outputs and other attention: a few training steps, and the full number."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import torch
 from auditor import zoo
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import Transformed, equivalences
+from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.language.task import Task
-from auditor.pipeline import build, measure
 from auditor.plans.plan import PLANS
-from auditor.records import VariantState
+from auditor.records import Interpretation, VariantState
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
+from auditor.stages.measure import measure
 from auditor.verdicts.distances import pattern_variation
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
@@ -27,13 +28,15 @@ NAME = "behavioural_adversarial_attention"
 
 def _made(model: CanonicalTransformer, *, steps: int, seed: int = 0) -> Transformed:
     return equivalences()[NAME].transform(
-        model, inputs_for(model, 4), numpy_generator(seed, "twin"), parameters={"steps": steps, "restarts": 1}
+        TransformRequest(
+            model, inputs_for(model, 4), numpy_generator(seed, "twin"), parameters={"steps": steps, "restarts": 1}
+        )
     )
 
 
 @pytest.fixture(autouse=True)
 def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Fewer sequences, except where the twin is trained in earnest."""
+    """Fewer sequences, except where the twin is trained to the end."""
     if "slow" not in request.keywords:
         monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 128)
         monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
@@ -74,11 +77,13 @@ def test_interrupted_training_leaves_flags_and_gradients_alone() -> None:
     before = snapshot(model, inputs_for(model, 4))
     with pytest.raises(KeyboardInterrupt):
         equivalences()[NAME].transform(
-            model,
-            inputs_for(model, 4),
-            numpy_generator(0, "x"),
-            parameters={"steps": 3, "restarts": 1},
-            progress=interrupt,
+            TransformRequest(
+                model,
+                inputs_for(model, 4),
+                numpy_generator(0, "x"),
+                parameters={"steps": 3, "restarts": 1},
+                progress=interrupt,
+            ),
         )
     assert not differences(before, snapshot(model, inputs_for(model, 4)))
 
@@ -116,8 +121,8 @@ def test_the_bundled_model_has_a_certified_twin_that_attends_elsewhere() -> None
     assert certificate.disagreement_upper95 is not None
     assert certificate.disagreement_upper95 <= 0.01
     ours, theirs = (measure(m, plan, 0, "attention_pattern") for m in (model, built.model))
-    assert not isinstance(ours, str)
-    assert not isinstance(theirs, str)
+    assert isinstance(ours, Interpretation)
+    assert isinstance(theirs, Interpretation)
     last = [i for i, head in enumerate(ours.components) if head.layer == model.architecture.layers - 1]
     assert len(last) == 2
     variation = pattern_variation(ours.values, theirs.values).mean

@@ -1,4 +1,4 @@
-"""The twin that attends elsewhere in every layer: what is trained, and what one layer is told."""
+"""The twin that attends elsewhere in every layer: what is trained, and the reason given for one layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Transformed, equivalences
+from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, inputs_for, random_model
 
@@ -24,7 +24,9 @@ def _small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _made(model: CanonicalTransformer, *, steps: int) -> Transformed:
     return equivalences()[NAME].transform(
-        model, inputs_for(model, 4), numpy_generator(0, "twin"), parameters={"steps": steps, "restarts": 1}
+        TransformRequest(
+            model, inputs_for(model, 4), numpy_generator(0, "twin"), parameters={"steps": steps, "restarts": 1}
+        )
     )
 
 
@@ -43,7 +45,7 @@ def test_one_seed_is_one_twin() -> None:
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
-def test_a_model_of_one_layer_is_sent_to_the_other_twin() -> None:
+def test_for_a_model_of_one_layer_the_reason_names_the_other_equivalence() -> None:
     why = equivalences()[NAME].not_applicable(random_model(replace(PLAIN, blocks=PLAIN.blocks[:1])))
     assert why is not None
     assert "behavioural_adversarial_attention" in why

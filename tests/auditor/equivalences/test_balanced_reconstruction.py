@@ -10,11 +10,11 @@ import torch
 from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import equivalences
-from auditor.pipeline import build
+from auditor.contracts import TransformRequest, equivalences
 from auditor.plans.plan import PLANS
 from auditor.records import VariantState
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from tests.handmade import TASK, inputs_for, random_model
 from tests.wen2023_files import NAMES, checkpoint
 
@@ -40,7 +40,9 @@ BALANCED = tuple(name for name in NAMES if name.startswith("balance_acc"))
 
 def test_without_an_epsilon_the_outputs_are_equal_at_every_length_and_the_attention_is_not() -> None:
     model = random_model(MINIMAL)
-    made = equivalences()[NAME].transform(model, inputs_for(model), numpy_generator(0, "twin"), parameters={})
+    made = equivalences()[NAME].transform(
+        TransformRequest(model, inputs_for(model), numpy_generator(0, "twin"), parameters={})
+    )
     longer = draw_inputs(model.task, 8, numpy_generator(1, "longer"), lengths=(60, 80))
     for inputs in (inputs_for(model, seed=3), longer):
         with torch.no_grad():
@@ -64,7 +66,9 @@ def test_without_an_epsilon_the_outputs_are_equal_at_every_length_and_the_attent
         ({"model_width": 12, "blocks": (Block(heads=1, query_width=4, value_width=12, neurons=0),)}, "dependent"),
     ],
 )
-def test_where_the_condition_says_nothing_it_says_so(change: dict[str, object], words: str) -> None:
+def test_models_without_a_minimal_first_layer_are_not_applicable_with_a_reason(
+    change: dict[str, object], words: str
+) -> None:
     model = random_model(replace(MINIMAL, **change))  # type: ignore[arg-type]
     assert words in (equivalences()[NAME].not_applicable(model) or "")
 

@@ -11,13 +11,13 @@ import torch
 from auditor import zoo
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import Transformed, equivalences
+from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.equivalences.behavioural_magnitude_pruning import _pruned
 from auditor.equivalences.behavioural_pruned_random import pruned
-from auditor.pipeline import build
 from auditor.plans.plan import PLANS
 from auditor.records import Json, VariantState
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from auditor.symmetries.random_pruning import Kept
 from tests.handmade import PLAIN, inputs_for, random_model
 from tests.laws.architectures import FAMILIES, task_for
@@ -28,7 +28,7 @@ ROUNDING = ("behavioural_fp16", "behavioural_int8")
 
 def _made(name: str, model: CanonicalTransformer, **parameters: Json) -> Transformed:
     return equivalences()[name].transform(
-        model, inputs_for(model, 4), numpy_generator(0, "twin"), parameters=parameters
+        TransformRequest(model, inputs_for(model, 4), numpy_generator(0, "twin"), parameters=parameters)
     )
 
 
@@ -128,7 +128,7 @@ def test_a_pruned_random_network_nears_the_model_and_shares_no_matrix_with_it(fa
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_bundled_model_bears_rounding_and_a_pruned_random_twin() -> None:
+def test_a_bundled_model_has_certified_rounded_and_pruned_random_twins() -> None:
     model = load(zoo.path("dyck2x4-1layer-minimal")).model
     plan = replace(PLANS["quick"], equivalences=(*ROUNDING, "behavioural_pruned_random"))
     for name in plan.equivalences:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from auditor.contracts import equivalences, methods
+from auditor.contracts import Request, TransformRequest, equivalences, methods
 from auditor.seeds import numpy_generator
 from auditor.verdicts.alignment import align
 from auditor.verdicts.claims import mean_scores
@@ -20,10 +20,12 @@ HEADS, NEURONS = "exact_head_amplification", "exact_neuron_amplification"
 def test_any_head_can_lead_zero_and_mean_ablation(target: str) -> None:
     model = random_model()
     inputs = inputs_for(model)
-    made = equivalences()[HEADS].transform(model, inputs, numpy_generator(0, "x"), parameters={"target": target})
+    made = equivalences()[HEADS].transform(
+        TransformRequest(model, inputs, numpy_generator(0, "x"), parameters={"target": target})
+    )
     assert made.parameters["target_on_top"] is True
     assert made.model.architecture.blocks[int(target[1])].heads == 3
-    found = methods()["ablation_head_zero"].interpret(made.model, inputs, numpy_generator(0, "m"))
+    found = methods()["ablation_head_zero"].interpret(Request(made.model, inputs, numpy_generator(0, "m")))
     scores = mean_scores(align(found, made.relabelling, model.architecture.heads))
     assert model.architecture.heads[int(scores.argmax())].label == target
 
@@ -31,7 +33,9 @@ def test_any_head_can_lead_zero_and_mean_ablation(target: str) -> None:
 @torch.no_grad()
 def test_an_amplified_neuron_writes_ten_times_the_longest_and_its_copy_takes_it_back() -> None:
     model = random_model()
-    made = equivalences()[NEURONS].transform(model, inputs_for(model), numpy_generator(0, "x"), parameters={})
+    made = equivalences()[NEURONS].transform(
+        TransformRequest(model, inputs_for(model), numpy_generator(0, "x"), parameters={})
+    )
     for old, new, target in zip(model.mlps, made.model.mlps, made.parameters["targets"], strict=True):
         assert float(new.W_out[target].norm()) > 10 * float(old.W_out.norm(dim=1).max())
         torch.testing.assert_close(new.W_out[target] + new.W_out[-1], old.W_out[target], rtol=0, atol=1e-9)

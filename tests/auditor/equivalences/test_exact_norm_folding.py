@@ -10,7 +10,7 @@ import torch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import Transformed, equivalences
+from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, inputs_for, random_model
 from tests.wen2023_files import checkpoint
@@ -20,7 +20,7 @@ POST_NORM = replace(PLAIN, norm_sites=("attention_out", "mlp_out"))
 
 
 def _folded(model: CanonicalTransformer) -> Transformed:
-    return FOLDING.transform(model, inputs_for(model, 1), numpy_generator(0, "test"), parameters={})
+    return FOLDING.transform(TransformRequest(model, inputs_for(model, 1), numpy_generator(0, "test"), parameters={}))
 
 
 def test_every_norm_of_a_pre_norm_model_is_folded() -> None:

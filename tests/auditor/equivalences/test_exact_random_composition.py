@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 
 from auditor.canonical.architecture import Architecture
-from auditor.contracts import equivalences
+from auditor.contracts import TransformRequest, equivalences
 from auditor.records import Compared, Kind, Relabelling
 from auditor.seeds import numpy_generator
 from auditor.tensors import EXACT_LOGITS
@@ -38,7 +38,9 @@ def test_relabellings_compose_through_copies_and_losses() -> None:
 
 def test_every_other_move_of_the_same_size_is_a_step() -> None:
     model = random_model(replace(PLAIN, positions="learned", max_positions=16))
-    made = COMPOSITION.transform(model, inputs_for(model, 2), numpy_generator(0, "test"), parameters={})
+    made = COMPOSITION.transform(
+        TransformRequest(model, inputs_for(model, 2), numpy_generator(0, "test"), parameters={})
+    )
     exact = {name: move for name, move in equivalences().items() if move.kind is Kind.EXACT}
     others = {name for name, move in exact.items() if not move.widens and move is not COMPOSITION}
     steps = made.parameters["moves"]
@@ -49,7 +51,9 @@ def test_every_other_move_of_the_same_size_is_a_step() -> None:
 
 def test_no_weight_stays_where_it_was() -> None:
     model = random_model(replace(PLAIN, positions="learned", max_positions=16))
-    made = COMPOSITION.transform(model, inputs_for(model, 2), numpy_generator(0, "test"), parameters={})
+    made = COMPOSITION.transform(
+        TransformRequest(model, inputs_for(model, 2), numpy_generator(0, "test"), parameters={})
+    )
     theirs = made.model.state_dict()
     assert all(not torch.equal(table, theirs[name]) for name, table in model.state_dict().items())
 
@@ -65,7 +69,7 @@ def test_two_hundred_architectures(name: str, architecture: Architecture) -> Non
         return
     inputs = inputs_for(model, 6)
     choice = next(iter(move.choices(architecture, 1)))
-    twin = move.transform(model, inputs, numpy_generator(0, "test"), parameters=choice).model
+    twin = move.transform(TransformRequest(model, inputs, numpy_generator(0, "test"), parameters=choice)).model
     ours, theirs = model(inputs.tokens), twin(inputs.tokens)
     if move.compares is Compared.LOG_PROBABILITIES:
         ours, theirs = ours.log_softmax(-1), theirs.log_softmax(-1)

@@ -11,7 +11,7 @@ from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import equivalences, methods
+from auditor.contracts import Request, TransformRequest, equivalences, methods
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, inputs_for, random_model
 
@@ -20,7 +20,9 @@ NO_NORM = replace(PLAIN, norm_sites=())
 
 
 def _rotated(model: CanonicalTransformer) -> CanonicalTransformer:
-    return ROTATION.transform(model, inputs_for(model, 1), numpy_generator(0, "test"), parameters={}).model
+    return ROTATION.transform(
+        TransformRequest(model, inputs_for(model, 1), numpy_generator(0, "test"), parameters={})
+    ).model
 
 
 @torch.no_grad()
@@ -63,8 +65,8 @@ def test_the_circuit_norm_sees_the_folding_and_not_the_rotation(architecture: Ar
     inputs, generator = inputs_for(model, 1), numpy_generator(0, "test")
     plain = model
     if FOLDING.not_applicable(model) is None:
-        plain = FOLDING.transform(model, inputs, generator, parameters={}).model
-    scores = [method.interpret(m, inputs, generator).values for m in (plain, _rotated(model))]
+        plain = FOLDING.transform(TransformRequest(model, inputs, generator, parameters={})).model
+    scores = [method.interpret(Request(m, inputs, generator)).values for m in (plain, _rotated(model))]
     assert abs(scores[0] - scores[1]).max() < 1e-12
 
 

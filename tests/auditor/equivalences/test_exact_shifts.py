@@ -1,4 +1,4 @@
-"""The moves that add a constant or a scale where nothing sees it: keys, neurons, embeddings, logits."""
+"""The moves that add a constant or a scale without effect on the function: keys, neurons, embeddings, logits."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from auditor.canonical.architecture import Architecture
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import equivalences
-from auditor.pipeline import build
+from auditor.contracts import TransformRequest, equivalences
 from auditor.plans.plan import PLANS
 from auditor.records import Compared, VariantState
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
 
 LEARNED = replace(PLAIN, positions="learned", max_positions=40)
@@ -25,7 +25,7 @@ CLASSIFIER = replace(PLAIN, causal=False, pad_masked=True, read_out=0, classes=2
 
 def _made(name: str, model: CanonicalTransformer) -> CanonicalTransformer:
     inputs, generator = inputs_for(model, 1), numpy_generator(0, "test")
-    return equivalences()[name].transform(model, inputs, generator, parameters={}).model
+    return equivalences()[name].transform(TransformRequest(model, inputs, generator, parameters={})).model
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ import torch
 
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Transformed, equivalences
+from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.seeds import numpy_generator
 from auditor.symmetries.mean_blind_writers import mean_blind_writers
 from tests.handmade import PLAIN, inputs_for, random_model
@@ -23,7 +23,7 @@ SEEN = "whatever is written, some reader gets it without a LayerNorm between"
 
 def _made(name: str, model: CanonicalTransformer) -> Transformed:
     inputs, generator = inputs_for(model, 1), numpy_generator(0, "test")
-    return equivalences()[f"exact_{name}"].transform(model, inputs, generator, parameters={})
+    return equivalences()[f"exact_{name}"].transform(TransformRequest(model, inputs, generator, parameters={}))
 
 
 @torch.no_grad()

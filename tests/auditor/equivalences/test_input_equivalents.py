@@ -11,12 +11,13 @@ import torch
 
 from auditor import zoo
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import equivalences
+from auditor.contracts import TransformRequest, equivalences
 from auditor.exports.witness import export_witness, verify_witness
-from auditor.pipeline import audit, build
+from auditor.pipeline import audit
 from auditor.records import AuditReport, Kind, VariantState
 from auditor.report.terminal import render_report
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from tests.auditor.small_audits import PLAN
 from tests.handmade import PLAIN, TASK, inputs_for, random_model, stack_model
 from tests.laws.architectures import FAMILIES, task_for
@@ -27,7 +28,7 @@ SMALL = replace(PLAN, sequences=12, certificate_sequences=800, equivalences=MOVE
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MOVES)
-def test_a_right_answer_at_every_length_is_its_own_twin(name: str) -> None:
+def test_a_model_that_is_right_at_every_length_is_its_own_twin(name: str) -> None:
     """The stack model computes the language, so all three hold: its own decisions are the language's."""
     built = build(stack_model(), SMALL, 0, f"{name}/0")
     assert built.variant.kind is Kind.INPUT
@@ -38,7 +39,7 @@ def test_a_right_answer_at_every_length_is_its_own_twin(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MOVES)
-def test_random_weights_are_not_certified_and_say_why(name: str) -> None:
+def test_random_weights_are_not_certified_with_a_reason(name: str) -> None:
     built = build(random_model(PLAIN, replace(TASK, max_length=40)), SMALL, 0, f"{name}/0")
     assert built.variant.state is VariantState.NOT_CERTIFIED
     assert "kl_upper95_nats" in built.variant.reason
@@ -49,8 +50,8 @@ def test_relabelling_twice_is_the_identity_and_once_is_not(family: str) -> None:
     """With two types the exchange is its own inverse; π⁻¹(model(π(x))) is what the twin computes."""
     model = random_model(FAMILIES[family], task_for(FAMILIES[family]))
     move, inputs = equivalences()["input_bracket_relabelling"], inputs_for(model)
-    twin = move.transform(model, inputs, numpy_generator(0, "x"), parameters={}).model
-    back = move.transform(twin, inputs, numpy_generator(1, "x"), parameters={}).model
+    twin = move.transform(TransformRequest(model, inputs, numpy_generator(0, "x"), parameters={})).model
+    back = move.transform(TransformRequest(twin, inputs, numpy_generator(1, "x"), parameters={})).model
     assert all(torch.equal(back.state_dict()[name], table) for name, table in model.state_dict().items())
     swap = torch.tensor([0, 1, 2, 3, 5, 4, 7, 6])
     with torch.no_grad():
@@ -89,13 +90,13 @@ def test_methods_laid_out_by_position_are_left_out_of_longer_inputs_only(report:
     assert ("ablation_head_mean", "input_pumping") in found
     assert ("attention_pattern", "input_bracket_relabelling") in found
     assert ("attention_pattern", "input_pumping") not in found
-    absent = {(entry["name"], entry.get("equivalence")) for entry in report.not_applicable}
+    absent = {(entry.name, entry.equivalence) for entry in report.not_applicable}
     assert ("attention_pattern", "input_pumping") in absent
     assert ("attention_pattern", None) not in absent
 
 
 @pytest.mark.slow
-def test_a_reader_is_told_what_was_left_out(report: AuditReport) -> None:
+def test_the_report_names_the_scores_that_were_left_out(report: AuditReport) -> None:
     from rich.console import Console
 
     console = Console(width=200)
@@ -120,7 +121,7 @@ def test_a_finding_on_other_inputs_has_a_witness(report: AuditReport, tmp_path: 
 @pytest.mark.parametrize("name", ["input_pair_removal", "input_pumping"])
 @pytest.mark.parametrize("model", ["dyck3x3-2layer-4head-positions"])
 def test_bundled_models_decide_alike_around_balanced_strings(name: str, model: str) -> None:
-    """What they learnt is the stack, and its length by the way: KL ≤ 5e-4 nats, no decision differs."""
+    """KL ≤ 5e-4 nats, and no decision differs."""
     found = build(load(zoo.path(model)).model, replace(SMALL, certificate_sequences=2_000), 0, f"{name}/0").variant
     assert found.certificate is not None
     assert found.certificate.kl_mean_nats is not None

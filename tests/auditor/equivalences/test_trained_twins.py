@@ -15,11 +15,12 @@ from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import Transformed, equivalences
+from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.errors import ConfigurationError
 from auditor.language.task import Task
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
+from auditor.measures.untouched import Untouched
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
@@ -35,7 +36,9 @@ ALL = (FROZEN, UNIFORM, IMPORTANCE, WALK, SEED, DISTILLED)
 def _made(name: str, model: CanonicalTransformer, *, steps: int, seed: int = 0, restarts: int = 1) -> Transformed:
     parameters = {"steps": steps, "restarts": restarts}
     generator = numpy_generator(seed, "twin")
-    return equivalences()[name].transform(model, inputs_for(model, 8), generator, parameters=parameters)
+    return equivalences()[name].transform(
+        TransformRequest(model, inputs_for(model, 8), generator, parameters=parameters)
+    )
 
 
 def _moved(model: CanonicalTransformer, twin: CanonicalTransformer) -> set[str]:
@@ -45,7 +48,7 @@ def _moved(model: CanonicalTransformer, twin: CanonicalTransformer) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Fewer sequences, except where a twin is trained in earnest."""
+    """Fewer sequences, except where a twin is trained to the end."""
     if "slow" not in request.keywords:
         monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 96)
         monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
@@ -90,7 +93,7 @@ def test_interrupted_training_leaves_the_original_alone(name: str) -> None:
     before = snapshot(model, inputs)
     with pytest.raises(KeyboardInterrupt):
         equivalences()[name].transform(
-            model, inputs, numpy_generator(0, "x"), parameters={"steps": 3}, progress=interrupt
+            TransformRequest(model, inputs, numpy_generator(0, "x"), parameters={"steps": 3}, progress=interrupt)
         )
     assert not differences(before, snapshot(model, inputs))
 
@@ -131,25 +134,27 @@ def test_uniform_attention_gives_every_visible_key_the_same_weight() -> None:
 def test_every_head_but_the_top_one_is_lifted_in_turn() -> None:
     model = random_model(PLAIN)
     inputs = inputs_for(model, 8)
-    effects = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0)
+    effects = head_effects(model, inputs, mean(Untouched(model, inputs), Site.Z)).mean(axis=0)
     labels = [model.architecture.heads[index].label for index in np.argsort(effects)]
     choices = equivalences()[IMPORTANCE].choices(PLAIN, 9)
     found = [
         equivalences()[IMPORTANCE]
-        .transform(model, inputs, numpy_generator(0, "x"), parameters={"steps": 1, "restarts": 1, **choice})
+        .transform(
+            TransformRequest(model, inputs, numpy_generator(0, "x"), parameters={"steps": 1, "restarts": 1, **choice})
+        )
         .parameters["target"]
         for choice in choices
     ]
     assert found == labels[:-1]
 
 
-def test_a_single_head_has_no_rival() -> None:
+def test_a_model_with_one_head_is_not_applicable() -> None:
     assert "one head" in str(
         equivalences()[IMPORTANCE].not_applicable(random_model(FAMILIES["one head, no norm, learned positions"]))
     )
 
 
-def test_a_walk_moves_every_weight_and_says_how_far() -> None:
+def test_a_walk_moves_every_weight_and_reports_the_distance() -> None:
     model = random_model(PLAIN)
     found = _made(WALK, model, steps=8)
     assert _moved(model, found.model) == set(model.state_dict())
@@ -193,7 +198,7 @@ def _certificate(model: CanonicalTransformer, twin: CanonicalTransformer) -> Cer
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_bundled_model_answers_alike_with_random_attention() -> None:
+def test_the_bundled_model_has_a_certified_twin_with_random_attention() -> None:
     model = load(zoo.path("dyck2x4-2layer-2head")).model
     certificate = _certificate(model, _made(FROZEN, model, steps=700).model)
     assert certificate.passed, certificate.failures

@@ -1,4 +1,4 @@
-"""The move that makes zero ablation say anything, on a model where its effect has a closed form."""
+"""The move that gives zero ablation any result, on a model where its effect has a closed form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditor.canonical.architecture import Architecture
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.sites import Site
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import equivalences, methods
+from auditor.contracts import Request, TransformRequest, equivalences, methods
 from auditor.seeds import numpy_generator
 from tests.handmade import CONSTANT, PLAIN, SLOPE, TASK, counting_model, inputs_from, random_model
 
@@ -28,11 +28,13 @@ def test_centring_takes_the_effect_of_zero_ablation_away() -> None:
     model = counting_model()
     inputs = inputs_from(TASK, ["()", "([])[]"])
     parameters = {"shift": "worst_case", "target": "L0H1"}
-    made = equivalences()[NAME].transform(model, inputs, numpy_generator(0, "x"), parameters=parameters)
+    made = equivalences()[NAME].transform(
+        TransformRequest(model, inputs, numpy_generator(0, "x"), parameters=parameters)
+    )
     attention = made.model.attentions[0]
     assert float(attention.b_V[0]) == pytest.approx(0.0, abs=1e-12)
     assert float(attention.output[1][0]) == pytest.approx(CONSTANT)
-    scores = methods()["ablation_head_zero"].interpret(made.model, inputs, numpy_generator(0, "x")).values
+    scores = methods()["ablation_head_zero"].interpret(Request(made.model, inputs, numpy_generator(0, "x"))).values
     np.testing.assert_allclose(scores[:, 0], 0, atol=1e-12)
     assert scores[:, 1].min() > 0
 
@@ -43,7 +45,9 @@ def test_a_shifted_head_has_the_effect_of_what_replaces_it() -> None:
     model = counting_model()
     inputs = inputs_from(TASK, ["()", "([])[]"])
     parameters = {"shift": "worst_case", "target": "L0H0"}
-    made = equivalences()[NAME].transform(model, inputs, numpy_generator(0, "x"), parameters=parameters)
+    made = equivalences()[NAME].transform(
+        TransformRequest(model, inputs, numpy_generator(0, "x"), parameters=parameters)
+    )
     c = float(made.model.attentions[0].b_V[0]) - CONSTANT
     assert abs(c) > 1
     expected = []
@@ -55,7 +59,7 @@ def test_a_shifted_head_has_the_effect_of_what_replaces_it() -> None:
             p, q = np.exp(ours) / np.exp(ours).sum(), np.exp(theirs) / np.exp(theirs).sum()
             kl.append(float((p * np.log(p / q)).sum()))
         expected.append(np.mean(kl))
-    scores = methods()["ablation_head_zero"].interpret(made.model, inputs, numpy_generator(0, "x")).values
+    scores = methods()["ablation_head_zero"].interpret(Request(made.model, inputs, numpy_generator(0, "x"))).values
     np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-9)
     effects = made.parameters["zero_ablation_effects"]
     assert effects["L0H0"] == pytest.approx(float(np.mean(expected)))
@@ -67,9 +71,13 @@ def test_zero_ablation_in_the_centred_gauge_is_mean_ablation() -> None:
     model = random_model(PLAIN)
     inputs = draw_inputs(model.task, 12, numpy_generator(0, "gauge"))
     parameters = {"shift": "worst_case", "target": "L1H1"}
-    twin = equivalences()[NAME].transform(model, inputs, numpy_generator(0, "x"), parameters=parameters).model
-    zero = methods()["ablation_head_zero"].interpret(twin, inputs, numpy_generator(0, "x")).values
-    mean = methods()["ablation_head_mean"].interpret(model, inputs, numpy_generator(0, "x")).values
+    twin = (
+        equivalences()[NAME]
+        .transform(TransformRequest(model, inputs, numpy_generator(0, "x"), parameters=parameters))
+        .model
+    )
+    zero = methods()["ablation_head_zero"].interpret(Request(twin, inputs, numpy_generator(0, "x"))).values
+    mean = methods()["ablation_head_mean"].interpret(Request(model, inputs, numpy_generator(0, "x"))).values
     np.testing.assert_allclose(zero[:, :3], mean[:, :3], rtol=1e-8, atol=1e-12)
 
 
@@ -77,7 +85,7 @@ def test_zero_ablation_in_the_centred_gauge_is_mean_ablation() -> None:
 def test_a_random_shift_moves_z_by_one_vector_everywhere() -> None:
     model = random_model(PLAIN)
     inputs = draw_inputs(model.task, 6, numpy_generator(0, "random"))
-    twin = equivalences()[NAME].transform(model, inputs, numpy_generator(0, "x"), parameters={}).model
+    twin = equivalences()[NAME].transform(TransformRequest(model, inputs, numpy_generator(0, "x"), parameters={})).model
     (_, ours), (_, theirs) = (run_with_cache(m, inputs.tokens, sites=(Site.Z,)) for m in (model, twin))
     for layer in range(2):
         moved = theirs[Site.Z, layer] - ours[Site.Z, layer]
@@ -102,14 +110,14 @@ def test_every_head_of_a_trained_model_can_be_the_most_important(name: str) -> N
     choices = [c for c in plugin.choices(model.architecture, 1) if c["shift"] == "worst_case"]
     assert [c["target"] for c in choices] == [head.label for head in model.architecture.heads]
     for parameters in choices:
-        made = plugin.transform(model, inputs, numpy_generator(0, "x"), parameters=parameters)
+        made = plugin.transform(TransformRequest(model, inputs, numpy_generator(0, "x"), parameters=parameters))
         assert made.parameters["target_on_top"] is True
         effects = made.parameters["zero_ablation_effects"]
         assert max(effects, key=effects.__getitem__) == parameters["target"]
         assert math.isfinite(effects[parameters["target"]])
 
 
-def test_there_is_nobody_to_promote_among_one_head() -> None:
+def test_a_model_with_one_head_gets_no_worst_case() -> None:
     one = replace(PLAIN, blocks=(replace(PLAIN.blocks[0], heads=1),))
     assert equivalences()[NAME].choices(one, 2) == ({"shift": "random"}, {"shift": "random"})
     assert equivalences()[NAME].choices(PLAIN, 0) == ()

@@ -15,8 +15,8 @@ import pytest
 from auditor.checkpoints.native_file import native_bytes
 from auditor.errors import PlanError, WitnessError
 from auditor.exports.twin import export_twin, is_twin_folder, make_twin, verify_twin
-from auditor.pipeline import Built, build
 from auditor.records import VariantState
+from auditor.stages.build import Built, build
 from tests.auditor.small_audits import PLAN, small_model
 from tests.handmade import random_model
 

@@ -14,12 +14,13 @@ import pytest
 
 from auditor.checkpoints.intake.detection import load
 from auditor.checkpoints.native_file import native_bytes
-from auditor.contracts import equivalences
+from auditor.contracts import TransformRequest, equivalences
 from auditor.errors import AuditorError, WitnessError
 from auditor.exports.witness import export_witness, verify_witness
-from auditor.pipeline import audit, build
+from auditor.pipeline import audit
 from auditor.records import AuditReport, Finding, Verdict
 from auditor.seeds import numpy_generator
+from auditor.stages.build import build
 from tests.auditor.small_audits import PLAN, small_model
 from tests.handmade import inputs_for, random_model
 
@@ -141,7 +142,7 @@ def test_another_function_in_the_place_of_the_twin_has_no_certificate(folder: Pa
 def test_another_true_variant_in_the_place_of_the_twin_has_another_effect(folder: Path) -> None:
     model = small_model()
     made = equivalences()["exact_value_bias_shift"].transform(
-        model, inputs_for(model), numpy_generator(9, "other"), parameters={"shift": "random"}
+        TransformRequest(model, inputs_for(model), numpy_generator(9, "other"), parameters={"shift": "random"})
     )
     (folder / "twin.safetensors").write_bytes(native_bytes(made.model))
     _sum_again(folder)

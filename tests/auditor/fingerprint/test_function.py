@@ -11,7 +11,7 @@ from auditor import zoo
 from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import Equivalence, equivalences
+from auditor.contracts import Equivalence, TransformRequest, equivalences
 from auditor.errors import CheckpointError
 from auditor.fingerprint.function import function_fingerprint
 from auditor.fingerprint.sketch import label, same_function
@@ -39,7 +39,7 @@ def rewritten(model: CanonicalTransformer, plugin: Equivalence, seed: int = 0) -
     generator = numpy_generator(seed, "fingerprint")
     inputs = draw_inputs(model.task, 4, generator)
     choice = next(iter(plugin.choices(model.architecture, 1)))
-    return plugin.transform(model, inputs, generator, parameters=choice).model
+    return plugin.transform(TransformRequest(model, inputs, generator, parameters=choice)).model
 
 
 def noisy(model: CanonicalTransformer, seed: int = 0, *, names: str = "") -> CanonicalTransformer:
@@ -92,12 +92,12 @@ def test_a_head_split_in_two_keeps_it() -> None:
 
 
 @pytest.mark.parametrize("part", ["W_E", "layers.0.attention.W_K", "layers.1.mlp.b_in", "final_norm", "b_U"])
-def test_noise_in_any_one_part_shows(part: str) -> None:
+def test_noise_in_any_one_part_changes_the_fingerprint(part: str) -> None:
     model = random_model()
     assert not same_function(function_fingerprint(model), function_fingerprint(noisy(model, names=part)))
 
 
-def test_a_token_that_training_never_shows_counts() -> None:
+def test_a_token_outside_the_training_data_changes_the_fingerprint() -> None:
     """MASK is in no Dyck word, but it is in the domain of the function."""
     model, other = random_model(), random_model()
     with torch.no_grad():
@@ -120,7 +120,7 @@ def test_the_fingerprint_of_version_1_never_changes() -> None:
     assert label(function_fingerprint(counting_model())) == "cbbaqcdy57bd"
 
 
-def test_taking_it_leaves_the_model_alone() -> None:
+def test_taking_a_fingerprint_does_not_change_the_model() -> None:
     model = random_model(dtype=torch.float32)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     function_fingerprint(model)
@@ -153,7 +153,7 @@ def test_a_hundred_rewritings_are_one_function_and_a_hundred_others_are_not(name
     exact = model.clone(dtype=torch.float64)
     for seed in range(100):
         twin = rewritten(exact, COMPOSITION, seed).clone(dtype=torch.float32)
-        stranger = random_model(model.architecture, model.task, seed=seed)
+        unrelated = random_model(model.architecture, model.task, seed=seed)
         assert same_function(original, function_fingerprint(twin))
         assert not same_function(original, function_fingerprint(noisy(model, seed)))
-        assert not same_function(original, function_fingerprint(stranger))
+        assert not same_function(original, function_fingerprint(unrelated))

@@ -23,5 +23,5 @@ def test_a_class_does_not_grow_along_a_chain() -> None:
     assert one_function([("a", at(0)), ("b", at(step)), ("c", at(2 * step))]) == (("a", "b"), ("c",))
 
 
-def test_nothing_has_no_classes() -> None:
+def test_no_fingerprints_give_no_classes() -> None:
     assert one_function([]) == ()

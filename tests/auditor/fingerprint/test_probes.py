@@ -1,4 +1,4 @@
-"""The strings on which functions are asked."""
+"""The strings on which functions are evaluated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.handmade import LANGUAGE, PLAIN
 INTERFACE = Interface.of(PLAIN, LANGUAGE.vocabulary)
 
 
-def test_every_token_is_asked_at_every_early_position_and_pad_never_first() -> None:
+def test_every_token_occurs_at_every_early_position_and_pad_never_first() -> None:
     uniform, _, long = probe_strings(INTERFACE)
     assert set(uniform.flatten().tolist()) == set(range(8))
     assert long.shape[1] == LONG_LENGTH

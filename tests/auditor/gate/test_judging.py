@@ -11,10 +11,11 @@ from auditor.contracts import equivalences
 from auditor.gate.claims_file import Entry, Role
 from auditor.gate.judging import Checked, Outcome, check, plan_for
 from auditor.gate.statements import claim_of, component_named
-from auditor.pipeline import Results
 from auditor.plans.plan import PLANS
-from auditor.records import ORIGINAL, Interpretation, Kind, Variant, VariantState
+from auditor.records import ORIGINAL, Interpretation, Kind, NotApplicable, Variant, VariantState
 from auditor.seeds import numpy_generator
+from auditor.stages.conclude import Results
+from tests.auditor.store.samples import BEHAVIOUR
 from tests.auditor.verdicts.samples import heads
 
 METHOD = "ablation_head_mean"
@@ -41,7 +42,9 @@ def results(exact: list[float], twin: list[float] | None = None) -> Results:
         found[f"{TWIN}/0", METHOD] = scores(twin, seed=1)
     else:
         variants.append(Variant(f"{TWIN}/0", TWIN, Kind.BEHAVIOURAL, 0, VariantState.NOT_CERTIFIED, "KL 3e-3"))
-    return Results({}, tuple(variants), found, {("original", "probe_depth"): "no residual stream"})
+    return Results(
+        BEHAVIOUR, tuple(variants), found, {("original", "probe_depth"): NotApplicable("no residual stream")}
+    )
 
 
 def outcome(given: Entry, found: Results) -> Checked:

@@ -13,7 +13,7 @@ from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.measures.attention import matching_opener
 from auditor.measures.taxonomy import THRESHOLDS
 from auditor.records import Component
@@ -26,7 +26,7 @@ TEXTS = ["()", "([])[]", "(())", "[()([])]()"]
 
 
 def _scores(name: str, model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
-    return methods()[name].interpret(model, inputs, numpy_generator(0, "attention")).values
+    return methods()[name].interpret(Request(model, inputs, numpy_generator(0, "attention"))).values
 
 
 def _closes(tokens: list[int], position: int) -> bool:
@@ -72,9 +72,9 @@ def test_partners_are_those_of_push_and_pop() -> None:
 
 def test_sequences_that_close_nothing_are_left_out_and_none_at_all_is_undefined() -> None:
     method, model = methods()["attention_matching_opener"], random_model()
-    found = method.interpret(model, inputs_from(TASK, ["()", "(("]), numpy_generator(0, "x"))
+    found = method.interpret(Request(model, inputs_from(TASK, ["()", "(("]), numpy_generator(0, "x")))
     assert found.values.shape == (1, 4)
-    found = method.interpret(model, inputs_from(TASK, ["(("]), numpy_generator(0, "x"))
+    found = method.interpret(Request(model, inputs_from(TASK, ["(("]), numpy_generator(0, "x")))
     assert set(found.undefined) == {0, 1, 2, 3}
 
 
@@ -108,7 +108,7 @@ def test_variation_from_uniform_of_published_attention(name: str) -> None:
 
 def test_rollout_is_the_product_of_the_mixed_patterns() -> None:
     model, inputs = random_model(), inputs_from(TASK, TEXTS)
-    found = methods()["attention_rollout"].interpret(model, inputs, numpy_generator(0, "x"))
+    found = methods()["attention_rollout"].interpret(Request(model, inputs, numpy_generator(0, "x")))
     assert found.components == (Component(0, part="residual"), Component(1, part="residual"))
     for row, text in enumerate(TEXTS):
         tokens = torch.tensor([sentence(text)])

@@ -15,7 +15,7 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import equivalences, methods
+from auditor.contracts import Request, TransformRequest, equivalences, methods
 from auditor.interpretations import attribution_token_shapley_sampling, faithfulness_infidelity
 from auditor.interpretations.attribution_token_occlusion import WINDOW
 from auditor.measures.attribution.method import STEPS
@@ -36,7 +36,7 @@ Value = Callable[[frozenset[int]], Tensor]
 
 
 def _interpret(name: str, model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
-    return methods()[name].interpret(model, inputs, numpy_generator(0, "scratch")).values
+    return methods()[name].interpret(Request(model, inputs, numpy_generator(0, "scratch"))).values
 
 
 def _score(logits: Tensor, inputs: InputBatch) -> Tensor:
@@ -185,7 +185,7 @@ def test_many_heads_are_sampled_alike_under_any_numbering() -> None:
     model = random_model(family.__class__(**{**_fields(family), "blocks": (block, block)}))
     inputs = inputs_for(model, 4)
     made = equivalences()["exact_head_permutation"].transform(
-        model, inputs, numpy_generator(0, "permute"), parameters={}
+        TransformRequest(model, inputs, numpy_generator(0, "permute"), parameters={})
     )
     old_of_new = [old for (old,) in made.relabelling.moves["head"]]
     assert old_of_new != list(range(8))
@@ -268,7 +268,7 @@ def test_infidelity_over_all_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faithfulness_infidelity, "DRAWS", len(SETS))
     monkeypatch.setattr(faithfulness_infidelity, "_removals", _subsets)
     model, inputs = random_model(), inputs_from(TASK, SHORT)
-    found = methods()["faithfulness_infidelity"].interpret(model, inputs, numpy_generator(0, "scratch"))
+    found = methods()["faithfulness_infidelity"].interpret(Request(model, inputs, numpy_generator(0, "scratch")))
     by_name = {part.label: found.values[:, index] for index, part in enumerate(found.components)}
     games = {5: _token_game(model, inputs), 4: _head_game(model, inputs)}
     for name in (

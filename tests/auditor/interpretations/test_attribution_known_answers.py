@@ -15,7 +15,7 @@ import torch
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.seeds import numpy_generator
 from tests.handmade import CONSTANT, SLOPE, TASK, counting_model, inputs_from
 
@@ -38,7 +38,7 @@ def _slope(z: float) -> float:
 
 
 def _scores(name: str, model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
-    values = methods()[name].interpret(model, inputs, numpy_generator(0, "known")).values
+    values = methods()[name].interpret(Request(model, inputs, numpy_generator(0, "known"))).values
     return values[:, 0] if methods()[name].by_position else values
 
 

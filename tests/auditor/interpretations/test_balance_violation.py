@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import methods
+from auditor.contracts import Request, TransformRequest, methods
 from auditor.equivalences.exact_value_bias_shift import ValueBiasShift
 from auditor.records import Expected
 from auditor.seeds import numpy_generator
@@ -26,17 +26,17 @@ NUMBERS = {
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("balance_acc")])
 def test_the_numbers_of_the_published_checkpoints(name: str, method: str) -> None:
     model = load(checkpoint(name)).model.double()
-    found = methods()[method].interpret(model, inputs_for(model, 2), numpy_generator(0, "balance"))
+    found = methods()[method].interpret(Request(model, inputs_for(model, 2), numpy_generator(0, "balance")))
     assert found.values == pytest.approx([reference()["models"][name][NUMBERS[method]]], abs=PUBLISHED)
 
 
 def test_the_stack_model_is_balanced_and_its_idle_head_writes_nothing() -> None:
     """A closing bracket has the key of the opening one that it matches and the opposite value: their sum is 0."""
     model, generator = stack_model(), numpy_generator(0, "balance")
-    found = methods()["balance_violation_matched"].interpret(model, inputs_for(model, 2), generator)
+    found = methods()["balance_violation_matched"].interpret(Request(model, inputs_for(model, 2), generator))
     assert abs(found.values[0]) < 1e-12
     assert found.undefined == {1: "the head writes nothing"}
-    slipped = methods()["balance_violation_as_published"].interpret(model, inputs_for(model, 2), generator)
+    slipped = methods()["balance_violation_as_published"].interpret(Request(model, inputs_for(model, 2), generator))
     assert slipped.values[0] > 0.1
 
 
@@ -44,9 +44,13 @@ def test_a_value_bias_shift_moves_it_as_declared() -> None:
     """With an output map the values have no zero of their own."""
     model, method = stack_model(), methods()["balance_violation_matched"]
     inputs = inputs_for(model, 4)
-    twin = ValueBiasShift().transform(model, inputs, numpy_generator(0, "x"), parameters={"shift": "random"}).model
+    twin = (
+        ValueBiasShift()
+        .transform(TransformRequest(model, inputs, numpy_generator(0, "x"), parameters={"shift": "random"}))
+        .model
+    )
     assert method.expected["exact_value_bias_shift"] is Expected.CHANGES
-    moved = method.interpret(twin, inputs, numpy_generator(0, "x")).values[0]
+    moved = method.interpret(Request(twin, inputs, numpy_generator(0, "x"))).values[0]
     assert np.isfinite(moved)
     assert moved > 1e-3
 

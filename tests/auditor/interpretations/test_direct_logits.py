@@ -10,13 +10,16 @@ import torch
 from hypothesis import given
 
 from auditor.behaviour.closing import closing_contrast
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
+from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import methods
-from auditor.measures.direct_logits import heads_write, mlp_writes, neurons_write
+from auditor.contracts import Request, methods
+from auditor.measures.direct_logits import DirectLogits
 from auditor.measures.direct_paths import direct_paths
 from auditor.measures.streams import lens_logits, stream_components, streams_and_writes
+from auditor.measures.untouched import SITES, Piece
 from auditor.records import Interpretation
 from auditor.seeds import numpy_generator
 from tests.handmade import (
@@ -38,7 +41,18 @@ TEXTS = ["()", "([])[]", "[[]]"]
 
 
 def _interpret(name: str, model: CanonicalTransformer) -> Interpretation:
-    return methods()[name].interpret(model, inputs_from(TASK, TEXTS), numpy_generator(0, "direct"))
+    return methods()[name].interpret(Request(model, inputs_from(TASK, TEXTS), numpy_generator(0, "direct")))
+
+
+def _piece(model: CanonicalTransformer, inputs: InputBatch) -> Piece:
+    logits, cache = run_with_cache(model, inputs.tokens, sites=SITES)
+    return Piece(torch.arange(len(inputs)), inputs, logits, cache)
+
+
+def _writer(component: str) -> DirectLogits:
+    found = methods()[f"direct_logit_{component}"]
+    assert isinstance(found, DirectLogits)
+    return found
 
 
 def test_heads_of_the_counting_model() -> None:
@@ -77,16 +91,20 @@ def test_what_is_written_adds_up_to_the_logits(architecture: Architecture) -> No
                 parameter.zero_()
         inputs = inputs_for(model, 3)
         direction = closing_contrast(model)[inputs.stack_top_type.clamp_min(0)]
-        paths = direct_paths(model, inputs.tokens, direction)
+        paths = direct_paths(model, _piece(model, inputs).cache, direction)
         total = (model.embed(inputs.tokens) * paths.embedding).sum(-1)
         for layer, attention in enumerate(model.attentions):
-            total += heads_write(model, paths, layer).sum(-1)
+            total += _writer("head").writes(model, paths, layer).sum(-1)
             if attention.b_O is not None:
                 total += paths.attention[layer] @ attention.b_O
             if model.mlps:
-                total += mlp_writes(model, paths, layer)[..., 0]
-                neurons = neurons_write(model, paths, layer).sum(-1) + paths.mlp[layer] @ model.mlps[layer].b_out
-                torch.testing.assert_close(neurons, mlp_writes(model, paths, layer)[..., 0], rtol=0, atol=SUM)
+                total += _writer("mlp").writes(model, paths, layer)[..., 0]
+                neurons = (
+                    _writer("neuron").writes(model, paths, layer).sum(-1) + paths.mlp[layer] @ model.mlps[layer].b_out
+                )
+                torch.testing.assert_close(
+                    neurons, _writer("mlp").writes(model, paths, layer)[..., 0], rtol=0, atol=SUM
+                )
         logits = model(inputs.tokens)
     closing = logits[..., list(model.task.language.vocabulary.closing)]
     right = closing.gather(2, inputs.stack_top_type.clamp_min(0)[..., None])[..., 0]
@@ -105,7 +123,7 @@ def test_streams_are_those_of_the_forward_pass(family: str) -> None:
         return value
 
     with torch.no_grad():
-        logits, found = model(tokens, hook), streams_and_writes(model, tokens)
+        logits, found = model(tokens, hook), streams_and_writes(model, _piece(model, inputs_for(model, 3)))
         components = stream_components(model)
         for layer, component in enumerate(components[:-1]):
             torch.testing.assert_close(found[component], seen[Site.RESIDUAL, layer])

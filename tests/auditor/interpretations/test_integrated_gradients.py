@@ -13,7 +13,7 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.interpretations.attribution_head_integrated_gradients import STEPS
 from auditor.seeds import numpy_generator
 from tests.handmade import inputs_for, random_model
@@ -28,7 +28,7 @@ SAME = 1e-9
 def test_attributions_are_the_path_integral_over_z(family: str) -> None:
     model = random_model(FAMILIES[family])
     inputs = inputs_for(model, 5)
-    found = methods()[NAME].interpret(model, inputs, numpy_generator(0, "x")).values
+    found = methods()[NAME].interpret(Request(model, inputs, numpy_generator(0, "x"))).values
     columns = [_path_integral(model, inputs, layer, STEPS) for layer in range(model.architecture.layers)]
     expected = torch.cat(columns, dim=1).numpy()
     assert np.abs(expected).max() > 1e-3

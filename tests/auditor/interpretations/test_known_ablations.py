@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.records import Component
 from auditor.seeds import numpy_generator
 from tests.handmade import CONSTANT, SLOPE, TASK, counting_model, inputs_from, naive_stacks, sentence, stack_model
@@ -25,7 +25,7 @@ TEXTS = ["()", "([])[]", "(())", "[()([])]()"]
 
 
 def _scores(name: str, model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
-    return methods()[name].interpret(model, inputs, numpy_generator(0, "known")).values
+    return methods()[name].interpret(Request(model, inputs, numpy_generator(0, "known"))).values
 
 
 def _kl(ours: tuple[float, float], theirs: tuple[float, float]) -> float:
@@ -121,10 +121,10 @@ def test_a_whole_attention_layer_of_the_counting_model() -> None:
     """Without it all logits are 0; with its mean, head 0 keeps its constant and head 1 says its mean."""
     model, inputs = counting_model(), inputs_from(TASK, TEXTS)
     zero, mean = (methods()[f"ablation_attention_{kind}"] for kind in ("zero", "mean"))
-    found = zero.interpret(model, inputs, numpy_generator(0, "known"))
+    found = zero.interpret(Request(model, inputs, numpy_generator(0, "known")))
     assert found.components == (Component(0, part="attention"),)
     np.testing.assert_allclose(found.values[:, 0], [_mean_kl(text, 0.0, 0.0) for text in TEXTS], atol=EXACT)
-    found = mean.interpret(model, inputs, numpy_generator(0, "known"))
+    found = mean.interpret(Request(model, inputs, numpy_generator(0, "known")))
     np.testing.assert_allclose(found.values[:, 0], [_mean_kl(text, CONSTANT, MEAN) for text in TEXTS], atol=EXACT)
 
 

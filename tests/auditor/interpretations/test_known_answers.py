@@ -10,7 +10,7 @@ import torch
 
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.records import Component, Interpretation
 from auditor.seeds import numpy_generator
 from tests.handmade import (
@@ -30,7 +30,7 @@ TEXTS = ["()", "([])[]", "(())", "[()([])]()"]
 
 
 def _interpret(name: str, model: CanonicalTransformer, inputs: InputBatch) -> Interpretation:
-    return methods()[name].interpret(model, inputs, numpy_generator(0, "known"))
+    return methods()[name].interpret(Request(model, inputs, numpy_generator(0, "known")))
 
 
 def _counting_kl(position: int, *, a: float, b: float) -> float:

@@ -11,7 +11,7 @@ import torch
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.seeds import numpy_generator
 from tests.handmade import TASK, counting_model, inputs_from, stack_model
 
@@ -23,7 +23,7 @@ DIRECT, BY_HEAD, BY_MLP = 3.0, 5.0, 7.0
 
 
 def _scores(name: str, model: CanonicalTransformer, inputs: InputBatch) -> np.ndarray:
-    return methods()[name].interpret(model, inputs, numpy_generator(0, "known")).values
+    return methods()[name].interpret(Request(model, inputs, numpy_generator(0, "known"))).values
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.records import Interpretation
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, SLOPE, TASK, counting_model, inputs_for, random_model
@@ -20,7 +20,7 @@ EXACT = 1e-12
 
 
 def _interpret(name: str, model: CanonicalTransformer) -> Interpretation:
-    return methods()[name].interpret(model, inputs_for(model, 2), numpy_generator(0, "weights"))
+    return methods()[name].interpret(Request(model, inputs_for(model, 2), numpy_generator(0, "weights")))
 
 
 def _scores(name: str, model: CanonicalTransformer) -> list[float]:

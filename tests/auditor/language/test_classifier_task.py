@@ -29,7 +29,7 @@ def _inputs(task: Task) -> list[list[int]]:
 
 
 def _every_second_is_a_word(task: Task, shown: list[list[int]]) -> None:
-    """Words and spoilt words in turn: a classifier has both to tell apart."""
+    """Corrupted words and words alternate, so that a classifier sees both classes."""
     assert [is_member(task.language, row) for row in shown] == [index % 2 == 1 for index in range(len(shown))]
 
 
@@ -65,7 +65,7 @@ def test_there_must_be_an_end_to_read(change: dict[str, object]) -> None:
         replace(READS_END, **change)
 
 
-def test_json_and_back_also_from_before_there_was_a_choice() -> None:
+def test_json_and_back_also_without_reads_end() -> None:
     assert Task.from_json(READS_END.to_json()) == READS_END
-    older = {name: value for name, value in READS_END.to_json().items() if name != "reads_end"}
-    assert Task.from_json(older) == replace(READS_END, reads_end=False)
+    without = {name: value for name, value in READS_END.to_json().items() if name != "reads_end"}
+    assert Task.from_json(without) == replace(READS_END, reads_end=False)

@@ -24,7 +24,7 @@ def test_the_class_says_whether_the_string_is_a_word(types: int) -> None:
     assert found.classes.mean() == 0.5
 
 
-def test_spoilt_strings_are_as_long_as_words_and_have_no_end() -> None:
+def test_corrupted_strings_are_as_long_as_words_and_have_no_end() -> None:
     language, found = _drawn(2)
     lengths = found.mask.sum(1)
     assert abs(lengths[found.classes == 1].mean() - lengths[found.classes == 0].mean()) < 1.0

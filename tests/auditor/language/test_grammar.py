@@ -99,6 +99,6 @@ def _stack(body: tuple[int, ...]) -> list[int]:
     return stack
 
 
-def test_a_depth_bound_that_asks_for_the_memory_is_refused() -> None:
+def test_a_depth_bound_that_would_exhaust_the_memory_is_refused() -> None:
     with pytest.raises(LanguageError, match="at most 1,000"):
         Dyck.standard(1, 10**9)

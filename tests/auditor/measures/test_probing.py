@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from auditor.contracts import methods
+from auditor.behaviour.input_batch import InputBatch
+from auditor.contracts import Request, methods
 from auditor.measures.attention import with_choice
-from auditor.measures.probing import RIDGE, ProbeTask, _folds, _held_out, _ridge_scores, selectivity
+from auditor.measures.probing import RIDGE, Probe, ProbeTask, _folds, _held_out, _ridge_scores
 from auditor.measures.streams import EMBEDDING
 from auditor.records import Component
 from auditor.seeds import numpy_generator
@@ -57,8 +58,12 @@ def test_copies_of_a_sequence_share_a_fold_and_the_order_does_not_matter() -> No
 def test_a_label_that_never_varies_shows_nothing() -> None:
     model = random_model()
     inputs = inputs_for(model, 8)
-    task = ProbeTask(torch.zeros_like(inputs.depth), with_choice(inputs))
-    assert not selectivity("probe", model, inputs, task, numpy_generator(0, "x")).values.any()
+
+    class Constant(Probe):
+        def task(self, inputs: InputBatch) -> ProbeTask:
+            return ProbeTask(torch.zeros_like(inputs.depth), with_choice(inputs))
+
+    assert not Constant().interpret(Request(model, inputs, numpy_generator(0, "x"))).values.any()
 
 
 def test_the_inputs_of_the_stack_model_name_the_depth() -> None:
@@ -76,7 +81,7 @@ def test_the_layer_of_the_stack_model_writes_the_top_and_not_the_depth() -> None
     inputs, written = inputs_for(model, 60), Component(0, part="attention")
     means = {}
     for name in ("probe_depth", "probe_stack_top"):
-        found = methods()[name].interpret(model, inputs, numpy_generator(0, "x"))
+        found = methods()[name].interpret(Request(model, inputs, numpy_generator(0, "x")))
         means[name] = dict(zip(found.components, found.values.mean(0).tolist(), strict=True))
         assert set(means[name]) == {EMBEDDING, Component(0, part="residual"), written}
     assert means["probe_depth"][EMBEDDING] > 0.2 + means["probe_depth"][written]
@@ -84,5 +89,7 @@ def test_the_layer_of_the_stack_model_writes_the_top_and_not_the_depth() -> None
 
 
 def test_one_sequence_cannot_be_held_out() -> None:
-    found = methods()["probe_depth"].interpret(random_model(), inputs_from(TASK, ["()", "()"]), numpy_generator(0, "x"))
+    found = methods()["probe_depth"].interpret(
+        Request(random_model(), inputs_from(TASK, ["()", "()"]), numpy_generator(0, "x"))
+    )
     assert set(found.undefined) == set(range(len(found.components)))

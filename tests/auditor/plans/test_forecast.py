@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from auditor.errors import PlanError
-from auditor.plans.forecast import forecast
-from auditor.plans.plan import PLANS, planned_cells
+from auditor.plans import forecast as forecast_module
+from auditor.plans.cells import methods_to_rerun, planned_cells, planned_methods
+from auditor.plans.forecast import STATISTICS, MethodForecast, forecast
+from auditor.plans.plan import PLANS
 from tests.auditor.small_audits import PLAN, small_model
 
 
@@ -21,6 +23,24 @@ def test_cells_are_those_that_the_audit_will_have() -> None:
     assert found.cells == len(planned_cells(PLAN, model.architecture)) - len(skipped)
     assert found.not_applicable
     assert all(found.not_applicable.values())
+
+
+def test_second_runs_and_kept_twins_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each method takes 1 s, a training step 1 s, and everything else nothing."""
+    monkeypatch.setattr(forecast_module, "_method", lambda name, *_: MethodForecast(name, None, 1.0))
+    monkeypatch.setattr(forecast_module, "_training_step", lambda *_: 1.0)
+    model = small_model()
+    plan = replace(PLAN, breadth="standard", equivalences=("behavioural_adversarial_attention",), twin_steps=500)
+    names, again = planned_methods(plan), methods_to_rerun(plan)
+    assert again
+    found = forecast(model, plan)
+    assert found.reruns == len(again)
+    assert (found.kept, found.cells) == (0, len(planned_cells(plan, model.architecture)))
+    assert found.seconds == pytest.approx(STATISTICS * (2 * len(names) + len(again) + plan.twin_steps), rel=0.1)
+    kept = forecast(model, plan, kept={"behavioural_adversarial_attention/0"})
+    assert kept.kept == 1
+    assert found.seconds - kept.seconds == pytest.approx(STATISTICS * plan.twin_steps, rel=0.1)
+    assert kept.to_json()["kept_twins"] == 1
 
 
 def test_more_sequences_detect_less_and_take_longer() -> None:

@@ -9,17 +9,24 @@ import numpy as np
 
 from auditor.records import (
     ORIGINAL,
+    AuditHeader,
     AuditReport,
+    AuditState,
+    Behaviour,
     Certificate,
     Claim,
     Component,
+    Exclusion,
     Expected,
     Finding,
     FlipRate,
     Illustration,
     Kind,
+    LanguageMetrics,
+    ModelHeader,
     RashomonInterval,
     Relabelling,
+    ScoreTable,
     Variant,
     VariantState,
     Verdict,
@@ -51,55 +58,53 @@ def sample_report(*, name: str = "dyck-k3-d4-two-heads", findings: tuple[Finding
     """The report; ``name`` and ``findings`` can be replaced, the summary follows."""
     variants = sample_variants()
     found = sample_findings() if findings is None else findings
-    not_applicable = (
-        {"what": "equivalence", "name": "exact_neuron_permutation", "why": "the model has no MLP layer to permute"},
-    )
+    not_applicable = (Exclusion("equivalence", "exact_neuron_permutation", "the model has no MLP layer to permute"),)
     return AuditReport(
-        audit={
-            "id": "a7f3c2d1",
-            "created_at": "2025-11-22T15:02:11+00:00",
-            "finished_at": "2025-11-22T15:03:02+00:00",
-            "plan": "quick",
-            "plan_settings": {"sequences": 512, "draws": 9999, "alpha": 0.05, "twin_steps": 1200},
-            "seed": 0,
-            "state": "done",
-            "versions": {"dyck-audit": "0.1.0", "torch": "2.13.0", "captum": "0.9.0", "numpy": "2.2.0"},
-            "weights_sha256": "5d" * 32,
-            "sequences": 512,
-            "device": "cpu",
-        },
-        model={
-            "id": "m19be04",
-            "name": name,
-            "format": "native",
-            "sha256": "ab" * 32,
-            "function_fingerprint": "f0" * 16,
-            "architecture": {"layers": 2, "heads": 2, "width": 32, "norm": "pre", "mlp_width": 0, "causal": True},
-            "task": {"brackets": 3, "depth": 4, "open_probability": 0.5},
-        },
-        behaviour={
-            "in_distribution": {
-                "closing_accuracy": 0.99974,
-                "argmax_accuracy": 0.99991,
-                "kl_nats": 0.00043,
-                "illegal_mass": 2.1e-5,
-                "sequences": 2000,
-                "tokens": 51893,
-            },
-            "longer": {
-                "closing_accuracy": 0.9612,
-                "argmax_accuracy": 0.984,
-                "kl_nats": None,
-                "illegal_mass": 0.0041,
-                "sequences": 200,
-                "tokens": 90112,
-                "lengths": [76, 84],
-                "reason": "kl_nats undefined: no scored position",
-            },
-            "deeper": None,
-            "scored": "every position",
-            "reason": "deeper: the model has 84 positions",
-        },
+        audit=AuditHeader(
+            id="a7f3c2d1",
+            created_at="2025-11-22T15:02:11+00:00",
+            finished_at="2025-11-22T15:03:02+00:00",
+            plan="quick",
+            plan_settings={"sequences": 512, "draws": 9999, "alpha": 0.05, "twin_steps": 1200},
+            seed=0,
+            state=AuditState.DONE,
+            versions={"dyck-audit": "0.1.0", "torch": "2.13.0", "captum": "0.9.0", "numpy": "2.2.0"},
+            weights_sha256="5d" * 32,
+            sequences=512,
+            device="cpu",
+        ),
+        model=ModelHeader(
+            id="m19be04",
+            name=name,
+            format="native",
+            sha256="ab" * 32,
+            function_fingerprint="f0" * 16,
+            architecture={"layers": 2, "heads": 2, "width": 32, "norm": "pre", "mlp_width": 0, "causal": True},
+            task={"brackets": 3, "depth": 4, "open_probability": 0.5},
+        ),
+        behaviour=Behaviour(
+            in_distribution=LanguageMetrics(
+                closing_accuracy=0.99974,
+                argmax_accuracy=0.99991,
+                kl_nats=0.00043,
+                illegal_mass=2.1e-5,
+                sequences=2000,
+                tokens=51893,
+            ),
+            longer=LanguageMetrics(
+                closing_accuracy=0.9612,
+                argmax_accuracy=0.984,
+                kl_nats=None,
+                illegal_mass=0.0041,
+                sequences=200,
+                tokens=90112,
+                reason="kl_nats undefined: no scored position",
+                lengths=(76, 84),
+            ),
+            deeper=None,
+            scored="every position",
+            reason="deeper: the model has 84 positions",
+        ),
         variants=variants,
         interpretations=tuple(_interpretations(variants)),
         findings=found,
@@ -289,7 +294,7 @@ def _behavioural_certificate(*, passed: bool) -> Certificate:
     )
 
 
-def _interpretations(variants: tuple[Variant, ...]) -> list[dict[str, Any]]:
+def _interpretations(variants: tuple[Variant, ...]) -> list[ScoreTable]:
     noise = np.random.Generator(np.random.PCG64(5))
     entries = []
     for variant in (None, *(variant for variant in variants if variant.state is VariantState.CERTIFIED)):
@@ -301,20 +306,20 @@ def _interpretations(variants: tuple[Variant, ...]) -> list[dict[str, Any]]:
                 values = [None if value is None else float(value * noise.uniform(0.8, 1.15)) for value in values]
                 values = [0.30, None, 0.09, 0.04] if method == "attention_stack_top" else values
             entries.append(
-                {
-                    "variant": ORIGINAL if variant is None else variant.key,
-                    "method": method,
-                    "family": family,
-                    "unit": unit,
-                    "sequences": None if family == "weights" else 512,
-                    "components": [{**head.to_json(), "label": head.label} for head in HEADS],
-                    "values": values,
-                    "intervals": [
-                        None if value is None or method == "weights_ov_norm" else [value - 0.02, value + 0.02]
+                ScoreTable(
+                    variant=ORIGINAL if variant is None else variant.key,
+                    method=method,
+                    family=family,
+                    unit=unit,
+                    sequences=None if family == "weights" else 512,
+                    components=HEADS,
+                    values=tuple(values),
+                    intervals=tuple(
+                        None if value is None or method == "weights_ov_norm" else (value - 0.02, value + 0.02)
                         for value in values
-                    ],
-                    "undefined": {"1": "every query attends to one position only"} if None in values[:2] else {},
-                }
+                    ),
+                    undefined={"1": "every query attends to one position only"} if None in values[:2] else {},
+                )
             )
     return entries
 

@@ -6,30 +6,30 @@ from dataclasses import replace
 
 import pytest
 
-from auditor.records import AuditReport
+from auditor.records import AuditReport, CalibrationFacts, Rate, Rates
 from auditor.report.html import render_html
 from auditor.report.markdown import render_markdown
 from auditor.report.wording import calibration
 from tests.auditor.report.samples import sample_report
 
-RATE = {"hits": 1, "trials": 200, "share": 0.005, "interval": [0.0001, 0.0275]}
-RATES = {"false_unstable": RATE, "false_stable": RATE, "inconclusive": RATE}
-CALIBRATION = {
-    "id": "c1",
-    "created_at": "2026-11-22T10:00:00+00:00",
-    "cases": 1_234,
-    "rates": RATES,
-    "by": {"method": {"ablation_head_mean": RATES}, "effect_size": {"by theorem": RATES}},
-    "power": {},
-    "settings": {},
-    "passed": True,
-}
+RATE = Rate(1, 200, 0.005, (0.0001, 0.0275))
+RATES = Rates(RATE, RATE, RATE)
+CALIBRATION = CalibrationFacts(
+    id="c1",
+    created_at="2026-11-22T10:00:00+00:00",
+    cases=1_234,
+    rates=RATES,
+    by={"method": {"ablation_head_mean": RATES}, "effect_size": {"by theorem": RATES}},
+    power={},
+    settings={},
+    passed=True,
+)
 
 
 @pytest.fixture
 def calibrated() -> AuditReport:
     report = sample_report()
-    return replace(report, audit={**report.audit, "calibration": CALIBRATION})
+    return replace(report, audit=replace(report.audit, calibration=CALIBRATION))
 
 
 def test_the_sentence_has_date_rates_and_bounds() -> None:
@@ -37,7 +37,7 @@ def test_the_sentence_has_date_rates_and_bounds() -> None:
         "calibrated on 2026-11-22: false UNSTABLE 0.5% (up to 2.8%), false STABLE 0.5% (up to 2.8%), "
         "undecided 0.5%, 1,234 cases"
     )
-    assert "MISSED" in calibration({**CALIBRATION, "passed": False})
+    assert "MISSED" in calibration(replace(CALIBRATION, passed=False))
     assert "dyck-audit calibrate" in calibration(None)
 
 

@@ -59,7 +59,14 @@ def test_findings_with_one_key_pair_in_order() -> None:
 
 def test_behaviour_is_compared_where_both_have_numbers() -> None:
     first = sample_report()
-    second = dataclasses.replace(first, behaviour={"in_distribution": {"kl_nats": 0.5, "reason": "x"}, "deeper": None})
+    second = dataclasses.replace(
+        first,
+        behaviour=dataclasses.replace(
+            first.behaviour,
+            in_distribution=dataclasses.replace(first.behaviour.in_distribution, kl_nats=0.5, reason="x"),
+            longer=None,
+        ),
+    )
     pairs = compare(first, second).behaviour
     assert MetricPair("in_distribution", "kl_nats", 0.00043, 0.5) in pairs
     assert MetricPair("longer", "closing_accuracy", 0.9612, None) in pairs

@@ -69,7 +69,7 @@ def test_a_claim_that_moves_against_theory_is_marked() -> None:
 def test_every_form_names_the_components(label: str) -> None:
     report = _report()
     assert label in {finding.claim.component.label for finding in report.findings} | {
-        component["label"] for entry in report.interpretations for component in entry["components"]
+        component.label for entry in report.interpretations for component in entry.components
     }
     rows = list(csv.DictReader(io.StringIO(findings_csv(report.findings))))
     assert len(rows) == len(report.findings)

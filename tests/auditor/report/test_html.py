@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from auditor.records import Exclusion
 from auditor.report.heatmap import heatmap
 from auditor.report.html import SIZE_LIMIT, render_html
 from auditor.report.scores import score_panels
@@ -94,9 +95,9 @@ def test_hostile_names_are_text() -> None:
     report = dataclasses.replace(
         report,
         illustrations=illustrations,
-        audit={**report.audit, "device": HOSTILE, "id": HOSTILE, "plan_settings": {HOSTILE: HOSTILE}},
-        behaviour={"longer": {HOSTILE: HOSTILE, "kl_nats": 1.0}, HOSTILE: {"kl_nats": 0.5}},
-        not_applicable=({"what": HOSTILE, "name": HOSTILE, "why": HOSTILE},),
+        audit=dataclasses.replace(report.audit, device=HOSTILE, id=HOSTILE, plan_settings={HOSTILE: HOSTILE}),
+        behaviour=dataclasses.replace(report.behaviour, scored=HOSTILE, reason=HOSTILE),
+        not_applicable=(Exclusion("method", HOSTILE, HOSTILE, HOSTILE),),
     )
     page = render_html(report)
     parsed = outline(page)

@@ -66,9 +66,10 @@ def test_not_a_number_is_refused_by_its_path(value: float) -> None:
 
 
 def test_foreign_types_are_refused_by_their_path() -> None:
-    report = dataclasses.replace(sample_report(), model={"name": {1, 2}})
-    with pytest.raises(ReportError, match=r"\$\.model\.name is a set"):
+    sample = sample_report()
+    report = dataclasses.replace(sample, model=dataclasses.replace(sample.model, task={"depth": {1, 2}}))
+    with pytest.raises(ReportError, match=r"\$\.model\.task\.depth is a set"):
         to_json_text(report)
-    report = dataclasses.replace(sample_report(), behaviour={"longer": {3: 1.0}})
-    with pytest.raises(ReportError, match=r"\$\.behaviour\.longer is an object with the key 3"):
+    report = dataclasses.replace(sample, audit=dataclasses.replace(sample.audit, versions={"methods": {3: 1.0}}))
+    with pytest.raises(ReportError, match=r"\$\.audit\.versions\.methods is an object with the key 3"):
         to_json_text(report)

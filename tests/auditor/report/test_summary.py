@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from auditor.records import Expected, Kind, VariantState, Verdict
+from auditor.records import AuditState, ClaimCounts, Exclusion, Expected, Kind, VariantState, Verdict
 from auditor.report.matrix import Agreement, FieldState, agreement_of, matrix_of, stability_matrix
 from auditor.report.summary import claim_counts, summarise
 from auditor.report.view import view_of
@@ -16,19 +16,19 @@ from tests.auditor.report.samples import BIAS_SHIFT, MEAN_FIELD, TWIN, make_find
 def test_headline_names_claim_equivalence_sameness_and_counts() -> None:
     """10 of 28: 5 zero-ablation claims, 2 attention patterns, 3 stack-top claims; one claim is undecided."""
     report = sample_report()
-    assert report.summary["headline"] == (
+    assert report.summary.headline == (
         "UNSTABLE: “L1H0 is the top head by ablation_head_zero” is overturned by exact_value_bias_shift, on a model "
         "with the same function (logits equal to 2e-15); 10 of 28 claims are overturned, 1 undecided, "
         "17 survived everything tested."
     )
-    assert report.summary["claims"] == {"overturned": 10, "undecided": 1, "surviving": 17, "total": 28}
-    assert (report.summary["unstable"], report.summary["inconclusive"], report.summary["not_certified"]) == (10, 1, 1)
-    assert sum(report.summary[str(verdict)] for verdict in Verdict) == len(report.findings)
+    assert report.summary.claims == ClaimCounts(overturned=10, undecided=1, surviving=17, total=28)
+    assert (report.summary.unstable, report.summary.inconclusive, report.summary.not_certified) == (10, 1, 1)
+    assert sum(getattr(report.summary, verdict) for verdict in Verdict) == len(report.findings)
 
 
 def test_one_claim_under_two_equivalences_is_one_claim() -> None:
     findings = [make_finding(), make_finding(equivalence=TWIN, verdict=Verdict.STABLE)]
-    assert claim_counts(findings) == {"overturned": 1, "undecided": 0, "surviving": 0, "total": 1}
+    assert claim_counts(findings) == ClaimCounts(overturned=1, undecided=0, surviving=0, total=1)
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_one_claim_under_two_equivalences_is_one_claim() -> None:
 )
 def test_headline_is_never_better_than_the_evidence(findings: list, start: str) -> None:
     failed = [variant for variant in sample_variants() if variant.state is VariantState.NOT_CERTIFIED]
-    assert summarise(findings, failed, ())["headline"].startswith(start)
+    assert summarise(findings, failed, ()).headline.startswith(start)
 
 
 def test_behavioural_headline_claims_behaviour_not_function() -> None:
     finding = make_finding(equivalence=TWIN, kind=Kind.BEHAVIOURAL, worst_variant=f"{TWIN}/0", expected=Expected.OPEN)
-    headline = summarise([finding], sample_variants(), ())["headline"]
+    headline = summarise([finding], sample_variants(), ()).headline
     assert "the same behaviour (KL 1.7e-4 nats per token, at most 0.29 % of decisions differ)" in headline
     assert "same function" not in headline
 
@@ -55,14 +55,14 @@ def test_behavioural_headline_claims_behaviour_not_function() -> None:
 def test_a_contradiction_is_not_the_headline_while_another_claim_falls() -> None:
     defect = make_finding(id="a", text="the defect", expected=Expected.INVARIANT, effect=9.0)
     report = sample_report(findings=(defect, make_finding(id="b")))
-    assert "most important head" in report.summary["headline"]
-    assert report.summary["contradicts_theory"] == 1
+    assert "most important head" in report.summary.headline
+    assert report.summary.contradicts_theory == 1
     assert any("suspect the method" in warning for warning in view_of(report).warnings)
 
 
 def test_headline_names_the_method_where_the_claim_does_not() -> None:
     finding = make_finding(text="L1H0 attends as drawn", method="attention_pattern", claim_kind="pattern")
-    assert "“L1H0 attends as drawn (attention_pattern)” is overturned" in summarise([finding], (), ())["headline"]
+    assert "“L1H0 attends as drawn (attention_pattern)” is overturned" in summarise([finding], (), ()).headline
 
 
 def test_behaviour_notes_say_why_a_number_is_missing() -> None:
@@ -89,7 +89,7 @@ def test_matrix_says_why_a_field_is_empty() -> None:
 
 
 def test_matrix_has_a_row_for_an_inapplicable_method() -> None:
-    entry = {"what": "method", "name": "weights_ov_norm", "why": "no output map"}
+    entry = Exclusion("method", "weights_ov_norm", "no output map")
     matrix = stability_matrix([make_finding()], sample_variants(), [entry])
     row = next(row for row in matrix.rows if row.method == "weights_ov_norm")
     assert {(field.state, field.reason) for field in row.fields} == {(FieldState.NOT_APPLICABLE, "no output map")}
@@ -124,7 +124,7 @@ def test_findings_are_ordered_unstable_first_then_by_effect() -> None:
 
 def test_view_warns_of_freedom_that_was_not_seen_and_of_unfinished_audits() -> None:
     report = sample_report(findings=(make_finding(verdict=Verdict.STABLE),))
-    report = dataclasses.replace(report, audit={**report.audit, "state": "failed"})
+    report = dataclasses.replace(report, audit=dataclasses.replace(report.audit, state=AuditState.FAILED))
     warnings = " | ".join(view_of(report).warnings)
     assert "its stability here is not evidence" in warnings
     assert "the audit is failed" in warnings
@@ -132,7 +132,7 @@ def test_view_warns_of_freedom_that_was_not_seen_and_of_unfinished_audits() -> N
 
 def test_a_report_that_no_store_knows_names_no_command() -> None:
     report = sample_report()
-    assert view_of(dataclasses.replace(report, audit={**report.audit, "id": "local"})).commands == ()
+    assert view_of(dataclasses.replace(report, audit=dataclasses.replace(report.audit, id="local"))).commands == ()
 
 
 def test_witness_command_names_the_finding_of_the_headline() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import math
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from auditor.records import Component, Expected, Verdict
+from auditor.report.html import render_html
 from auditor.report.markdown import render_markdown
 from auditor.report.tables import COLUMNS, FORMULA_STARTS, findings_csv
 from auditor.report.terminal import render_findings, render_report
@@ -146,3 +148,16 @@ def test_shares_are_never_rounded_up_to_one(value: float, words: str) -> None:
 
 def test_settings_nest_on_one_line() -> None:
     assert setting({"a_b": [1, 2.5, None], "c": True}) == "{a b 1, 2.5, –, c yes}"
+
+
+def test_a_reused_twin_is_named_with_the_audit_that_made_it() -> None:
+    report = sample_report()
+    *others, last = report.variants
+    reused = dataclasses.replace(report, variants=(*others, dataclasses.replace(last, seconds=0.5, made_by="a7xy")))
+    said = "1 twin made by an earlier audit (a7xy), certified again here"
+    assert said in shown(render_report(reused))
+    assert said in render_html(reused)
+    for text in (render_html(reused), render_markdown(reused)):
+        assert "0.5 s, twin of audit a7xy certified again" in text
+    assert reused.to_json()["variants"][-1]["made_by"] == "a7xy"
+    assert "earlier audit" not in shown(render_report(report)) + render_html(report)

@@ -6,17 +6,26 @@ import numpy as np
 
 from auditor.records import (
     ALL_OTHERS,
+    AuditHeader,
     AuditReport,
+    AuditState,
+    Behaviour,
     Cell,
     Certificate,
     Claim,
+    ClaimCounts,
     Component,
+    Exclusion,
     Expected,
     Finding,
     Interpretation,
     Kind,
+    LanguageMetrics,
+    ModelHeader,
     Relabelling,
+    ScoreTable,
     Stage,
+    Summary,
     Variant,
     VariantState,
     Verdict,
@@ -28,10 +37,10 @@ TWIN = "exact_head_permutation/0"
 
 CELLS = (
     Cell("behaviour", Stage.BEHAVIOUR),
-    Cell("measure/original/zero", Stage.MEASURE, method="zero"),
+    Cell("measure/original/zero", Stage.MEASURE, methods=("zero",)),
     Cell(f"build/{TWIN}", Stage.BUILD, variant=TWIN),
-    Cell(f"measure/{TWIN}/zero", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, method="zero"),
-    Cell(f"measure/{TWIN}/mean", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, method="mean"),
+    Cell(f"measure/{TWIN}/zero", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, methods=("zero",)),
+    Cell(f"measure/{TWIN}/mean", Stage.MEASURE, needs=f"build/{TWIN}", variant=TWIN, methods=("mean",)),
     Cell("conclude", Stage.CONCLUDE, needs=ALL_OTHERS),
 )
 
@@ -91,16 +100,21 @@ FINDINGS = (
 )
 
 
+BEHAVIOUR = Behaviour(LanguageMetrics(0.999, 1.0, 0.01, 0.0, 20, 180), None, None, "every position", "")
+
+
 def report(findings: tuple[Finding, ...] = FINDINGS) -> AuditReport:
     """A report as the concluding cell makes it."""
     return AuditReport(
-        audit={"id": "", "created_at": "", "finished_at": None, "plan": PLAN, "seed": 0, "versions": VERSIONS},
-        model={"name": "two-heads"},
-        behaviour={"in_distribution": {"closing_accuracy": 0.999}, "deeper": None},
+        audit=AuditHeader("", "", None, "small", PLAN, 0, AuditState.RUNNING, VERSIONS, "", 8, "cpu"),
+        model=ModelHeader("m1", "two-heads", "native", "ab" * 32, None, {}, {}),
+        behaviour=BEHAVIOUR,
         variants=(twin(),),
-        interpretations=({"method": "zero", "values": [0.5, None]},),
+        interpretations=(
+            ScoreTable("original", "zero", "ablation", "nats", 8, HEADS, (0.5, None), (None, None), {"1": "dead"}),
+        ),
         findings=findings,
-        not_applicable=({"what": "method", "name": "mean", "why": "no reference"},),
+        not_applicable=(Exclusion("method", "mean", "no reference"),),
         illustrations=(),
-        summary={"unstable": 1, "headline": "1 of 3 claims does not survive"},
+        summary=Summary(1, 1, 1, 0, 1, 0, ClaimCounts(1, 1, 1, 3), {}, "1 of 3 claims does not survive"),
     )

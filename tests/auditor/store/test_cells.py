@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import update
@@ -34,7 +35,7 @@ from auditor.store import (
 )
 from auditor.store.clock import database_now
 from auditor.store.schema import cell
-from tests.auditor.store.samples import CELLS, PLAN, TWIN, report
+from tests.auditor.store.samples import BEHAVIOUR, CELLS, PLAN, TWIN, report
 
 READY_AT_FIRST = ["behaviour", "measure/original/zero", f"build/{TWIN}"]
 MEASURES = [f"measure/{TWIN}/zero", f"measure/{TWIN}/mean"]
@@ -54,7 +55,7 @@ def _finish(database: Database, audit: StoredAudit, key: str, owner: str = "me")
 
 def _write_and_finish(database: Database, audit: StoredAudit, owner: str) -> None:
     with database.transaction() as session:
-        save_behaviour(session, audit.id, {"by": owner})
+        save_behaviour(session, audit.id, replace(BEHAVIOUR, reason=owner))
         finish_cell(session, audit.id, "behaviour", owner=owner)
 
 
@@ -149,7 +150,7 @@ def test_the_fence_lets_nothing_through_from_a_worker_that_lost_its_lease(
     with pytest.raises(LostLeaseError), database.transaction() as session:
         fail_cell(session, audit.id, "behaviour", owner="slow", error="late", final=True)
     with database.transaction() as session:
-        assert load_behaviour(session, audit.id) == {"by": "quick"}
+        assert load_behaviour(session, audit.id) == replace(BEHAVIOUR, reason="quick")
     assert _state(database, audit).cells_done == 1
 
 

@@ -37,7 +37,10 @@ TURNS = 30
 MEASURES = 12
 ALL_CELLS = (
     Cell("build/v", Stage.BUILD, variant="v"),
-    *(Cell(f"measure/v/m{i}", Stage.MEASURE, needs="build/v", variant="v", method=f"m{i}") for i in range(MEASURES)),
+    *(
+        Cell(f"measure/v/m{i}", Stage.MEASURE, needs="build/v", variant="v", methods=(f"m{i}",))
+        for i in range(MEASURES)
+    ),
     Cell("conclude", Stage.CONCLUDE, needs=ALL_OTHERS),
 )
 LOSING = {"build/v", "measure/v/m3", "measure/v/m7", "conclude"}
@@ -100,7 +103,7 @@ def _lose_lease(session: Session, key: str) -> None:
 
 def _write(session: Session, audit_id: str, one: Cell) -> None:
     if one.stage is Stage.MEASURE:
-        save_interpretation(session, audit_id, one.variant, scores(one.method or ""))
+        save_interpretation(session, audit_id, one.variant, one.methods[0], scores(one.methods[0]))
     elif one.stage is Stage.CONCLUDE:
         save_report(session, audit_id, report())
 
@@ -159,7 +162,9 @@ def _cancel_and_retry(url: str, audit_id: str, results: Results) -> None:  # typ
 def test_cancelling_beside_workers_never_waits_in_a_circle(
     database: Database, url: str, new_audit: Callable[..., StoredAudit]
 ) -> None:
-    audit = new_audit(cells=(*(Cell(f"m{i}", Stage.MEASURE, variant="v", method=f"m{i}") for i in range(2 * TURNS)),))
+    audit = new_audit(
+        cells=(*(Cell(f"m{i}", Stage.MEASURE, variant="v", methods=(f"m{i}",)) for i in range(2 * TURNS)),)
+    )
     database.dispose()
     context = [(_finish_what_is_ready, (url, audit.id)), (_cancel_and_retry, (url, audit.id))]
     seen = _run(lambda work, arguments, results: work(*arguments, results), context)

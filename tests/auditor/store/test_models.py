@@ -25,7 +25,6 @@ from auditor.store import (
     resolve_audit,
     resolve_model,
     save_variant,
-    set_fingerprint,
 )
 from auditor.store.ids import ALPHABET, LENGTH, content_id, new_id
 from auditor.store.schema import blob
@@ -81,14 +80,6 @@ def test_one_name_for_two_models_is_ambiguous(database: Database, stored_model: 
         assert stored_model.id in str(caught.value)
         assert other.id in str(caught.value)
         assert resolve_model(session, other.id) == other.id
-
-
-def test_a_fingerprint_is_noted(database: Database, stored_model: StoredModel) -> None:
-    with database.transaction() as session:
-        set_fingerprint(session, stored_model.id, "abc")
-        assert get_model(session, stored_model.id).function_fingerprint == "abc"
-        with pytest.raises(NotFoundError):
-            set_fingerprint(session, "m0", "abc")
 
 
 def test_blobs_are_named_by_their_content(database: Database) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from auditor.errors import AmbiguousError, NotFoundError, StoreError
-from auditor.records import AuditState, Interpretation, VariantState, Verdict
+from auditor.records import AuditState, Cell, Interpretation, NotApplicable, Stage, VariantState, Verdict
 from auditor.store import (
     Database,
     StoredAudit,
@@ -26,13 +26,14 @@ from auditor.store import (
     load_variant,
     load_variants,
     load_weights,
+    measured_methods,
     save_behaviour,
     save_interpretation,
     save_report,
     save_variant,
 )
 from auditor.store.schema import interpretation
-from tests.auditor.store.samples import FINDINGS, HEADS, TWIN, finding, report, scores, twin
+from tests.auditor.store.samples import BEHAVIOUR, FINDINGS, HEADS, TWIN, finding, report, scores, twin
 
 NewAudit = Callable[..., StoredAudit]
 
@@ -40,10 +41,10 @@ NewAudit = Callable[..., StoredAudit]
 def test_behaviour_is_replaced_not_doubled(database: Database, audit: StoredAudit) -> None:
     with database.transaction() as session:
         assert load_behaviour(session, audit.id) is None
-        for accuracy in (0.5, 0.999):
-            save_behaviour(session, audit.id, {"in_distribution": {"closing_accuracy": accuracy}})
-        assert load_behaviour(session, audit.id) == {"in_distribution": {"closing_accuracy": 0.999}}
-        for missing in (lambda: load_behaviour(session, "a0"), lambda: save_behaviour(session, "a0", {})):
+        for said in ("first", "then"):
+            save_behaviour(session, audit.id, replace(BEHAVIOUR, scored=said))
+        assert load_behaviour(session, audit.id) == replace(BEHAVIOUR, scored="then")
+        for missing in (lambda: load_behaviour(session, "a0"), lambda: save_behaviour(session, "a0", BEHAVIOUR)):
             with pytest.raises(NotFoundError, match="no audit 'a0'"):
                 missing()
 
@@ -70,16 +71,18 @@ def test_a_variant_is_replaced_and_keeps_the_order_of_the_plan(database: Databas
 def test_scores_come_back_bit_for_bit(database: Database, audit: StoredAudit) -> None:
     plain, holes = scores("zero"), scores("mean", undefined=True)
     with database.transaction() as session:
-        save_interpretation(session, audit.id, TWIN, holes)
-        save_interpretation(session, audit.id, TWIN, scores("mean"))
-        save_interpretation(session, audit.id, TWIN, holes)
-        save_interpretation(session, audit.id, "original", plain)
-        save_interpretation(session, audit.id, "original", None, method="mean", not_applicable="no reference")
+        save_interpretation(session, audit.id, TWIN, "mean", holes)
+        save_interpretation(session, audit.id, TWIN, "mean", scores("mean"))
+        save_interpretation(session, audit.id, TWIN, "mean", holes)
+        save_interpretation(session, audit.id, "original", "zero", plain)
+        save_interpretation(session, audit.id, "original", "mean", NotApplicable("no reference"))
         stored = load_interpretations(session, audit.id)
         assert load_interpretation(session, audit.id, "original", "mean") is None
         one = load_interpretation(session, audit.id, TWIN, "mean")
+        known = measured_methods(session, audit.id, "original")
     assert list(stored.scores) == [("original", "zero"), (TWIN, "mean")]
-    assert stored.not_applicable == {("original", "mean"): "no reference"}
+    assert known == {"zero", "mean"}
+    assert stored.not_applicable == {("original", "mean"): NotApplicable("no reference")}
     for found, expected in (
         (stored.scores["original", "zero"], plain),
         (stored.scores[TWIN, "mean"], holes),
@@ -97,10 +100,10 @@ def test_a_score_without_a_value_needs_a_reason(database: Database, audit: Store
     broken = scores()
     broken.values[1, 0] = value
     with pytest.raises(StoreError, match="L0H0 a score that is not finite"), database.transaction() as session:
-        save_interpretation(session, audit.id, "original", broken)
+        save_interpretation(session, audit.id, "original", "zero", broken)
     infinite = replace(scores(undefined=True), values=np.full((3, 2), np.inf))
     with pytest.raises(StoreError, match="not finite"), database.transaction() as session:
-        save_interpretation(session, audit.id, "original", infinite)
+        save_interpretation(session, audit.id, "original", "zero", infinite)
 
 
 @pytest.mark.parametrize(
@@ -114,20 +117,27 @@ def test_scores_that_do_not_fit_their_names_are_refused(
     database: Database, audit: StoredAudit, broken: Interpretation, message: str
 ) -> None:
     with pytest.raises(StoreError, match=message), database.transaction() as session:
-        save_interpretation(session, audit.id, "original", broken)
+        save_interpretation(session, audit.id, "original", "zero", broken)
 
 
-def test_neither_scores_nor_a_reason_is_refused(database: Database, audit: StoredAudit) -> None:
+def test_no_reason_is_refused(database: Database, audit: StoredAudit) -> None:
+    with pytest.raises(StoreError, match="no reason why mean says nothing"), database.transaction() as session:
+        save_interpretation(session, audit.id, "original", "mean", NotApplicable(""))
+
+
+def test_a_method_of_a_group_keeps_its_place_in_the_plan(database: Database, new_audit: NewAudit) -> None:
+    cells = (Cell("measure/original", Stage.MEASURE, methods=("z", "a", "m")),)
+    audit = new_audit(cells=cells)
     with database.transaction() as session:
-        for given in ({"method": "zero"}, {"not_applicable": "why"}):
-            with pytest.raises(StoreError, match="without scores or without a reason"):
-                save_interpretation(session, audit.id, "original", None, **given)
+        for name in ("a", "m", "z"):
+            save_interpretation(session, audit.id, "original", name, scores(name))
+        assert [method for _, method in load_interpretations(session, audit.id).scores] == ["z", "a", "m"]
 
 
 @pytest.mark.parametrize("damage", [b"not zlib", b"x\x9c\x03\x00\x00\x00\x00\x01"])
 def test_damaged_scores_are_refused(database: Database, audit: StoredAudit, damage: bytes) -> None:
     with database.transaction() as session:
-        save_interpretation(session, audit.id, "original", scores())
+        save_interpretation(session, audit.id, "original", "zero", scores())
         session.execute(update(interpretation).values(scores=damage))
         with pytest.raises(StoreError, match=r"scores of zero on original .* are damaged"):
             load_interpretations(session, audit.id)
@@ -142,9 +152,9 @@ def test_the_report_and_the_row_agree(database: Database, audit: StoredAudit) ->
     assert json.dumps(loaded.to_json(), allow_nan=False) == json.dumps(saved.to_json(), allow_nan=False)
     assert row.state is AuditState.DONE
     assert row.finished_at is not None
-    assert loaded.audit["finished_at"] == row.finished_at.isoformat()
-    assert loaded.audit["created_at"] == row.created_at.isoformat()
-    assert (loaded.audit["id"], loaded.audit["state"]) == (audit.id, "done")
+    assert loaded.audit.finished_at == row.finished_at.isoformat()
+    assert loaded.audit.created_at == row.created_at.isoformat()
+    assert (loaded.audit.id, loaded.audit.state) == (audit.id, AuditState.DONE)
     assert loaded.findings == FINDINGS
 
 

@@ -26,9 +26,12 @@ def _names(database: Database) -> list[str]:
         return [model.name for model in list_models(session)]
 
 
-def test_a_new_sqlite_file_gets_its_folder_and_its_tables(tmp_path: Path) -> None:
+def test_a_new_sqlite_file_gets_its_tables_and_its_folder_only_where_that_is_meant(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new' / 'folder' / 'store.sqlite3'}"
-    database = open_database(url)
+    with pytest.raises(StoreError, match=r"there is no folder .*expected an existing folder"):
+        open_database(url)
+    assert not (tmp_path / "new").exists()
+    database = open_database(url, make_folder=True)
     assert _names(database) == []
     database.dispose()
     again = open_database(url, create=False)

@@ -1,4 +1,4 @@
-"""Which writers may add a constant to all features, against trying it."""
+"""Which writers may add a constant to all features, compared with adding it and looking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which maps read which norm, against trying it."""
+"""Which maps read which norm, compared with changing its gain and looking."""
 
 from __future__ import annotations
 

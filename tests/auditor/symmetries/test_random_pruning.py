@@ -7,8 +7,8 @@ import itertools
 import pytest
 import torch
 
-from auditor.canonical import random_pruning
 from auditor.seeds import numpy_generator, torch_generator
+from auditor.symmetries import random_pruning
 from auditor.symmetries.random_pruning import best_subsets, parallel_sums, two_layer_linear
 
 

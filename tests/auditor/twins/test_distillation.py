@@ -32,7 +32,7 @@ def test_drilled_rows_are_drawn_by_what_was_last_seen() -> None:
     assert shares == pytest.approx([1 / 6, 1 / 6 + 3 / 8, 1 / 6 + 1 / 8], abs=0.015)
 
 
-def test_full_drill_draws_only_what_is_wrong_and_none_draws_alike() -> None:
+def test_full_drill_draws_only_sequences_with_kl_and_none_draws_uniformly() -> None:
     last_seen = np.array([0.0, 0.0, 2.0, 0.0])
     assert set(_drawn(last_seen, 100, 1.0, numpy_generator(0, "x"))) == {2}
     assert set(_drawn(last_seen, 100, 0.0, numpy_generator(0, "x"))) == {0, 1, 2, 3}

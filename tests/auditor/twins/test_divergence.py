@@ -59,7 +59,7 @@ def test_every_string_reaches_the_first_positions() -> None:
     assert 0 < float(reach[-1]) < 1
 
 
-def test_heads_with_company_in_a_single_layer_start_opposed_and_others_by_turns() -> None:
+def test_several_heads_of_one_layer_start_opposed_first_and_others_in_alternate_attempts() -> None:
     two, one = random_model(PLAIN), random_model(replace(PLAIN, blocks=(replace(PLAIN.blocks[0], heads=1),) * 2))
     assert [_starts_opposed(two, (1,), number) for number in range(3)] == [True, False, True]
     assert [_starts_opposed(one, (1,), number) for number in range(3)] == [False, True, False]

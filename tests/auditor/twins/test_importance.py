@@ -14,6 +14,7 @@ from auditor.canonical.sites import Site
 from auditor.language.sampling import Sample
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
+from auditor.measures.untouched import Untouched
 from auditor.twins.distillation import Pool, make_pool
 from auditor.twins.importance import MARGIN, SMALLEST_EFFECT, Promotion
 from tests.handmade import TASK, counting_model, random_model, sentence
@@ -33,7 +34,7 @@ def test_the_penalty_is_the_hinge_on_the_effects_of_mean_ablation(target: int) -
     model = random_model()
     given, pool = _copies(model, "([()])")
     inputs = inputs_of(TASK, given)
-    effects = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0) + SMALLEST_EFFECT
+    effects = head_effects(model, inputs, mean(Untouched(model, inputs), Site.Z)).mean(axis=0) + SMALLEST_EFFECT
     hinge = [max(0.0, math.log(MARGIN * e / effects[target])) for h, e in enumerate(effects) if h != target]
     kl, penalty = Promotion(model, target, TASK.max_length)(pool)
     assert float(kl.detach().abs().max()) == pytest.approx(0, abs=1e-12)
@@ -50,7 +51,7 @@ def test_a_head_without_effect_is_far_from_the_top_and_the_other_is_there() -> N
     assert float(keeps_top.detach()) == 0
 
 
-def test_longer_sequences_only_teach_the_answers() -> None:
+def test_longer_sequences_only_add_to_the_kl() -> None:
     model = random_model()
     _, pool = _copies(model, "([()])")
     kl, penalty = Promotion(model, 0, 4)(pool)

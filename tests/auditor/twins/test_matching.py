@@ -10,7 +10,7 @@ import torch
 
 from auditor.canonical.architecture import Block
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Transformed, equivalences
+from auditor.contracts import Transformed, TransformRequest, equivalences
 from auditor.seeds import numpy_generator
 from auditor.twins.matching import Matching, match
 from tests.handmade import PLAIN, inputs_for, random_model
@@ -30,7 +30,7 @@ ALIKE = 1e-6
 
 def _moved(name: str, model: CanonicalTransformer, seed: int = 0) -> Transformed:
     plugin = equivalences()[name]
-    return plugin.transform(model, inputs_for(model, 4), numpy_generator(seed, name), parameters={})
+    return plugin.transform(TransformRequest(model, inputs_for(model, 4), numpy_generator(seed, name), parameters={}))
 
 
 def _matched(model: CanonicalTransformer, other: CanonicalTransformer) -> Matching:

@@ -9,7 +9,7 @@ import torch
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.seeds import numpy_generator
-from auditor.training import restarts
+from auditor.twins import restarts
 from auditor.twins.restarts import Best, Objective, best_of
 from tests.handmade import PLAIN, random_model
 

@@ -1,4 +1,4 @@
-"""Rewritten inputs: the same decisions, row for row, by a stack worked out apart."""
+"""Rewritten inputs: the same decisions, row for row, by a separate stack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from auditor.behaviour.input_batch import InputBatch, Rewritten
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import equivalences
+from auditor.contracts import Request, equivalences
 from auditor.language.task import Task
 from auditor.seeds import numpy_generator
 from auditor.twins.rewriting import SAME_ANSWER, Proposal, Row, length_bounds, rewrite
@@ -24,7 +24,7 @@ ROOMY = replace(TASK, max_length=40)
 
 
 def _rewritten(name: str, model: CanonicalTransformer, inputs: InputBatch, seed: int = 0) -> Rewritten:
-    return equivalences()[name].rewrite(model, inputs, numpy_generator(seed, "rewrite"))
+    return equivalences()[name].rewrite(Request(model, inputs, numpy_generator(seed, "rewrite")))
 
 
 def _decisions(inputs: InputBatch, row: int) -> list[tuple[int, ...]]:

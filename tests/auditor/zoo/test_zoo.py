@@ -89,7 +89,7 @@ def test_fresh_strings_give_the_accuracy_on_the_card(name: str) -> None:
     assert longer.closing_accuracy == pytest.approx(card["longer"]["closing_accuracy"], abs=SAMPLING)
 
 
-def test_the_demonstration_model_holds_on_longer_strings() -> None:
+def test_the_demonstration_model_is_accurate_on_longer_strings() -> None:
     assert zoo.card(DEMONSTRATION)["behaviour"]["longer"]["closing_accuracy"] >= 0.95
 
 

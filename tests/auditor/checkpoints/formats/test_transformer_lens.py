@@ -75,7 +75,7 @@ def test_attention_only_models_ask_for_no_activation() -> None:
         (_described(heads=2), _state(), "unknown option 'model.heads'"),
         ({**DESCRIPTION, "read_out": {"position": 0, "classes": 3}}, _state(), r"unembed.W_U.*\[6, 3\] by read_out"),
         ({**DESCRIPTION, "task": {**DESCRIPTION["task"], "max_length": 9}}, _state(), "11 tokens.*10 positions"),
-        (DESCRIPTION, {**_state(), "embed.W_E": torch.ones(6, WIDTH)}, r"embed.W_E.*\[5, 6\] by the vocabulary"),
+        (DESCRIPTION, {**_state(), "embed.W_E": torch.ones(6, WIDTH)}, r"5 tokens.*6 rows in 'embed.W_E'.*unused = 1"),
         (DESCRIPTION, {**_state(), "blocks.0.attn.W_Q": torch.ones(6, 6)}, "blocks.0.attn.W_Q.*3 axes"),
         (DESCRIPTION, {**_state(), "embed.W_E": torch.ones(5, 6).long()}, "embed.W_E.*floating-point"),
         (DESCRIPTION, {**_state(), "blocks.0.attn._W_K": torch.ones(1)}, "_W_K"),

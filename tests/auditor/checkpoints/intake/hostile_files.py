@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 Maker = Callable[[Path, Path], None]
@@ -153,9 +152,6 @@ _write("state_dict_with_a_number", lambda _: saved({"w": torch.ones(2), "epoch":
 _write("state_dict_with_number_keys", lambda _: saved({1: torch.ones(2)}))
 _write("list_of_tensors", lambda _: saved([torch.ones(2)]))
 _write("empty_state_dict", lambda _: saved({}))
-_write("nan_weights", lambda _: saved({"w": torch.tensor([1.0, float("nan")])}))
-_write("infinite_weights", lambda _: saved({"w": torch.tensor([1.0, float("inf")])}))
-_write("nan_safetensors", lambda _: safetensors.torch.save({"w": torch.tensor([float("nan")])}))
 _write("long_header", lambda _: tensors(b"{" + b" " * 2_000_000 + b"}"))
 _write("header_longer_than_file", lambda _: tensors(_ONE, bytes(8), length=900_000))
 _write("enormous_header", lambda _: tensors(_ONE, bytes(8), length=2**63))
@@ -194,6 +190,31 @@ def _many_entries(count: int) -> bytes:
     return tensors(b"{" + text + b"}")
 
 
+_STATE = {"weight": torch.ones(4, 4)}
+
+
+def _wrapped(**entries: object) -> bytes:
+    return saved({"model_state_dict": _STATE, "epoch": 3, **entries})
+
+
+def _wrapped_call(module: str, function: str, argument: str) -> bytes:
+    """Weights under ``model`` and beside them a call."""
+    marker = "MARKER"
+    data = _wrapped(payload=marker)
+    pickled = b"X" + len(marker).to_bytes(4, "little") + marker.encode()
+    return edited(
+        data,
+        lambda name, part: part.replace(pickled, call(module, function, argument)[2:-1]) if "pkl" in name else part,
+    )
+
+
+def _deep(levels: int) -> dict[str, object]:
+    found: dict[str, object] = {"w": torch.ones(2, 2)}
+    for _ in range(levels):
+        found = {"model": found}
+    return found
+
+
 def _nested(**entries: object) -> bytes:
     return saved({"model": {"w": torch.ones(2)}, "model_args": {"n_layer": 1}, **entries})
 
@@ -211,11 +232,32 @@ _write(
     lambda _: edited(good(), lambda _, data: data.replace(b"K\x00K\x04\x85", b"K\x09K\x04\x85")),
 )
 _write("eight_bit_floats", lambda _: saved({"w": torch.ones(4).to(torch.float8_e4m3fn)}))
-_write("nested_with_a_stranger", lambda _: _nested(payload=[1, 2]))
-_write("nested_without_sizes", lambda _: saved({"model": {"w": torch.ones(2)}}))
-_write("nested_with_tensor_sizes", lambda _: _nested(model_args={"n_layer": torch.ones(1)}))
-_write("nested_twice", lambda _: _nested(model={"model": {"w": torch.ones(2)}}))
-_write("whole_checkpoint_of_lightning", lambda _: saved({"state_dict": {"w": torch.ones(2)}, "epoch": 1}))
+_write("nested_without_a_matrix", lambda _: saved({"state_dict": {"w": torch.ones(2)}, "epoch": 1}))
+_write("nested_twice_without_a_matrix", lambda _: _nested(model={"model": {"w": torch.ones(2)}}))
+_write("two_entries", lambda _: _wrapped(ema=_STATE))
+_write("weights_and_a_number_in_one_entry", lambda _: saved({"model": {**_STATE, "epoch": 3}}))
+_write("wrapped_sparse_tensor", lambda _: saved({"model": {**_STATE, "s": torch.eye(3).to_sparse()}}))
+_write("wrapped_meta_tensor", lambda _: saved({"model": {**_STATE, "m": torch.empty(3, device="meta")}}))
+_write("wrapped_stride_zero", lambda _: saved({"model": {"w": torch.zeros(1).expand(1_000_000, 1_000_000)}}))
+_write("wrapped_call_of_system", lambda c: _wrapped_call("posix", "system", _TOUCH.format(c)))
+_write("wrapped_call_of_eval", lambda c: _wrapped_call("builtins", "eval", f"open({str(c)!r}, 'w')"))
+_write("wrapped_call_of_exec_by_its_old_name", lambda c: _wrapped_call("__builtin__", "exec", f"open({str(c)!r}, 'w')"))
+_write("wrapped_call_of_numpy_load", lambda c: _wrapped_call("numpy", "load", str(c)))
+_write("wrapped_call_of_runpy", lambda c: _wrapped_call("runpy", "_run_code", str(c)))
+_write("wrapped_module", lambda _: saved({"model_state_dict": _STATE, "net": torch.nn.Linear(2, 2)}))
+_write("inert_script_object", lambda c: archive(call("__main__", "run", _TOUCH.format(c))))
+_write("inert_training_loop", lambda c: archive(call("pytorch_lightning", "run", _TOUCH.format(c))))
+_write("wrappers_200_deep", lambda _: saved(_deep(200)))
+_write(
+    "wrappers_30_000_deep",
+    lambda _: archive(b"\x80\x02" + b"}X\x01\x00\x00\x00m" * 30_000 + b"}" + b"s" * 30_000 + b"."),
+)
+_write("wrappers_10_deep", lambda _: saved(_deep(10)))
+_write("wide_wrapper", lambda _: saved({f"e{i}": {} for i in range(20_000)}))
+_write("hundred_entries", lambda _: saved({f"e{i}": {"w": torch.ones(2, 2)} for i in range(100)}))
+_write("name_of_100_000_dots", lambda _: saved({"." * 100_000 + "w": torch.ones(2, 2)}))
+_write("wrapped_name_of_100_000_dots", lambda _: saved({"model": {"module." * 20_000 + "w": torch.ones(2, 2)}}))
+_write("tensors_name_of_100_000_dots", lambda _: tensors({"." * 100_000: entry([2], 0, 8)}, bytes(8)))
 
 
 @hostile

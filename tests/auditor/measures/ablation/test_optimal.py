@@ -12,6 +12,7 @@ from auditor.canonical.sites import Site
 from auditor.measures.ablation.optimal import minimise, optimal
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
+from auditor.measures.untouched import Untouched
 from tests.handmade import inputs_for, random_model
 
 CONVERGED = 1e-3
@@ -47,9 +48,9 @@ def test_no_constant_nearby_is_better() -> None:
     """At most the mean's effect, and a local minimum: small steps towards any output of the head gain nothing."""
     model = random_model()
     inputs = inputs_for(model, 12)
-    constants = optimal(model, inputs)(torch.empty(0), 0)
+    constants = optimal(Untouched(model, inputs))(torch.empty(0), 0)
     best = head_effects(model, inputs, lambda _rows, _length: constants).mean(axis=0)
-    at_mean = head_effects(model, inputs, mean(model, inputs, Site.Z)).mean(axis=0)
+    at_mean = head_effects(model, inputs, mean(Untouched(model, inputs), Site.Z)).mean(axis=0)
     assert (best <= at_mean + 1e-12).all()
     assert (best < 0.99 * at_mean).any()
     _, cache = run_with_cache(model, inputs.tokens, sites=(Site.Z,))
@@ -77,7 +78,10 @@ def test_the_basis_of_z_does_not_matter() -> None:
     W_O[1] = torch.linalg.inv(basis) @ W_O[1]
     b_O -= shift @ W_O[1]
     torch.testing.assert_close(twin(inputs.tokens), model(inputs.tokens), rtol=0, atol=1e-12)
-    ours, theirs = optimal(model, inputs)(torch.empty(0), 0), optimal(twin, inputs)(torch.empty(0), 0)
+    ours, theirs = (
+        optimal(Untouched(model, inputs))(torch.empty(0), 0),
+        optimal(Untouched(twin, inputs))(torch.empty(0), 0),
+    )
     torch.testing.assert_close(theirs[0][1], ours[0][1] @ basis + shift, rtol=0, atol=BLIND)
     torch.testing.assert_close(theirs[1], ours[1], rtol=0, atol=BLIND)
 
@@ -86,4 +90,4 @@ def test_the_basis_of_z_does_not_matter() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_constants_come_in_the_models_precision(dtype: torch.dtype) -> None:
     model = random_model(dtype=dtype)
-    assert {c.dtype for c in optimal(model, inputs_for(model, 3))(torch.empty(0), 0)} == {dtype}
+    assert {c.dtype for c in optimal(Untouched(model, inputs_for(model, 3)))(torch.empty(0), 0)} == {dtype}

@@ -16,6 +16,7 @@ from auditor.measures.ablation import sweep as sweeping
 from auditor.measures.ablation.effects import EFFECTS
 from auditor.measures.ablation.substitutes import mean, mean_per_position, zero
 from auditor.measures.ablation.sweep import Ablation, Substitute, head_ablation_effects, sweep
+from auditor.measures.untouched import Untouched
 from auditor.records import Component
 from tests.handmade import inputs_for, random_model
 from tests.laws.architectures import FAMILIES, LAW, architectures, task_for
@@ -42,7 +43,11 @@ def all_ablations(model: CanonicalTransformer, inputs: InputBatch) -> list[Ablat
     return [
         Ablation(components[site], site, substitute)
         for site in sites
-        for substitute in (zero(model), mean(model, inputs, site), mean_per_position(model, inputs, site))
+        for substitute in (
+            zero(model),
+            mean(Untouched(model, inputs), site),
+            mean_per_position(Untouched(model, inputs), site),
+        )
     ]
 
 

@@ -10,6 +10,7 @@ from auditor.canonical.architecture import Architecture
 from auditor.canonical.sites import Site
 from auditor.measures.ablation.substitutes import mean, zero
 from auditor.measures.ablation.sweep import Ablation, sweep
+from auditor.measures.untouched import Untouched
 from tests.benchmarks.ablation import CLASSIFIER, LANGUAGE_MODEL, components, hooked_sweep, mean_table, subject
 
 SAME = 1e-5
@@ -32,7 +33,7 @@ def test_a_sweep_is_that_of_transformer_lens(architecture: Architecture) -> None
     torch.testing.assert_close(ours, logits, rtol=0, atol=SAME)
     for site, every in EVERY.items():
         chosen = components(model, site)[::every]
-        ablations = [Ablation(chosen, site, made) for made in (zero(model), mean(model, inputs, site))]
+        ablations = [Ablation(chosen, site, made) for made in (zero(model), mean(Untouched(model, inputs), site))]
         theirs = hooked_sweep(hooked, inputs, site, chosen, mean_table(model, inputs, site))
         for one, other in zip(sweep(model, inputs, ablations), theirs, strict=True):
             np.testing.assert_allclose(one, other, rtol=0, atol=SAME)

@@ -13,7 +13,7 @@ import torch
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.sites import Site
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.measures.attribution.memory import PASS_BYTES, PASS_TOKENS, bytes_per_token, tokens_at_once
 from auditor.measures.attribution.method import Attribution
 from auditor.seeds import numpy_generator
@@ -50,7 +50,7 @@ def test_batches_of_1_7_and_64_agree_in_float32_with_padding_or_none(
     for size in (1, 7, 64):
         for equal_lengths in (False, True):
             monkeypatch.setattr(InputBatch, "batches", _batches_of(size, equal_lengths=equal_lengths))
-            found.append(methods()[name].interpret(model, inputs, numpy_generator(0, "batches")).values)
+            found.append(methods()[name].interpret(Request(model, inputs, numpy_generator(0, "batches"))).values)
     allowed = FLOAT32 * AMPLIFIED.get(name, 1.0) * max(1.0, float(np.abs(found[0]).max()))
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], rtol=0, atol=allowed)

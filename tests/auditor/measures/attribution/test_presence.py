@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from auditor.canonical.sites import Site
-from auditor.contracts import equivalences
+from auditor.contracts import TransformRequest, equivalences
 from auditor.measures.attribution.method import attributed
 from auditor.measures.attribution.presence import component_game, mean_activations, numbering, token_game
 from auditor.measures.attribution.score import explained
@@ -36,7 +36,7 @@ def test_the_numbering_moves_with_the_players(site: Site) -> None:
     model = random_model()
     seen = attributed(model, inputs_for(model))
     move, axis = MOVES[site]
-    made = equivalences()[move].transform(model, seen, numpy_generator(0, "permute"), parameters={})
+    made = equivalences()[move].transform(TransformRequest(model, seen, numpy_generator(0, "permute"), parameters={}))
     old_of_new = [old for (old,) in made.relabelling.moves[axis]]
     assert old_of_new != sorted(old_of_new)
     ours, theirs = (numbering(m, seen, site, mean_activations(m, seen, site)) for m in (model, made.model))

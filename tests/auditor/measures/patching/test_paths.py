@@ -11,7 +11,7 @@ import torch
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.measures.patching.pairs import corrupted_pairs, type_margin
 from auditor.seeds import numpy_generator
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
@@ -20,7 +20,7 @@ ROUNDING = 1e-12
 
 
 def _scores(name: str, model: CanonicalTransformer) -> np.ndarray:
-    return methods()[name].interpret(model, inputs_for(model, 8), numpy_generator(0, "paths")).values
+    return methods()[name].interpret(Request(model, inputs_for(model, 8), numpy_generator(0, "paths"))).values
 
 
 @pytest.mark.parametrize("direction", ["", "_noising"])

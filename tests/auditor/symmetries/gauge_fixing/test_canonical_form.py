@@ -14,7 +14,7 @@ from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import equivalences
+from auditor.contracts import TransformRequest, equivalences
 from auditor.errors import CheckpointError
 from auditor.seeds import numpy_generator
 from auditor.symmetries.gauge_fixing.canonical_form import (
@@ -60,7 +60,7 @@ def rewritten(model: CanonicalTransformer, seed: int) -> CanonicalTransformer:
         plugin = equivalences()[name]
         if plugin.not_applicable(model) is None:
             choice = next(iter(plugin.choices(model.architecture, 1)))
-            model = plugin.transform(model, inputs, generator, parameters=choice).model
+            model = plugin.transform(TransformRequest(model, inputs, generator, parameters=choice)).model
     return model
 
 
@@ -81,7 +81,7 @@ def test_the_form_of_any_architecture_is_the_same_function(architecture: Archite
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_symmetries_leave_the_form_where_it_is(family: str) -> None:
+def test_symmetries_do_not_change_the_form(family: str) -> None:
     model = random_model(FAMILIES[family], task_for(FAMILIES[family]))
     form = canonicalise(model)
     for seed in range(2):
@@ -124,7 +124,7 @@ def test_neurons_of_another_activation_keep_their_scale() -> None:
     assert after == pytest.approx(before)
 
 
-def test_the_model_itself_stays() -> None:
+def test_the_model_is_not_changed() -> None:
     model = random_model(dtype=torch.float32)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     canonicalise(model)

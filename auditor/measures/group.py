@@ -1,0 +1,27 @@
+"""Several methods on one model and one batch of inputs: what they read alike is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import InterpretationMethod, Request, Shared
+from auditor.records import Interpretation
+
+Asked = Sequence[tuple[InterpretationMethod, np.random.Generator]]
+"""Methods, each with its own random draws: the numbers of one do not depend on which others there are."""
+
+
+def interpretations(
+    asked: Asked, model: CanonicalTransformer, inputs: InputBatch
+) -> Iterator[tuple[str, Interpretation | Exception]]:
+    """(name, scores) method by method; what a method raises stands in place of its scores, and the others go on."""
+    shared = Shared(reading for method, _ in asked for reading in method.readings)
+    for method, generator in asked:
+        try:
+            yield method.name, method.interpret(Request(model, inputs, generator, shared))
+        except Exception as error:  # noqa: BLE001 - a plug-in's door: one method's defect must not be another's
+            yield method.name, error

@@ -1,0 +1,15 @@
+"""The words for the axes of scores, and for the components that a relabelling moves."""
+
+from __future__ import annotations
+
+SEQUENCE = "sequence"
+POSITION = "position"
+QUERY = "query"
+KEY = "key"
+HEAD = "head"
+NEURON = "neuron"
+PART = "part"  # of a layer, or of the model
+TO_HEAD = "to_head"  # the head that is written to
+
+AXES = frozenset((SEQUENCE, POSITION, QUERY, KEY, HEAD, NEURON, PART, TO_HEAD, "layer"))
+"""Every axis that scores may have."""

@@ -1,0 +1,96 @@
+"""All interpretations of an audit → its findings and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from auditor.contracts import methods
+from auditor.language.task import Task
+from auditor.plans.cells import planned_methods
+from auditor.plans.plan import Plan
+from auditor.records import (
+    ORIGINAL,
+    Agreement,
+    AuditHeader,
+    AuditReport,
+    Behaviour,
+    Exclusion,
+    Interpretation,
+    ModelHeader,
+    NotApplicable,
+    Variant,
+    VariantState,
+)
+from auditor.report.summary import summarise
+from auditor.stages.sequences import interpretation_inputs
+from auditor.verdicts.illustration import illustrate
+from auditor.verdicts.scores import score_table
+from auditor.verdicts.verdict import Settings, findings_of
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that the cells of an audit have computed, the input of the conclusion."""
+
+    behaviour: Behaviour
+    variants: tuple[Variant, ...]
+    interpretations: Mapping[tuple[str, str], Interpretation | Agreement]  # (variant key, ORIGINAL or RERUN; method)
+    not_applicable: Mapping[tuple[str, str], NotApplicable] = field(default_factory=dict)  # the same keys
+
+    def of_original(self, method: str) -> Interpretation:
+        """The scores of the original by a method that has some."""
+        found = self.interpretations[ORIGINAL, method]
+        assert isinstance(found, Interpretation)
+        return found
+
+
+def conclude(audit: AuditHeader, model: ModelHeader, plan: Plan, seed: int, results: Results) -> AuditReport:
+    """Findings and report. ``audit`` and ``model`` are the report's headers."""
+    cards = {name: methods()[name].card for name in planned_methods(plan)}
+    settings = statistics_of(plan, seed)
+    variants, scores = results.variants, results.interpretations
+    findings = findings_of(audit.id, cards, variants, scores, original=ORIGINAL, settings=settings)
+    absent = _absent(results)
+    return AuditReport(
+        audit=audit,
+        model=model,
+        behaviour=results.behaviour,
+        variants=variants,
+        interpretations=score_table(cards, variants, scores, draws=plan.bootstrap_draws, seed=seed),
+        findings=findings,
+        not_applicable=absent,
+        illustrations=illustrate(findings, variants, scores, _sentences(model, plan, seed)),
+        summary=summarise(findings, variants, absent),
+    )
+
+
+def statistics_of(plan: Plan, seed: int) -> Settings:
+    """How the verdicts of a plan are reached."""
+    return Settings(draws=plan.bootstrap_draws, alpha=plan.alpha, seed=seed, multiplicity=plan.multiplicity)
+
+
+def _absent(results: Results) -> tuple[Exclusion, ...]:
+    """Everything that could not be applied, with the reason, each named once."""
+    found: dict[tuple[Literal["method", "equivalence"], str], str] = {}
+    for variant in results.variants:
+        if variant.state is VariantState.NOT_APPLICABLE:
+            found["equivalence", variant.equivalence] = variant.reason
+    by_field: dict[tuple[str, str], str] = {}
+    for (variant_key, method), absent in results.not_applicable.items():
+        if variant_key == ORIGINAL:
+            found["method", method] = absent.reason
+        elif (ORIGINAL, method) not in results.not_applicable:
+            by_field[method, variant_key.split("/", maxsplit=1)[0]] = absent.reason
+    whole = tuple(Exclusion(what, name, why) for (what, name), why in found.items())
+    return whole + tuple(Exclusion("method", method, why, name) for (method, name), why in by_field.items())
+
+
+def _sentences(model: ModelHeader, plan: Plan, seed: int) -> list[list[str]]:
+    """The inputs of the interpretations, spelled."""
+    task = Task.from_json(model.task)
+    inputs = interpretation_inputs(task, plan, seed)
+    lengths = inputs.not_padding.sum(1).tolist()
+    rows = inputs.tokens.tolist()
+    return [task.language.vocabulary.decode(row[:length]) for row, length in zip(rows, lengths, strict=True)]

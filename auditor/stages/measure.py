@@ -1,0 +1,149 @@
+"""One model measured with a group of methods that share what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from auditor.behaviour.input_batch import Rewritten
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Progress, methods, silent
+from auditor.measures.group import Asked, interpretations
+from auditor.plans.plan import Plan
+from auditor.records import ORIGINAL, RERUN, Agreement, Interpretation, Kind, NotApplicable, Relabelling, Variant
+from auditor.seeds import numpy_generator
+from auditor.stages.certify import equivalence_of, rewritten
+from auditor.stages.sequences import interpretation_inputs
+from auditor.verdicts.agreement import ROUNDING, difference
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a method raised in place of scores."""
+
+    error: Exception
+
+
+Measured = Interpretation | Agreement | NotApplicable | Failure
+
+
+@dataclass(frozen=True)
+class Share:
+    """The original measured on the first sequences, for exact variants to be compared with; each method once."""
+
+    original: CanonicalTransformer
+    plan: Plan
+    seed: int
+    found: dict[str, Interpretation | Exception] = field(default_factory=dict)
+
+    def of(self, names: Sequence[str]) -> Mapping[str, Interpretation | Exception]:
+        """The scores of the methods."""
+        missing = [name for name in names if name not in self.found]
+        self.found.update(_on_share(self.original, self.plan, self.seed, missing))
+        return self.found
+
+
+def measure_group(
+    model: CanonicalTransformer,
+    plan: Plan,
+    seed: int,
+    names: Sequence[str],
+    *,
+    variant: str = ORIGINAL,
+    made: Variant | None = None,
+    share: Share | None = None,
+    progress: Progress = silent,
+    fatal: tuple[type[Exception], ...] = (),
+) -> dict[str, Measured]:
+    """What each method says of the original or of a variant, in float64; one that fails leaves the others theirs.
+
+    A variant of kind input is the same model on other inputs; ``RERUN`` is the original with other random draws. With
+    its record ``made`` and the ``share`` of the original an exact variant is first compared on few sequences: a method
+    that finds no difference there is not run on the others. ``progress`` may raise to interrupt; errors of the types
+    ``fatal`` are raised, whichever method they come from.
+    """
+    exact = model.clone(dtype=torch.float64)
+    inputs = _inputs_of(variant, model, plan, seed)
+    found: dict[str, Measured] = {}
+    for name in names:
+        why_not = _why_not(name, exact, inputs)
+        if why_not is not None:
+            found[name] = NotApplicable(why_not)
+    asked = [name for name in names if name not in found]
+    if share is not None and made is not None and made.kind is Kind.EXACT:
+        found |= _agreements(exact, share, made.relabelling, asked)
+        asked = [name for name in asked if name not in found]
+    for index, (name, one) in enumerate(interpretations(_with_draws(asked, seed, variant), exact, inputs.after)):
+        if isinstance(one, fatal):
+            raise one
+        found[name] = Failure(one) if isinstance(one, Exception) else one
+        progress((index + 1) / len(asked), name)
+    return {name: found[name] for name in names}
+
+
+def measure(
+    model: CanonicalTransformer, plan: Plan, seed: int, method: str, *, variant: str = ORIGINAL
+) -> Interpretation | NotApplicable:
+    """:func:`measure_group` for one method on all sequences, whose error is raised."""
+    found = measure_group(model, plan, seed, [method], variant=variant)[method]
+    if isinstance(found, Failure):
+        raise found.error
+    assert not isinstance(found, Agreement)
+    return found
+
+
+def _agreements(
+    variant: CanonicalTransformer, share: Share, relabelling: Relabelling, names: Sequence[str]
+) -> dict[str, Agreement]:
+    """The methods whose scores on the share are the original's."""
+    used = [name for name in names if _share_size(name) < share.plan.sequences]
+    ours, agreeing = share.of(used), {}
+    for name, theirs in _on_share(variant, share.plan, share.seed, used).items():
+        base = ours[name]
+        if isinstance(base, Interpretation) and isinstance(theirs, Interpretation):
+            largest = difference(base, theirs, relabelling, methods()[name].distance)
+            if largest <= ROUNDING:
+                agreeing[name] = Agreement(len(base.values) if base.per_sequence else None, largest)
+    return agreeing
+
+
+def _on_share(
+    model: CanonicalTransformer, plan: Plan, seed: int, names: Sequence[str]
+) -> dict[str, Interpretation | Exception]:
+    exact, inputs = model.clone(dtype=torch.float64), interpretation_inputs(model.task, plan, seed)
+    by_size: dict[int, list[str]] = {}
+    for name in names:
+        by_size.setdefault(_share_size(name), []).append(name)
+    found: dict[str, Interpretation | Exception] = {}
+    for size, group in by_size.items():
+        few = inputs.rows(slice(0, size))
+        usable = [name for name in group if methods()[name].not_applicable(exact) is None]
+        found.update(interpretations(_with_draws(usable, seed, ORIGINAL), exact, few))
+        found |= {name: ValueError("not applicable") for name in group if name not in usable}
+    return found
+
+
+def _share_size(name: str) -> int:
+    return methods()[name].share
+
+
+def _with_draws(names: Sequence[str], seed: int, variant: str) -> Asked:
+    rerun = ("again",) if variant == RERUN else ()
+    return [(methods()[name], numpy_generator(seed, "measure", name, *rerun)) for name in names]
+
+
+def _inputs_of(variant: str, model: CanonicalTransformer, plan: Plan, seed: int) -> Rewritten:
+    inputs = interpretation_inputs(model.task, plan, seed)
+    if variant in (ORIGINAL, RERUN):
+        return Rewritten(inputs, inputs)
+    return rewritten(equivalence_of(variant), model, inputs, seed, "interpretation")
+
+
+def _why_not(name: str, exact: CanonicalTransformer, inputs: Rewritten) -> str | None:
+    plugin = methods()[name]
+    why_not = plugin.not_applicable(exact)
+    if why_not is None and inputs.after is not inputs.before and plugin.by_position:
+        return "its scores are laid out by position, and the inputs of this variant have others"
+    return why_not

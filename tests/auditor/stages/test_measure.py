@@ -1,0 +1,90 @@
+"""A group of methods gives what each gives alone, and one that fails takes nothing from the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from auditor.contracts import methods
+from auditor.plans.cells import methods_to_rerun, planned_methods
+from auditor.records import ORIGINAL, RERUN, Interpretation, NotApplicable
+from auditor.stages.measure import Failure, measure, measure_group
+from tests.auditor.small_audits import PLAN, small_model
+from tests.handmade import inputs_for, stack_model
+from tests.laws.snapshots import differences, snapshot
+
+NAMES = ("ablation_head_mean", "probe_depth", "weights_ov_norm")
+
+
+def test_a_group_gives_what_each_method_gives_alone() -> None:
+    model, names = small_model(), planned_methods(PLAN)
+    found = measure_group(model, PLAN, 0, names)
+    assert tuple(found) == names
+    for name in reversed(names):
+        together, alone = found[name], measure(model, PLAN, 0, name)
+        assert isinstance(together, Interpretation)
+        assert isinstance(alone, Interpretation)
+        np.testing.assert_array_equal(together.values, alone.values)
+
+
+def test_inputs_that_grow_are_shared_and_have_no_scores_by_position() -> None:
+    model, names = stack_model(), ("attention_pattern", "ablation_head_mean")
+    original, pumped = (measure_group(model, PLAN, 0, names, variant=key) for key in (ORIGINAL, "input_pumping/0"))
+    assert [type(one) for one in original.values()] == [Interpretation] * 2
+    assert [type(one) for one in pumped.values()] == [NotApplicable, Interpretation]
+    (_, before), (_, after) = original.items(), pumped.items()
+    assert isinstance(before[1], Interpretation)
+    assert isinstance(after[1], Interpretation)
+    assert not np.array_equal(before[1].values, after[1].values)
+
+
+def test_a_second_run_draws_other_numbers() -> None:
+    plan = replace(PLAN, breadth="standard")
+    names = methods_to_rerun(plan)
+    assert names
+    first, again = (measure_group(small_model(), plan, 0, names, variant=key) for key in (ORIGINAL, RERUN))
+    for name in names:
+        one, other = first[name], again[name]
+        assert isinstance(one, Interpretation)
+        assert isinstance(other, Interpretation)
+        assert not np.array_equal(one.values, other.values)
+
+
+def test_a_method_that_fails_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(methods()[NAMES[1]], "interpret", fail)
+    found = measure_group(small_model(), PLAN, 0, NAMES)
+    broken = found[NAMES[1]]
+    assert isinstance(broken, Failure)
+    assert isinstance(broken.error, ZeroDivisionError)
+    assert [type(found[name]) for name in (NAMES[0], NAMES[2])] == [Interpretation] * 2
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        measure(small_model(), PLAN, 0, NAMES[1])
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        measure_group(small_model(), PLAN, 0, NAMES, fatal=(ZeroDivisionError,))
+
+
+def test_progress_names_each_method_and_may_interrupt() -> None:
+    seen: list[str] = []
+
+    def watch(_share: float, words: str) -> None:
+        seen.append(words)
+        if words == NAMES[1]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_group(small_model(), PLAN, 0, NAMES, progress=watch)
+    assert seen == list(NAMES[:2])
+
+
+def test_the_model_is_left_alone() -> None:
+    model = small_model()
+    inputs = inputs_for(model)
+    before = snapshot(model, inputs)
+    measure_group(model, PLAN, 0, NAMES)
+    assert not differences(before, snapshot(model, inputs))
