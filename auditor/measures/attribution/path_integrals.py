@@ -1,4 +1,4 @@
-"""Path integrals of all sequences, with their error; each computed once for all methods that read it.
+"""Path integrals of all sequences, with their error.
 
 The sum over everything that a path moves is the rise of the score from its start to its end: F(x) − F(x₀) for token
 vectors, and for the z of a layer F(x) − F(x with that z at its baseline), since the residual stream goes past it.
@@ -6,9 +6,9 @@ vectors, and for the z of a layer F(x) − F(x with that z at its baseline), sin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 import torch
@@ -18,12 +18,11 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.memory import PASS_BYTES, tokens_at_once
 from auditor.measures.attribution.paths import head_paths, neuron_path, token_path
-from auditor.measures.attribution.quadrature import Integrals, Path, integrate
+from auditor.measures.attribution.quadrature import Path, integrate
 from auditor.measures.attribution.score import Explained, explained
+from auditor.tensors import Residual
 
 Array = NDArray[np.float64]
-
-T = TypeVar("T")
 
 _USUAL_POINTS = 128
 
@@ -39,48 +38,40 @@ class PathIntegrals:
     scale: Array  # Σ of the sizes of its parts, in nats, [sequence, path]
     points: NDArray[np.int64]  # [sequence, path]
 
-
-@dataclass(frozen=True)
-class Memo:
-    """What methods share of one model and one set of inputs. A method alone makes one of its own."""
-
-    made: dict[Hashable, Any] = field(default_factory=dict)
-
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What ``make`` returned when this key was first asked for."""
-        if key not in self.made:
-            self.made[key] = make()
-        found: T = self.made[key]
-        return found
+    def columns(self, which: slice) -> PathIntegrals:
+        """Some of the features of the only path."""
+        size = len(range(*which.indices(self.values.shape[1])))
+        return replace(self, values=self.values[:, which], errors=self.errors[:, which], groups=(slice(0, size),))
 
 
-def head_integrals(model: CanonicalTransformer, seen: InputBatch) -> PathIntegrals:
-    """Integrated gradients along the z of each layer in turn, [sequence, head]."""
-    sizes = [block.heads for block in model.architecture.blocks]
-    return _integrals(model, seen, head_paths, sizes)
+class Way(StrEnum):
+    """What goes along a path, from where; and what is read on the way."""
+
+    HEADS = "integrals along z of each layer"  # from the z of the blank input; [sequence, head]
+    TOKENS = "integrals along token vectors"  # from the blank input; [sequence, position]
+    FROM_ZERO = "integrals along token vectors from zero"  # padding stays as it is; [sequence, position]
+    NEURONS = "integrals in neurons along token vectors"  # conductance, then influence; [sequence, 2 · neuron]
 
 
-def token_integrals(model: CanonicalTransformer, seen: InputBatch) -> PathIntegrals:
-    """Integrated gradients along the token vectors from the blank input, [sequence, position]."""
-    return _integrals(model, seen, lambda batch: [token_path(batch, batch.blank_vectors)], [seen.tokens.shape[1]])
+def path_integrals(way: Way, model: CanonicalTransformer, seen: InputBatch) -> PathIntegrals:
+    """The integrals of all sequences. Conductance and influence of neurons share one path, and so their points."""
+    architecture, length = model.architecture, seen.tokens.shape[1]
+    if way is Way.HEADS:
+        return _integrals(model, seen, head_paths, [block.heads for block in architecture.blocks])
+    if way is Way.NEURONS:
+        return _integrals(model, seen, lambda batch: [neuron_path(batch)], [2 * len(architecture.neurons)])
+    start = _zero if way is Way.FROM_ZERO else _blank
+    return _integrals(model, seen, lambda batch: [token_path(batch, start(batch))], [length])
 
 
-def zero_integrals(model: CanonicalTransformer, seen: InputBatch) -> PathIntegrals:
-    """Integrated gradients along the token vectors from zero, [sequence, position]; padding stays as it is."""
-
-    def from_zero(batch: Explained) -> Sequence[Path]:
-        vectors = batch.vectors
-        return [token_path(batch, torch.where(batch.not_padding[:, :, None], 0.0, vectors))]
-
-    return _integrals(model, seen, from_zero, [seen.tokens.shape[1]])
+def _blank(batch: Explained) -> Residual:
+    return batch.blank_vectors
 
 
-def neuron_integrals(model: CanonicalTransformer, seen: InputBatch) -> PathIntegrals:
-    """Conductance, then influence, of each neuron along the token vectors from the blank input, [sequence, 2 · neuron].
-
-    Both stand in one path, so that they share their points.
-    """
-    return _integrals(model, seen, lambda batch: [neuron_path(batch)], [2 * len(model.architecture.neurons)])
+def _zero(batch: Explained) -> Residual:
+    """Padding is no part of the input."""
+    vectors = batch.vectors
+    return torch.where(batch.not_padding[:, :, None], 0.0, vectors)
 
 
 def _integrals(

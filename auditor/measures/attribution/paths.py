@@ -6,6 +6,7 @@ of the path: one number per position, head or neuron.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -96,14 +97,21 @@ def _forward_mode(
 
     def keep(site: Site, _layer: int, value: Tensor) -> Tensor:
         if site is Site.NEURON:
-            tangent = forward_mode.unpack_dual(value).tangent
-            speeds.append(torch.zeros_like(value) if tangent is None else tangent)
+            speeds.append(_derivative(value))
         return value
 
-    with forward_mode.dual_level():
-        found = batch.of_vectors(forward_mode.make_dual(vectors, step), row, keep)
-        score, slope = forward_mode.unpack_dual(found)
-    return score, torch.zeros_like(score) if slope is None else slope, speeds
+    with warnings.catch_warnings(), forward_mode.dual_level():
+        warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")  # PyTorch's own call, at the first use
+        moving: Tensor = forward_mode.make_dual(vectors, step)  # type: ignore[no-untyped-call]
+        found = batch.of_vectors(moving, row, keep)
+        score: Tensor = forward_mode.unpack_dual(found).primal  # type: ignore[no-untyped-call]
+        return score, _derivative(found), speeds
+
+
+def _derivative(value: Tensor) -> Tensor:
+    """dvalue/dt; 0 of what does not depend on t."""
+    tangent: Tensor | None = forward_mode.unpack_dual(value).tangent  # type: ignore[no-untyped-call]
+    return torch.zeros_like(value) if tangent is None else tangent
 
 
 def _neuron_slopes(batch: Explained, vectors: Residual, row: Tensor) -> tuple[Tensor, ...]:
