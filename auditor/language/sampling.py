@@ -20,7 +20,7 @@ MAX_ROUNDS = 200
 FEW_TYPES = 26
 """Up to here codes of brackets are bytes, which keeps the walk in the processor's cache."""
 
-Codes = NDArray[np.int8] | NDArray[np.int16]
+Codes = NDArray[np.int8 | np.int16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,5 +28,6 @@ def recipe_of(request: VariantRequest, plan: Plan, seed: int) -> dict[str, Json]
         "parameters": parameters_of(request, plan),
         "seed": seed,
         "sequences": plan.sequences,
+        **({} if plan.strings is None else {"strings": plan.strings.to_json()}),
         "versions": {name: found[name] for name in (*COMPUTING, "plugins") if name in found},
     }
