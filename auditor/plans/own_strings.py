@@ -29,9 +29,12 @@ def with_strings(plan: Plan, model: CanonicalTransformer, file: StringsFile, whe
 
 
 def needed(plan: Plan) -> int:
-    """The fewest distinct strings that fill all parts of a plan."""
-    rest = SHARE - 2
-    found = max(SHARE * plan.sequences, plan.certificate_sequences * SHARE // rest - SHARE)
-    while found - 2 * (found // SHARE) < plan.certificate_sequences:
-        found += 1
+    """The fewest distinct strings from which on all parts of a plan are filled."""
+    found = max(SHARE * plan.sequences, plan.certificate_sequences * SHARE // (SHARE - 2) - SHARE)
+    while min(_rest(found), _rest(-(-found // SHARE) * SHARE)) < plan.certificate_sequences:
+        found += 1  # at a multiple of SHARE the rest loses one
     return found
+
+
+def _rest(count: int) -> int:
+    return count - 2 * (count // SHARE)

@@ -49,6 +49,8 @@ def array_entries(text: str) -> Iterator[Entry]:
         raise LanguageError(f"line {number}: {shown(text[place : place + 20])}", expected=f"an array of {EXPECTED}")
     place, number = _skip(text, place + 1, number)
     closed = text[place : place + 1] == "]"
+    if closed:
+        place, number = _skip(text, place + 1, number)
     while not closed:
         value, end = _value(text, place, number)
         yield _entry(number, value)
