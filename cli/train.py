@@ -26,7 +26,7 @@ def train(
     context: typer.Context,
     *,
     out: Annotated[Path, typer.Option(help="The file to write, .safetensors.", show_default=False)],
-    brackets: Annotated[int, typer.Option(min=1, max=26, help="Bracket types, k.")] = 2,
+    brackets: Annotated[int, typer.Option(min=1, max=1_000, help="Bracket types, k.")] = 2,
     depth: Annotated[int, typer.Option(min=1, max=1_000, help="Deepest nesting, D.")] = 4,
     layers: Annotated[int, typer.Option(min=1, max=100, help="Layers.")] = 2,
     heads: Annotated[int, typer.Option(min=1, max=1_000, help="Heads in each layer.")] = 2,

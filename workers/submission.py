@@ -78,8 +78,8 @@ def submit_audit(
 ) -> Submission:
     """Store an audit with its cells and send those that are ready. Without a broker URL nothing is sent.
 
-    ``reuse`` gives the audit of the same model, plan, seed and versions that is queued, running or done, where there is
-    one; its ready cells are sent again, so that an interrupted batch goes on.
+    ``reuse`` gives the audit of the same model, plan (with its strings), seed and versions that is queued, running or
+    done, where there is one; its ready cells are sent again, so that an interrupted batch goes on.
 
     Raises:
         NotFoundError, AmbiguousError: the model is none, or several.
@@ -110,6 +110,7 @@ def submit_audit(
                 cells=cells,
                 versions=found_versions,
                 label=label,
+                strings=None if plan.strings is None else plan.strings.data,
             )
         else:
             audit = found

@@ -140,7 +140,8 @@ def _held_out(features: NDArray[np.float64], labels: NDArray[np.int64], folds: N
     right = np.empty(len(labels), dtype=np.bool_)
     for fold in range(FOLDS):
         held_out = folds == fold
-        scores = _ridge_scores(features[~held_out], np.eye(len(kinds))[answers[~held_out]], features[held_out])
+        targets = (answers[~held_out, None] == np.arange(len(kinds))).astype(float)
+        scores = _ridge_scores(features[~held_out], targets, features[held_out])
         right[held_out] = np.round(scores, TIE).argmax(1) == answers[held_out]
     return right
 

@@ -77,7 +77,7 @@ class MetricPair:
 class AuditDifference:
     """The paired comparison of two audits, ``first`` before ``second``."""
 
-    first: Mapping[str, Json]  # audit id, model name, plan, seed
+    first: Mapping[str, Json]  # audit id, model name, plan, seed, SHA-256 of the strings (None: drawn from the task)
     second: Mapping[str, Json]
     pairs: tuple[FindingPair, ...]  # changed verdicts first, then the largest change of effect
     only_first: tuple[Finding, ...]
@@ -85,6 +85,11 @@ class AuditDifference:
     behaviour: tuple[MetricPair, ...]
 
     SCHEMA: ClassVar[str] = "dyck-audit/difference/1"
+
+    @property
+    def other_strings(self) -> bool:
+        """Whether the two audits saw different strings: then no change is the models' alone."""
+        return self.first["strings_sha256"] != self.second["strings_sha256"]
 
     @property
     def changed(self) -> tuple[FindingPair, ...]:
@@ -101,6 +106,7 @@ class AuditDifference:
         return {
             "schema": self.SCHEMA,
             "audits": [dict(self.first), dict(self.second)],
+            "other_strings": self.other_strings,
             "compared": len(self.pairs),
             "changed": len(self.changed),
             "transitions": [
@@ -165,6 +171,7 @@ def _origin(report: AuditReport) -> dict[str, Json]:
         "model": report.model.name,
         "plan": report.audit.plan,
         "seed": report.audit.seed,
+        "strings_sha256": None if report.audit.strings is None else report.audit.strings.sha256,
     }
 
 

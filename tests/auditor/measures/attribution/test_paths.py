@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from captum.attr import IntegratedGradients, InternalInfluence, LayerIntegratedGradients
-from tests.laws.architectures import FAMILIES, task_for
 from torch import Tensor
 
 from auditor.contracts import Request, Shared, methods
@@ -18,6 +17,7 @@ from auditor.measures.attribution.paths import head_paths, neuron_path, token_pa
 from auditor.measures.attribution.quadrature import Path
 from auditor.measures.attribution.score import Explained, explained
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import inputs_for, random_model
 
 STEPS = 8
