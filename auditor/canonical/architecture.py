@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
-from auditor.canonical.switches import Activation, DepthRule, Embedding, Mlp, Norm, NormSite, Positions
+from auditor.canonical.switches import (
+    Activation,
+    DepthRule,
+    Embedding,
+    Marker,
+    Mlp,
+    Norm,
+    NormSite,
+    Pooling,
+    Positions,
+    RotaryPairs,
+)
 from auditor.documents import Table
 from auditor.errors import ConfigurationError
 from auditor.records import Component, Json, Record
@@ -17,10 +28,13 @@ __all__ = [
     "Block",
     "DepthRule",
     "Embedding",
+    "Marker",
     "Mlp",
     "Norm",
     "NormSite",
+    "Pooling",
     "Positions",
+    "RotaryPairs",
 ]
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -30,6 +44,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "positions": get_args(Positions),
     "embedding": get_args(Embedding),
     "depth_rule": get_args(DepthRule),
+    "rotary_pairs": get_args(RotaryPairs),
 }
 
 
@@ -54,9 +69,13 @@ class Architecture(Record):
         f = MLP(h)                              x = N_mlp_out(x + f  or  f)
 
     and the model reads ``N_final(x) @ W_U + b_U``. Pre-norm models use attention_in and mlp_in, post-norm models
-    attention_out and mlp_out; any set of sites may carry a norm. ``embedding = "token_and_depth"`` looks up one
-    vector per (token, depth): the "minimal first layer" of Wen et al. 2023. ``read_out`` None is a language model; a
-    position makes a classifier.
+    attention_out and mlp_out; any set of sites may carry a norm. The norm "embedding" stands behind the sum of token
+    and position vectors. ``embedding = "token_and_depth"`` looks up one vector per (token, depth): the "minimal first
+    layer" of Wen et al. 2023.
+
+    ``read_out`` None is a language model. A classifier is read at a position, at the last token that is no padding
+    ("last"), or as the mean over all tokens that are no padding ("mean"), taken behind the final norm; ``mean_skips``
+    names markers that the mean leaves out as well.
 
     Raises:
         ConfigurationError: an unknown switch value or widths that contradict each other.
@@ -78,6 +97,9 @@ class Architecture(Record):
     positions: Positions = "none"
     max_positions: int | None = None  # None: any length
     scalar_period: int | None = None  # N of the scalar position column i/N
+    rotary_width: int | None = None  # features of each query and key that rotary positions turn
+    rotary_base: float = 10_000.0  # pair p is turned by base^(−2p/rotary_width) per position
+    rotary_pairs: RotaryPairs = "halves"
     embedding: Embedding = "token"
     embedding_trained: bool = True  # False: a fixed one-hot table
     depth_slots: int = 0  # depths 0 … depth_slots − 2; the last slot is "outside"
@@ -85,7 +107,8 @@ class Architecture(Record):
     tied_unembedding: bool = False
     causal: bool = True
     pad_masked: bool = False  # padding keys get no attention
-    read_out: int | None = None
+    read_out: int | Pooling | None = None
+    mean_skips: tuple[Marker, ...] = ()
     classes: int | None = None
 
     def __post_init__(self) -> None:
@@ -103,6 +126,8 @@ class Architecture(Record):
             raise ConfigurationError(
                 "half a classifier", expected="both a read-out position and a class count, or neither"
             )
+        self._check_read_out()
+        self._check_rotary()
         if self.positions in ("learned", "sinusoidal") and self.max_positions is None:
             raise ConfigurationError(f"{self.positions} positions without a table size", expected="max_positions")
         if self.positions == "scalar" and not self.scalar_period:
@@ -125,6 +150,30 @@ class Architecture(Record):
                 expected="heads × value width equal to the model width",
             )
 
+    def _check_read_out(self) -> None:
+        if isinstance(self.read_out, str) and self.read_out not in get_args(Pooling):
+            raise ConfigurationError(f"read_out = {self.read_out!r}", expected="a position, mean or last")
+        unknown = set(self.mean_skips) - set(get_args(Marker))
+        if unknown:
+            raise ConfigurationError(f"mean_skips {min(unknown)!r}", expected=" or ".join(get_args(Marker)))
+        if self.mean_skips and self.read_out != "mean":
+            raise ConfigurationError("mean_skips without a mean", expected='read_out = "mean"')
+
+    def _check_rotary(self) -> None:
+        width = self.rotary_width
+        if (self.positions == "rotary") != (width is not None):
+            raise ConfigurationError(
+                f"positions {self.positions!r} with rotary_width {width}",
+                expected="rotary positions and how many features they turn, or neither",
+            )
+        narrowest = min(block.query_width for block in self.blocks)
+        if width is not None and not (0 < width <= narrowest and width % 2 == 0):
+            raise ConfigurationError(
+                f"rotary_width {width} for queries of width {narrowest}", expected="an even number up to that width"
+            )
+        if not self.rotary_base > 1.0:
+            raise ConfigurationError(f"rotary_base {self.rotary_base}", expected="a number above 1")
+
     @property
     def layers(self) -> int:
         """Number of blocks."""
@@ -132,7 +181,7 @@ class Architecture(Record):
 
     @property
     def is_classifier(self) -> bool:
-        """Whether the model returns classes read at one position."""
+        """Whether the model returns one set of classes per string."""
         return self.read_out is not None
 
     @property
@@ -153,8 +202,16 @@ class Architecture(Record):
         )
 
     def has_norm(self, site: NormSite) -> bool:
-        """Whether a norm stands at this site of every block (or at the end, for "final")."""
+        """Whether a norm stands at this site of every block ("embedding" and "final": of the model)."""
         return site in self.norm_sites
+
+    @classmethod
+    def _after_writing(cls, document: dict[str, Json]) -> dict[str, Json]:
+        """Facts of rotary positions and of a mean stand there only where they are in use."""
+        unused = {"mean_skips"} if not document["mean_skips"] else set()
+        if document["rotary_width"] is None:
+            unused |= {"rotary_width", "rotary_base", "rotary_pairs"}
+        return {name: value for name, value in document.items() if name not in unused}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Architecture:
@@ -173,10 +230,20 @@ class Architecture(Record):
 MAX_WIDTH = 1_000_000
 """Above any Dyck model; keeps a hostile description from exhausting the memory."""
 
-_MAY_BE_NONE = frozenset(("attention_scale", "max_positions", "scalar_period", "read_out", "classes"))
+_MAY_BE_NONE = frozenset(("attention_scale", "max_positions", "scalar_period", "rotary_width", "read_out", "classes"))
 _WHOLE = frozenset(
-    ("model_width", "vocabulary_size", "max_positions", "scalar_period", "depth_slots", "read_out", "classes")
+    (
+        "model_width",
+        "vocabulary_size",
+        "max_positions",
+        "scalar_period",
+        "rotary_width",
+        "depth_slots",
+        "read_out",
+        "classes",
+    )
 )
+_POSITIVE = frozenset(("norm_epsilon", "attention_scale", "rotary_base"))
 
 
 def _value(table: Table, name: str) -> Any:
@@ -185,13 +252,15 @@ def _value(table: Table, name: str) -> Any:
         return None
     if name == "blocks":
         return tuple(_block(block) for block in table.tables(name))
-    if name == "norm_sites":
+    if name in ("norm_sites", "mean_skips"):
         return table.texts(name)
+    if name == "read_out" and isinstance(table.entry(name), str):
+        return table.choice(name, get_args(Pooling))
     if name in _WHOLE:
         return table.whole(name, at_least=-MAX_WIDTH, at_most=MAX_WIDTH)
     if name in _CHOICES:
         return table.choice(name, _CHOICES[name])
-    return table.positive(name) if name in ("norm_epsilon", "attention_scale") else table.truth(name)
+    return table.positive(name) if name in _POSITIVE else table.truth(name)
 
 
 def _block(widths: Mapping[str, Json]) -> Block:

@@ -48,7 +48,7 @@ class LogitLens(InterpretationMethod):
             found, where = streams_and_writes(model, piece), with_open_bracket(piece.part)
             for column, component in enumerate(components):
                 is_last = column == len(components) - 1
-                logits = model.read(found[component]) if is_last else lens_logits(model, found[component])
+                logits = model.unembed(found[component]) if is_last else lens_logits(model, found[component])
                 values[piece.rows.numpy(), column] = mean_where(log_p_right_closing(logits, piece.part), where).numpy()
         has_open = with_open_bracket(request.inputs).any(1).numpy()
         return Interpretation(self.name, ("sequence", "part"), components, values[has_open])

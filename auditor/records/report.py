@@ -41,6 +41,7 @@ class ScoreTable(Record):
     values: tuple[float | None, ...]
     intervals: tuple[tuple[float, float] | None, ...]  # 95 %
     undefined: Mapping[str, str]  # index of a component → why it has no score
+    numerical_error: float | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # share of the size of the scores
     equal_to_original: Agreement | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # how that was found
 
 

@@ -21,7 +21,7 @@ _DTYPE = "<f8"
 
 _LEVEL = 1  # of zlib: scores of real numbers hardly shrink further
 
-_SCORES = ("axes", "components", "undefined", "dtype", "shape", "scores")
+_SCORES = ("axes", "components", "undefined", "numerical_error", "dtype", "shape", "scores")
 """The columns that are empty where a method says nothing."""
 
 Measured = tuple[str, str]
@@ -117,6 +117,7 @@ def _packed(scores: Interpretation) -> dict[str, Any]:
         "axes": list(scores.axes),
         "components": [component.coordinates for component in scores.components],
         "undefined": {str(index): reason for index, reason in scores.undefined.items()},
+        "numerical_error": scores.numerical_error,
         "dtype": _DTYPE,
         "shape": list(values.shape),
         "scores": zlib.compress(values.tobytes(), _LEVEL),
@@ -159,6 +160,7 @@ def _unpacked(row: Row[Any]) -> Interpretation:
         components=tuple(Component.from_json(coordinates) for coordinates in row.components),
         values=np.frombuffer(data, dtype=dtype).reshape(shape).astype(np.float64),
         undefined={int(index): reason for index, reason in undefined.items()},
+        numerical_error=row.numerical_error,
     )
 
 

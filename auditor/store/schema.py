@@ -136,6 +136,7 @@ class _InterpretationColumns(TypedColumns):
     dtype: Named[str | None] = Column(CleanText)  # NumPy's name with its byte order
     shape: Named[Any] = Column(CleanJson, nullable=True)
     scores: Named[bytes | None] = Column(LargeBinary)  # zlib over the values in C order
+    numerical_error: Named[float | None] = Column(FiniteFloat)  # share of the size of the scores
     largest_difference: Named[float | None] = Column(FiniteFloat)  # in place of scores that are the original's
     equal_on: Named[int | None] = Column(Integer)  # how many sequences these were compared on
 

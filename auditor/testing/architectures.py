@@ -7,7 +7,16 @@ from typing import Any, get_args
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from auditor.canonical.architecture import Activation, Architecture, Block, DepthRule, Mlp, Norm, NormSite
+from auditor.canonical.architecture import (
+    Activation,
+    Architecture,
+    Block,
+    DepthRule,
+    Mlp,
+    Norm,
+    NormSite,
+    RotaryPairs,
+)
 from auditor.testing.families import POSITIONS
 from auditor.testing.models import TASK
 
@@ -37,11 +46,12 @@ def architectures(draw: st.DrawFn) -> Architecture:
         )
 
     is_classifier, by_depth = draw(st.booleans()) and draw(st.booleans()), draw(st.booleans())
-    is_causal = draw(st.booleans()) if not is_classifier else False
+    is_causal = draw(st.booleans())
+    blocks = tuple(block() for _ in range(draw(st.integers(1, 2))))
     return Architecture(
         model_width=width,
         vocabulary_size=len(TASK.language.vocabulary),
-        blocks=tuple(block() for _ in range(draw(st.integers(1, 2)))),
+        blocks=blocks,
         norm=draw(st.sampled_from(get_args(Norm))),
         norm_sites=tuple(sorted(draw(st.sets(st.sampled_from(get_args(NormSite)))))),
         attention_residual=draw(st.booleans()),
@@ -51,7 +61,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
         attention_scale=draw(st.sampled_from((None, 0.7))),
         mlp=mlp,
         activation=draw(st.sampled_from(get_args(Activation))),
-        **draw(_positions()),
+        **draw(_positions(min(block.query_width for block in blocks))),
         embedding="token_and_depth" if by_depth else "token",
         embedding_trained=draw(st.booleans()),
         depth_slots=TASK.language.depth + 2 if by_depth else 0,
@@ -59,15 +69,30 @@ def architectures(draw: st.DrawFn) -> Architecture:
         tied_unembedding=draw(st.booleans()) and not (by_depth or is_classifier),
         causal=is_causal,
         pad_masked=not is_causal or draw(st.booleans()),
-        read_out=0 if is_classifier else None,
-        classes=2 if is_classifier else None,
+        **(draw(_read_outs()) if is_classifier else {}),
     )
 
 
-def _positions() -> st.SearchStrategy[dict[str, Any]]:
+def _read_outs() -> st.SearchStrategy[dict[str, Any]]:
     return st.sampled_from(
         (
-            {"positions": "none"},
+            {"read_out": 0, "classes": 2},
+            {"read_out": "last", "classes": 2},
+            {"read_out": "mean", "classes": 3},
+            {"read_out": "mean", "mean_skips": ("start",), "classes": 2},
+        )
+    )
+
+
+def _positions(narrowest: int) -> st.SearchStrategy[dict[str, Any]]:
+    """Rotary positions turn all or some features of queries and keys, where these are wide enough for a pair."""
+    rotary = [
+        {"positions": "rotary", "rotary_width": narrowest - narrowest % 2, "rotary_base": base, "rotary_pairs": pairs}
+        for base, pairs in zip((10_000.0, 20.0), get_args(RotaryPairs), strict=True)
+    ]
+    return st.sampled_from(
+        (
+            *(rotary if narrowest > 1 else ()),
             {"positions": "none", "max_positions": POSITIONS},
             {"positions": "learned", "max_positions": POSITIONS},
             {"positions": "sinusoidal", "max_positions": POSITIONS},

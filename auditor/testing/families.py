@@ -33,14 +33,31 @@ FAMILIES = {
     ),
     "post-norm, learned positions, tied": replace(
         PLAIN,
-        norm_sites=("attention_out", "mlp_out"),
+        norm_sites=("embedding", "attention_out", "mlp_out"),
         positions="learned",
         max_positions=POSITIONS,
         activation="gelu_erf",
         tied_unembedding=True,
     ),
     "bidirectional classifier, RMS norm": replace(
-        PLAIN, norm="rms", causal=False, pad_masked=True, read_out=0, classes=2
+        PLAIN,
+        norm="rms",
+        positions="rotary",
+        rotary_width=2,
+        rotary_pairs="adjacent",
+        causal=False,
+        pad_masked=True,
+        read_out="mean",
+        mean_skips=("start",),
+        classes=2,
+    ),
+    "causal classifier, last token": replace(
+        PLAIN,
+        blocks=(Block(heads=2, query_width=4, value_width=3, neurons=5),),
+        positions="rotary",
+        rotary_width=4,
+        read_out="last",
+        classes=2,
     ),
     "one head, no norm, learned positions": replace(
         PLAIN,

@@ -65,4 +65,5 @@ def _entry(key: str, card: MethodCard, found: Interpretation, *, draws: int, see
         ),
         intervals=tuple(intervals),
         undefined={str(index): reason for index, reason in found.undefined.items()},
+        numerical_error=found.numerical_error,
     )

@@ -15,6 +15,7 @@ from auditor.records import Json
 
 _LAYER = re.compile(r"^(.*?)layers\.\d{1,6}\.self_attn\.in_proj_weight$")
 _POSITIONS = re.compile(r"pos|(^|\.)[pw]pe(\.|$)", re.IGNORECASE)
+_EMBEDDING = re.compile(r"emb", re.IGNORECASE)
 _READ_OUT = re.compile(r"head|classifier|decoder|unembed|output|(^|\.)(out|fc|proj|linear)", re.IGNORECASE)
 
 
@@ -27,7 +28,11 @@ def parts_of(tensors: Mapping[str, Tensor]) -> dict[str, Json]:
     outside = {n: t for n, t in sorted(tensors.items()) if not n.startswith(f"{encoder}layers.")}
     facts: dict[str, Json] = {"names.encoder": encoder.rstrip(".")} if encoder else {}
     facts["model.bias"] = f"{encoder}layers.0.self_attn.in_proj_bias" in tensors
-    norm = next(iter(_norms(outside, width)), None)
+    norms = list(_norms(outside, width))
+    behind = next((name for name in norms if _EMBEDDING.search(name)), None)
+    if behind is not None:
+        facts |= {"model.embedding_norm": "after_positions", "names.embedding_norm": behind}
+    norm = next((name for name in norms if name != behind), None)
     facts["model.final_norm"] = norm is not None
     if norm is not None and norm != f"{encoder}norm":
         facts["names.final_norm"] = norm

@@ -25,10 +25,11 @@ _KINDS: Mapping[str, str] = {
     "pairs": "a list of pairs",
     "token": "a spelling or an id",
     "unused": "a list of texts, or a number",
+    "position": 'a whole number or "mean" or "last"',
 }
 _EXAMPLES: Mapping[str, str] = {
     "whole": "0", "positive": "1.0", "truth": "true", "text": '""', "texts": "[]", "pairs": "[]", "token": '""',
-    "unused": "0",
+    "unused": "0", "position": "0",
 }  # fmt: skip
 _MAX_FACTS_SHOWN = 40
 

@@ -76,7 +76,7 @@ def test_running_on_from_a_layer_is_running_from_the_start(architecture: Archite
         logits = model(tokens, hook)
         assert sorted(entering) == list(range(architecture.layers))
         for layer, x in entering.items():
-            assert torch.equal(model.run_from(x, model.blocked(tokens), layer), logits)
+            assert torch.equal(model.run_from(x, tokens, layer), logits)
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
