@@ -38,8 +38,8 @@ def follow(database: Database, settings: Settings, audit_ids: Sequence[str], out
 
     try:
         with _computing(database, settings, audit_ids, output) as check, tracking(output) as track:
-            told: set[str] = set()
-            return wait(database, audit_ids, on_progress=lambda seen: _tell(track, seen, told), check=check)
+            announced: set[str] = set()
+            return wait(database, audit_ids, on_progress=lambda seen: _tell(track, seen, announced), check=check)
     except KeyboardInterrupt:
         output.note(f"interrupted; what was computed is stored: `dyck-audit watch {' '.join(audit_ids)}` goes on")
         raise
@@ -97,15 +97,15 @@ def processes() -> int:
     return max(1, min(MOST_PROCESSES, os.cpu_count() or 1))
 
 
-def _tell(track: Track, seen: Mapping[str, Progress], told: set[str]) -> None:
+def _tell(track: Track, seen: Mapping[str, Progress], announced: set[str]) -> None:
     for audit_id, progress in seen.items():
         key = f"{audit_id} {progress.audit.model_name}"
         if not progress.is_over:
             total = progress.audit.cells_total
             words = f"{progress.done}/{total} cells · {', '.join(progress.running_keys) or 'starting'}"
             track.move(key, progress.done / total, words)
-        elif audit_id not in told:
-            told.add(audit_id)
+        elif audit_id not in announced:
+            announced.add(audit_id)
             track.end(key, f"{progress.audit.state}: {progress.audit.headline or progress.audit.error or 'no result'}")
 
 

@@ -57,20 +57,20 @@ class Lines:
     """A line every ten seconds while a piece moves, and one when it ends; short work says nothing before."""
 
     output: Output
-    told: dict[str, tuple[float, str]] = field(default_factory=dict)
+    last_lines: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     def move(self, key: str, share: float, words: str) -> None:
         """Say where the piece is, unless that was said just now."""
         now = time.monotonic()
-        then, said = self.told.setdefault(key, (now, ""))
+        then, said = self.last_lines.setdefault(key, (now, ""))
         line = f"{key}: {share:.0%} {words}".rstrip()
         if line != said and now - then >= LINE_SECONDS:
-            self.told[key] = (now, line)
+            self.last_lines[key] = (now, line)
             self.output.note(line)
 
     def end(self, key: str, words: str) -> None:
         """Say how it ended."""
-        self.told.pop(key, None)
+        self.last_lines.pop(key, None)
         self.output.note(f"{key}: {words}")
 
 

@@ -57,7 +57,7 @@ class Heartbeat:
             raise LostLeaseError(
                 f"cell {cell.cell.key} of audit {cell.audit_id} was taken over or cancelled",
                 expected="its owner",
-                action="drop what it computed",
+                action="discard what it computed",
             )
 
     def _beat(self) -> None:

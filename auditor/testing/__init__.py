@@ -68,8 +68,8 @@ def check_adapter(
 ) -> None:
     """All laws of a checkpoint format, over examples of it.
 
-    ``ignored`` are endings of keys whose loss loses nothing, such as buffers; ``may_lack`` says of a key that another
-    one stands in for it, such as a tied table.
+    ``ignored`` are endings of keys whose loss loses nothing, such as buffers; ``may_lack`` is true of a key
+    that another one replaces, such as a tied table.
 
     Raises:
         AssertionError: a law does not hold.

@@ -23,7 +23,7 @@ class Examples:
     adapter: str
     weights: tuple[Weights, ...]
     ignored: tuple[str, ...] = ()
-    may_lack: Callable[[Weights, str], bool] = lambda _weights, _key: False  # a key that another one stands in for
+    may_lack: Callable[[Weights, str], bool] = lambda _weights, _key: False  # a key that another one replaces
 
     def keys(self, weights: Weights) -> Iterator[str]:
         """The keys without which the model is not whole."""

@@ -110,5 +110,5 @@ def _mismatch(
         f"{ours[(*where, output)]:.6g}, the reference has {float(reference.logits[(*where, output)]):.6g} "
         f"(largest difference anywhere {difference.max():.3g})",
         expected=expected,
-        action="correct what --config says (activation, heads, norm, order of tokens), or the reference",
+        action="correct --config (activation, heads, norm, order of tokens), or the reference",
     )
