@@ -1,4 +1,4 @@
-"""Following audits until they are over: with no broker the work runs here, in local worker processes."""
+"""Follow audits until they are over; without a broker they are computed here, in local worker processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_PROCESSES = 8
 """Each holds torch and a model in memory: some hundred megabytes."""
 
 LOOK_SECONDS = 5.0
-"""How often somebody who waits asks whether the broker is still there."""
+"""How often a waiting command checks that the broker still answers."""
 
 COLUMNS = ("audit", "model", "plan", "state", "cells>", "result")
 
@@ -49,7 +49,7 @@ def follow(database: Database, settings: Settings, audit_ids: Sequence[str], out
 def _computing(
     database: Database, settings: Settings, audit_ids: Sequence[str], output: Output
 ) -> Iterator[Callable[[], None]]:
-    """Whoever computes the cells; yields what raises when nobody does any more."""
+    """The workers: the broker's, or local ones. Yields a check, which raises when local ones have ended."""
     if settings.broker_url is not None:
         from workers.broker import count_workers
 
@@ -67,7 +67,7 @@ def _computing(
 
 
 class _BrokerWatch:
-    """Says when the broker stops answering while somebody waits, and when it is back: workers then go on."""
+    """Notes while waiting that the broker stops answering, and that it answers again: workers then continue."""
 
     def __init__(self, url: str, output: Output) -> None:
         self._url, self._output, self._answers, self._next = url, output, True, time.monotonic() + LOOK_SECONDS

@@ -1,4 +1,4 @@
-"""``watch``, ``cancel`` and ``retry``: audits on their way."""
+"""``watch``, ``cancel`` and ``retry``: audits that are not done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A thread that keeps a cell's lease while the main thread computes, and tells it when the cell was taken away."""
+"""A thread that keeps a cell's lease while the main thread computes, and reports when the cell was taken away."""
 
 from __future__ import annotations
 

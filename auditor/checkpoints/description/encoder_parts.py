@@ -1,6 +1,6 @@
 """The parts of a model around torch.nn.TransformerEncoder, guessed from names, shapes and values.
 
-What is found fills a description in advance; a person checks it, and a wrong guess shows against ``--reference``.
+What is found fills a description in advance; the user checks it, and ``--reference`` shows a wrong guess.
 """
 
 from __future__ import annotations
