@@ -98,7 +98,7 @@ def batch(
 def submit_all(
     database: Database, settings: Settings, entries: Sequence[Entry], track: Track, *, plan: str, seed: int
 ) -> list[Outcome]:
-    """Submit the entries one by one; one that fails says why and stops none of the others."""
+    """Submit the entries one by one; a failure is recorded with its reason and does not stop the others."""
     outcomes = []
     for place, entry in enumerate(entries):
         track.move("reading", place / len(entries), entry.where)

@@ -49,7 +49,8 @@ def gate(
     ] = None,
     *,
     baseline: Annotated[
-        str | None, typer.Option(metavar="AUDIT", help="Also fail on what was stable there and is unstable now.")
+        str | None,
+        typer.Option(metavar="AUDIT", help="Also fail on findings that are stable in this audit and unstable now."),
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.", show_default=False)] = None,
     github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub Actions.")] = False,
@@ -80,18 +81,18 @@ def gate(
     from auditor.gate.judging import check
 
     started = time.monotonic()
-    told = read_claims(claims)
+    stated = read_claims(claims)
     if junit is not None:
         require_file(junit)
     if baseline is not None:
         require_audit(door, baseline)
     is_checkpoint = bundled_name(target) is not None or Path(target).exists()
     if strings is not None and not is_checkpoint:
-        raise typer.BadParameter("--strings is for a checkpoint; an audit has seen its own")
+        raise typer.BadParameter("--strings is for a checkpoint; an audit already has its strings")
     if is_checkpoint:
-        gated = audited(door, told, target, config, format_name, entry, plan, seed, strings, strings_format)
+        gated = audited(door, stated, target, config, format_name, entry, plan, seed, strings, strings_format)
     else:
-        gated = kept(door, told, target)
+        gated = kept(door, stated, target)
     checked = check(gated.entries, gated.results, gated.plan, gated.seed, gated.audit_id)
     lost = () if baseline is None else lost_since(door, baseline, gated.audit_id)
     if junit is not None:
@@ -102,13 +103,13 @@ def gate(
             junit, junit_document(claims.name, checked, at=datetime.now(UTC), seconds=time.monotonic() - started)
         )
     found = GateResult(gated.audit_id, checked, lost)
-    tell(door.output, found, told.path, github=github, as_json=as_json)
+    tell(door.output, found, stated.path, github=github, as_json=as_json)
     raise typer.Exit(found.exit_code)
 
 
 def audited(
     door: Invocation,
-    told: ClaimsFile,
+    stated: ClaimsFile,
     target: str,
     config: Path | None,
     format_name: str,
@@ -129,7 +130,7 @@ def audited(
 
     settings = door.settings
     loaded = read_checkpoint(target, door.output, config=config, format_name=format_name, entry=entry)
-    entries = told.require_about(loaded.name, target)
+    entries = stated.require_about(loaded.name, target)
     chosen = planned(plan_for(entries, read_plan(plan)), loaded, strings, strings_format)
     require_broker(settings)
     with door.database(create=True) as database:
@@ -140,7 +141,7 @@ def audited(
     return _loaded(door, made.audit.id, entries)
 
 
-def kept(door: Invocation, told: ClaimsFile, target: str) -> _Gated:
+def kept(door: Invocation, stated: ClaimsFile, target: str) -> _Gated:
     """A finished audit of the store.
 
     Raises:
@@ -151,7 +152,7 @@ def kept(door: Invocation, told: ClaimsFile, target: str) -> _Gated:
 
     with door.reading() as session:
         audit = get_audit(session, audit_id)
-    return _loaded(door, audit_id, told.require_about(audit.model_name, audit.model_id, audit.id))
+    return _loaded(door, audit_id, stated.require_about(audit.model_name, audit.model_id, audit.id))
 
 
 def require_audit(door: Invocation, text: str) -> str:

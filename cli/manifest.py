@@ -19,7 +19,7 @@ _MANIFEST = "a .toml, .csv or .tsv file, or a folder"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One audit to be made. ``problem`` says why it cannot even be tried."""
+    """One audit to be made. ``problem`` is the reason why it cannot be submitted."""
 
     where: str
     checkpoint: str
@@ -87,7 +87,7 @@ def _rows(path: Path) -> list[Row]:
 
 
 def _entry(where: str, fields: Any, base: Path, *, problem: str = "") -> Entry:
-    """One entry; a wrong field makes it one that says so, and leaves the others alone."""
+    """One entry; a wrong field becomes its ``problem`` and does not affect the others."""
     if not isinstance(fields, Mapping):
         return Entry(where, "", problem=f"{fields!r}; expected a table of {', '.join(FIELDS)}")
     problem = problem or "; ".join(_problems(fields))

@@ -1,4 +1,4 @@
-"""``predict``: what a model says after each string."""
+"""``predict``: the probabilities that a model gives after each string."""
 
 from __future__ import annotations
 

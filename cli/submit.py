@@ -29,7 +29,7 @@ def submit(
     ],
     *,
     config: Config = None,
-    name: Annotated[str | None, typer.Option(help="What to call the model; else the file's name.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model; without it: the file's name.")] = None,
     format_name: FormatName = "auto",
     entry: EntryName = None,
     reference: Reference = None,
@@ -39,7 +39,7 @@ def submit(
     seed: Seed = 0,
     wait: Wait = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Only say what would be computed, how long, and what it can detect.")
+        bool, typer.Option("--explain", help="Only show what would run, how long, and what it can detect.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -89,9 +89,9 @@ def tell_queued(output: Output, made: Sequence[Submission], settings: Settings, 
         output.text(one.audit.id)
         output.note(f"{one.audit.model_name}, plan {one.audit.plan_name}: {one.audit.cells_total} cells queued")
     if settings.broker_url is None:
-        output.note("`dyck-audit watch` computes it here and shows how far it is")
+        output.note("`dyck-audit watch` computes it here and shows the progress")
     else:
-        output.note("any `dyck-audit worker` on this broker computes it; `dyck-audit watch` shows how far it is")
+        output.note("any `dyck-audit worker` on this broker computes it; `dyck-audit watch` shows the progress")
 
 
 def finish(database: Database, settings: Settings, audit_ids: Sequence[str], output: Output, *, as_json: bool) -> None:

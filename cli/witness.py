@@ -80,7 +80,7 @@ def _verified(directory: Path, progress: Progress) -> tuple[dict[str, Any], tupl
 
 
 def _reported(database: Database, text: str) -> tuple[AuditReport, Finding]:
-    """The finding and the report it stands in."""
+    """The finding and its report."""
     from auditor.errors import WitnessError
     from auditor.store.findings import get_finding
     from auditor.store.reports import load_report

@@ -84,7 +84,7 @@ def submit_audit(
     Raises:
         NotFoundError, AmbiguousError: the model is none, or several.
         BrokerError: not a broker URL, and nothing is stored; or the audit is stored but nothing was sent, and the
-            message says what to type.
+            message has the command to type.
     """
     from auditor.canonical.architecture import Architecture
     from auditor.plans.cells import planned_cells
@@ -123,7 +123,7 @@ def send_audit(database: Database, audit_id: str, broker_url: str) -> int:
     """Send the ready cells of an audit; how many.
 
     Raises:
-        BrokerError: nobody takes them. The audit stays queued in the database; any worker finds it there.
+        BrokerError: the broker does not take them. The audit stays queued in the database; any worker finds it there.
     """
     try:
         return dispatch(database, create_app(broker_url), audit_id)

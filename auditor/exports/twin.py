@@ -7,7 +7,7 @@
     README.txt             what this is and how to check it
     SHA256SUMS             hashes of these, as written by ``sha256sum``
 
-A twin that missed its certificate is written too; checking it says so again.
+A twin that missed its certificate is written too; the check reports that again.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def sameness_text(variant: Variant, facts_file: str) -> str:
 
 
 def _same_numbers(again: Certificate, variant: Variant) -> Check:
-    """What the certificate says is what is found again; exact variants differ by rounding only."""
+    """Whether the certificate is found again as recorded; exact variants differ by rounding only."""
     recorded = variant.certificate
     if recorded is None:
         return Check("recorded", False, f"{FACTS_FILE} has no certificate")

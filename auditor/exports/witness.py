@@ -161,7 +161,7 @@ def _same_finding(
 
 
 def _same_claim(same: Finding, finding: Finding) -> Check:
-    """What the witness says in words is what was judged again."""
+    """Whether the texts of the witness are those that were judged again."""
     ours, theirs = ((f.claim.text, f.equivalence, f.kind, f.threshold) for f in (same, finding))
     if ours != theirs:
         return Check("claim", False, f"“{same.claim.text}” under {same.equivalence}, recorded “{finding.claim.text}”")

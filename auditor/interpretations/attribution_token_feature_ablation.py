@@ -22,7 +22,7 @@ class TokenFeatureAblation(TokenAttribution, ByBatch):
     needs_blank = True
 
     def attribute(self, batch: Explained) -> Tensor:
-        """Captum's ablation of who is present."""
+        """Captum's ablation of the presence of tokens."""
         found: Tensor = FeatureAblation(token_game(batch)).attribute(
             torch.ones(batch.tokens.shape, dtype=batch.model.dtype),
             additional_forward_args=(batch.row,),

@@ -29,7 +29,7 @@ class TokenOcclusion(TokenAttribution, ByBatch):
     needs_blank = True
 
     def attribute(self, batch: Explained) -> Tensor:
-        """Captum's sliding window over who is present, with room for it on both sides."""
+        """Captum's sliding window over the presence of tokens, padded on both sides for the window."""
         play, over, length = token_game(batch), WINDOW - 1, batch.tokens.shape[1]
         with DoubleSums():
             found: Tensor = Occlusion(lambda presence, row: play(presence[:, over : over + length], row)).attribute(

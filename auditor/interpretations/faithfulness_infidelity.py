@@ -1,4 +1,4 @@
-"""Infidelity of attributions of the score: how badly they say what perturbations do."""
+"""Infidelity of attributions of the score: how badly they predict the effect of perturbations."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ order nor the number of a sequence in the batch matters.
 
 The probe is ridge regression on one-hot labels, in closed form. The control task (Hewitt & Liang 2019, arXiv
 1909.03368, section 2) gives every input type, here a token at a position, a random label drawn from the real ones: a
-probe that does well on it memorises. The difference of the two accuracies is the selectivity.
+probe that is accurate on it has memorised. The difference of the two accuracies is the selectivity.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def forecast(
     kept: Collection[str] = (),
     progress: Progress = silent,
 ) -> Forecast:
-    """Look ahead. Takes some seconds. ``kept`` are the keys of the variants whose twin the store has already.
+    """Forecast an audit. Takes some seconds. ``kept`` are the keys of the variants whose twin the store has already.
 
     Raises:
         PlanError: the plan cannot run.

@@ -78,7 +78,7 @@ PLANS: Mapping[str, Plan] = {
 
 MAX_VARIANTS = 1_000
 MAX_SIZE = 10_000_000
-"""Above any audit that ends; keep a slip of the finger from making millions of cells."""
+"""Above the size of any audit that ends; a mistyped number must not make millions of cells."""
 
 
 def read_plan(name_or_file: str) -> Plan:
@@ -105,7 +105,7 @@ def read_plan(name_or_file: str) -> Plan:
 
 
 def foreign_plan(data: Mapping[str, Json], where: str) -> Plan:
-    """A plan that a stranger wrote down: every field named, typed and bounded. ``where`` is for the message.
+    """A plan from an untrusted file: every field is checked by name, type and bounds. ``where`` is for the message.
 
     Raises:
         PlanError: an unknown field, a value of the wrong type or out of bounds, an unknown method or equivalence.

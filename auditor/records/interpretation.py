@@ -154,6 +154,6 @@ class Agreement(Record):
 
 @dataclass(frozen=True, slots=True)
 class NotApplicable:
-    """Why a method says nothing about a model, in place of its scores."""
+    """Why a method has no scores for a model, in place of them."""
 
     reason: str

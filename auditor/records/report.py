@@ -18,7 +18,7 @@ from auditor.records.variant import Variant
 
 @dataclass(frozen=True, slots=True)
 class Illustration(Record):
-    """One head's attention on one sequence, original beside variant, for the reader's eye."""
+    """One head's attention on one sequence, original beside variant, to be drawn."""
 
     variant: str
     component: Component

@@ -28,7 +28,7 @@ class StringsFile(Record):
 
 @dataclass(frozen=True, slots=True)
 class StringsFacts(Record):
-    """What a report says about the strings that its audit saw."""
+    """Facts in a report about the strings that its audit used."""
 
     sha256: str  # of the file
     size: int  # of the file, in bytes

@@ -72,13 +72,13 @@ def _field(field: Field) -> str:
 
 
 def _findings(view: ReportView, limit: int) -> str:
-    told = [finding for finding in view.findings if finding.verdict is not Verdict.STABLE]
-    if not told:
+    unsettled = [finding for finding in view.findings if finding.verdict is not Verdict.STABLE]
+    if not unsettled:
         return "None."
     head = ["verdict", "claim", "equivalence", "effect", "95 % interval", "range over variants", "theory", "finding"]
-    table = _table(head, (_finding(finding) for finding in told[:limit]))
-    if len(told) > limit:
-        table += f"\n\n{counted(len(told) - limit, 'finding')} more in the CSV and JSON reports."
+    table = _table(head, (_finding(finding) for finding in unsettled[:limit]))
+    if len(unsettled) > limit:
+        table += f"\n\n{counted(len(unsettled) - limit, 'finding')} more in the CSV and JSON reports."
     return table
 
 
@@ -132,5 +132,5 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _safe(text: object, limit: int = 300) -> str:
-    """One line in which markdown and HTML mean nothing and nobody is notified."""
+    """One line in which markdown, HTML and @mentions have no effect."""
     return SPECIAL.sub(r"\\\1", plain(text, limit)).replace("@", "@&#8203;")

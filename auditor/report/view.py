@@ -31,7 +31,7 @@ SHARES = frozenset({"closing_accuracy", "argmax_accuracy"})
 
 @dataclass(frozen=True, slots=True)
 class Notable:
-    """The finding of one field of the matrix that is told, and how many more like it the field holds."""
+    """The finding that is shown for one field of the matrix, and how many more like it the field holds."""
 
     finding: Finding
     more: int
@@ -130,16 +130,16 @@ def measured(metric: str, value: Json) -> str:
 def _notable(report: AuditReport) -> tuple[Notable, ...]:
     """One finding per field of the matrix that holds something unstable or inconclusive, most telling first."""
     variants = {variant.key: variant for variant in report.variants}
-    told: dict[tuple[str, str], Finding] = {}
+    shown: dict[tuple[str, str], Finding] = {}
     groups: dict[tuple[str, str], int] = {}
     for finding in sorted(report.findings, key=by_weight):
         place = (finding.claim.method, finding.equivalence)
         if finding.verdict is not Verdict.STABLE:
-            told.setdefault(place, finding)
-            groups[place] = groups.get(place, 0) + (finding.verdict is told[place].verdict)
+            shown.setdefault(place, finding)
+            groups[place] = groups.get(place, 0) + (finding.verdict is shown[place].verdict)
     return tuple(
         Notable(finding, groups[place] - 1, variants.get(finding.worst_variant or ""))
-        for place, finding in told.items()
+        for place, finding in shown.items()
     )
 
 

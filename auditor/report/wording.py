@@ -1,6 +1,6 @@
 """How a report words numbers and foreign strings.
 
-Names of models, claims and reasons come from users and files: they may hold terminal escapes, bidirectional overrides,
+Names of models, claims and reasons come from users and files and may contain terminal escapes, bidirectional overrides,
 lone surrogates or megabytes of text. Every string that a person will read goes through :func:`plain`.
 """
 
@@ -169,7 +169,7 @@ def _escape(character: str) -> str:
 
 
 def calibration(facts: CalibrationFacts | None) -> str:
-    """How often the audit's own verdicts are wrong, as measured, or that nobody has measured it."""
+    """How often the audit's own verdicts are wrong, as measured, or that it was not measured."""
     if facts is None:
         return "error rates not measured with this version and these settings: `dyck-audit calibrate` measures them"
     said = []

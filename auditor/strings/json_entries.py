@@ -16,7 +16,7 @@ _DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One string as the file says it; nothing is checked of its label and weight."""
+    """One string as written in the file; its label and weight are not checked."""
 
     number: int  # of its line
     text: str
@@ -25,7 +25,7 @@ class Entry:
 
 
 def line_entries(text: str) -> Iterator[Entry]:
-    """One entry a line; blank lines mean nothing.
+    """One entry a line; blank lines are skipped.
 
     Raises:
         LanguageError: a line that is not JSON, or not an entry.

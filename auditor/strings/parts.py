@@ -60,7 +60,7 @@ def take(task: Task, file: StringsFile, part: Part, count: int, seed: int) -> Gi
 
 
 def facts_of(task: Task, file: StringsFile) -> StringsFacts:
-    """What a report says of a file of strings."""
+    """Facts about a file of strings for the report."""
     sequences = sequences_of(task, file)
     sizes = {part: len(_rows(task, file, part)) for part in Part}
     return StringsFacts(

@@ -1,6 +1,6 @@
 """Files of strings in the formats that people keep them in, as lines with their labels and weights.
 
-    text       one string a line; blank lines mean nothing
+    text       one string a line; blank lines are skipped
     princeton  the same, tokens separated by blanks and END last: ``(a (b b) a) END``
     csv        a header with ``string``, and with ``label`` and ``weight`` where there are some; .tsv too
     jsonl      one a line: "string", {"string" or "tokens": …, "label": …, "weight": …}, or ["string", label, weight]
@@ -61,12 +61,12 @@ def open_strings(path: Path, format: str = "auto") -> StringsFile:  # noqa: A002
 
 
 def suffix_format(path: Path) -> str:
-    """The format that a file's name says; "text" where it says none."""
+    """The format by the file's ending; "text" for any other ending."""
     return SUFFIXES.get(path.suffix.lower(), "text")
 
 
 def strings_of(texts: Sequence[str]) -> StringsFile:
-    """Strings that stand in no file, as the text file that would hold them."""
+    """Strings given without a file, as the equivalent text file."""
     text = "".join(f"{one}\n" for one in texts)
     return _strings_file(text.encode(), _text_format(text))
 

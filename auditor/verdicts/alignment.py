@@ -1,6 +1,6 @@
 """Undo a relabelling: put a variant's scores under the original's component names.
 
-The only place where the two sides meet.
+The only place where methods' scores and equivalences' relabellings are combined.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from auditor.records import Agreement, Component, Interpretation, Relabelling
 from auditor.records.interpretation import COMPONENT_AXES, MOVED_BY
 
 Scores = Interpretation | Agreement
-"""What a method says of a variant: its scores, or that they are the original's."""
+"""The result of a method on a variant: its scores, or that they are the original's."""
 
 Moves = tuple[tuple[int, ...] | None, ...]
 

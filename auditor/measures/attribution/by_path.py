@@ -11,7 +11,7 @@ from auditor.measures.attribution.path_integrals import PathIntegrals, Way, path
 
 
 class ByPath(Attribution):
-    """An attribution that reads path integrals. What has not converged has no score and says so, with its error."""
+    """An attribution that reads path integrals. What has not converged has no score; the reason gives its error."""
 
     needs_blank = True
     way: ClassVar[Way]

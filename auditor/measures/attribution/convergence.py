@@ -1,4 +1,4 @@
-"""Whether path integrals are good enough to be printed: a state with its number, never a quiet wrong score."""
+"""Whether path integrals are good enough to be printed: what has not converged is reported with its error."""
 
 from __future__ import annotations
 

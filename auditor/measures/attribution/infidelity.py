@@ -91,18 +91,18 @@ class Perturbations:
 
     def infidelity(self, given: Array) -> tuple[Array, Array]:
         """Of attributions [sequence, player]: [sequence], and without one draw each [draw, sequence]."""
-        told = given @ self.removed.T  # NaN where a player has no score
-        products = np.stack([np.square(self.falls), self.falls * told, np.square(told)])  # [3, sequence, draw]
+        forecast = given @ self.removed.T  # NaN where a player has no score
+        products = np.stack([np.square(self.falls), self.falls * forecast, np.square(forecast)])  # [3, sequence, draw]
         count = products.shape[2]
         total = products.sum(axis=2)
         others = (total[:, :, None] - products) / (count - 1)
         return _least(*(total / count)), _least(*others).T
 
 
-def _least(falls: Array, both: Array, told: Array) -> Array:
-    """mean fall² − (mean fall·told)² / mean told², the mean square at the best scale."""
-    forecast = np.square(both) / np.where(told == 0, 1.0, told)
-    return np.maximum(falls - forecast, 0.0)
+def _least(falls: Array, both: Array, forecasts: Array) -> Array:
+    """mean fall² − (mean fall·forecast)² / mean forecast², the mean square at the best scale."""
+    explained = np.square(both) / np.where(forecasts == 0, 1.0, forecasts)
+    return np.maximum(falls - explained, 0.0)
 
 
 def perturbations(request: Request, features: str) -> Perturbations:

@@ -1,6 +1,6 @@
 """What all attributions of one score share: which sequences, which batches, which axes.
 
-A method says how a batch is attributed; these classes do the rest.
+A method defines how a batch is attributed; these classes do the rest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from auditor.records import Component, Interpretation
 from auditor.records.theory import Dependence
 
 MAX_SEQUENCES = 48
-"""Sequences attributed: gradients and perturbations are the dearest of all methods."""
+"""Sequences attributed: gradients and perturbations are the most expensive of all methods."""
 
 PERTURBATIONS = 16
 """Perturbed copies of an input that are run together."""

@@ -80,7 +80,7 @@ def _integrals(
     paths: Callable[[Explained], Sequence[Path]],
     sizes: Sequence[int],
 ) -> PathIntegrals:
-    """In float64 whatever the model's type: which points are taken must not hang on rounding."""
+    """In float64 whatever the model's type: which points are taken must not depend on rounding."""
     model = model if model.dtype is torch.float64 else model.clone(dtype=torch.float64)
     ends = np.cumsum(sizes).tolist()
     groups = tuple(slice(end - size, end) for size, end in zip(sizes, ends, strict=True))

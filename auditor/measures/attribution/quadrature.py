@@ -6,7 +6,8 @@ five points and adds four, until the sequence's error is below the tolerance. Of
 
 * the score at both ends, so that Σ of the integrals must be its rise over the panel (completeness, Sundararajan et al.
   2017, proposition 1, panel by panel: no spike between the points goes unseen that changes the score),
-* what half of its points say of each part (Simpson's rule on three of them), so that errors that cancel in Σ show.
+* the estimate of each part from half of its points (Simpson's rule on three of them), so that errors that cancel in Σ
+  show.
 
 On the bundled models this takes half the points of Gauss–Legendre panels (ReLU kinks leave no rule a higher order, and
 points of a finer grid are never thrown away).

@@ -23,8 +23,8 @@ from auditor.tensors import Logits, Residual, Tokens
 class Explained:
     """A batch of inputs and the score of each.
 
-    Captum repeats a batch, once per step or perturbation. Every function here therefore takes ``row`` [rows], which
-    says of each row which of the batch's sequences it is: the padding mask and the answer are always those of the
+    Captum repeats a batch, once per step or perturbation. Every function here therefore takes ``row`` [rows], for
+    each row the number of its sequence in the batch: the padding mask and the answer are always those of the
     untouched input, whatever a baseline puts in the place of its tokens.
     """
 

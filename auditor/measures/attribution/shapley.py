@@ -1,4 +1,4 @@
-"""Shapley values by sampling orders in which players join, in orders of our own drawing.
+"""Shapley values by sampling orders in which players join, in orders drawn from the request's generator.
 
 Captum draws its orders from the global generator; here they come from the request's, so that another numbering of the
 players or another batch plays the same ones.

@@ -289,12 +289,12 @@ def test_infidelity_over_all_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         given = _interpret(name, model, inputs).reshape(len(inputs), -1)
         players = given.shape[1]
-        whole, fall, told = games[players](frozenset(range(players))), [], []
+        whole, fall, forecast = games[players](frozenset(range(players))), [], []
         for chosen in SETS[:, :players]:
             gone = frozenset(np.flatnonzero(chosen).tolist())
             fall.append((whole - games[players](frozenset(range(players)) - gone)).detach().numpy())
-            told.append(given @ chosen)
-        falls, tolds = np.array(fall), np.array(told)
-        expected = (falls**2).mean(0) - (falls * tolds).mean(0) ** 2 / (tolds**2).mean(0)
+            forecast.append(given @ chosen)
+        falls, forecasts = np.array(fall), np.array(forecast)
+        expected = (falls**2).mean(0) - (falls * forecasts).mean(0) ** 2 / (forecasts**2).mean(0)
         np.testing.assert_allclose(by_name[name], expected, rtol=0, atol=SAME, err_msg=name)
         assert expected.max() > 1e-4
