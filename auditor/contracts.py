@@ -1,10 +1,10 @@
-"""What a plug-in promises. One file in ``formats``, ``interpretations`` or ``equivalences`` is one plug-in.
+"""What a plug-in must provide. One file in ``formats``, ``interpretations`` or ``equivalences`` is one plug-in.
 
 An installed package adds its own through the entry points ``dyck_audit.adapters``, ``dyck_audit.interpretations`` and
 ``dyck_audit.equivalences``.
 
-Neither side knows the other: a method returns scores with named axes, an equivalence returns a model and a
-relabelling, and ``auditor.verdicts.alignment`` is where they meet.
+Methods and equivalences do not depend on each other: a method returns scores with named axes, an equivalence returns a
+model and a relabelling, and ``auditor.verdicts.alignment`` applies the relabelling to the scores.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Progress = Callable[[float, str], None]
 
 
 def silent(_share: float, _words: str) -> None:
-    """Progress that nobody watches."""
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
 class Transformed:
-    """A model that should compute the same function, and what stands for what in it."""
+    """A model that should compute the same function, and the relabelling of its components."""
 
     model: CanonicalTransformer
     relabelling: Relabelling = field(default_factory=Relabelling)
@@ -64,7 +64,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Request:
-    """What a method is asked: which model, on which inputs, with which random draws."""
+    """The input of a method: a model, inputs and a random generator."""
 
     model: CanonicalTransformer
     inputs: InputBatch
@@ -74,7 +74,7 @@ class Request:
 
 @dataclass(frozen=True)
 class TransformRequest:
-    """What an equivalence is asked. ``inputs`` are for searching and training, never for certifying."""
+    """The input of an equivalence. ``inputs`` are for searching and training, never for certifying."""
 
     model: CanonicalTransformer
     inputs: InputBatch
@@ -97,8 +97,8 @@ class InterpretationMethod(ABC):
     claims: ClassVar[tuple[str, ...]]  # kinds of claim people make from it: value, rank, pattern
     distance: ClassVar[str]  # what its results are compared under: relative_change, total_variation
     depends_on: ClassVar[Dependence]  # which aspects of a model the scores depend on besides its function
-    exceptions: ClassVar[Mapping[str, Expectation]] = {}  # by exact equivalence: where theory says otherwise than that
-    smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that runs it unasked
+    exceptions: ClassVar[Mapping[str, Expectation]] = {}  # by exact equivalence: predictions that differ from that
+    smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that runs it by default
     by_position: ClassVar[bool] = False  # whether scores are laid out by position, so that inputs must not grow
     draws_at_random: ClassVar[bool] = False  # whether another generator gives other scores
     share: ClassVar[int] = 64  # sequences on which an exact variant is first compared
@@ -123,7 +123,7 @@ class InterpretationMethod(ABC):
         )
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:  # noqa: ARG002 - the default for all models
-        """Why this method says nothing about this model, or None."""
+        """Why this method does not apply to this model, or None."""
         return None
 
     @property
@@ -137,7 +137,7 @@ class InterpretationMethod(ABC):
 
 
 class Equivalence(ABC):
-    """One way to another model with the same function.
+    """A way to make another model with the same function.
 
     Reproducible from its generator; leaves the input model alone.
     """
@@ -149,9 +149,9 @@ class Equivalence(ABC):
     compares: ClassVar[Compared] = Compared.LOGITS  # what an exact move keeps
     changes: ClassVar[frozenset[Aspect]] = frozenset()  # what an exact move changes of a model besides its function
     parts: ClassVar[Mapping[str, int]] = {}  # of a composition: name and version of each move, in place of changes
-    exceptions: ClassVar[Mapping[str, Expectation]] = {}  # by method: where theory says otherwise than what that gives
+    exceptions: ClassVar[Mapping[str, Expectation]] = {}  # by method: predictions that differ from what that gives
     widens: ClassVar[bool] = False  # whether the other model has more heads or neurons
-    smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that makes it unasked
+    smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that makes it by default
     summary: ClassVar[str]
     needs: ClassVar[str]
     promise: ClassVar[str]  # the bound that its certificate checks
@@ -164,7 +164,7 @@ class Equivalence(ABC):
 
     @abstractmethod
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Why this move does not exist for this model, or None."""
+        """Why this equivalence does not apply to this model, or None."""
 
     def choices(self, architecture: Architecture, count: int) -> Sequence[Mapping[str, Json]]:  # noqa: ARG002
         """The parameters of each variant that an audit asking for ``count`` of them should make."""

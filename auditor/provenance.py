@@ -14,7 +14,7 @@ from auditor.contracts import ArchitectureAdapter, Equivalence, InterpretationMe
 from auditor.fingerprint.function import function_fingerprint
 from auditor.plans.cells import planned_equivalences, planned_methods
 from auditor.plans.plan import Plan
-from auditor.records import AuditHeader, AuditState, CalibrationFacts, Json, ModelHeader
+from auditor.records import AuditHeader, AuditState, CalibrationFacts, Json, ModelHeader, StringsFacts
 from auditor.registry import own_origin
 
 Plugin = InterpretationMethod | Equivalence | ArchitectureAdapter
@@ -87,6 +87,7 @@ def audit_header(
     format_name: str = "",
     device: str = "cpu",
     calibration: CalibrationFacts | None = None,
+    strings: StringsFacts | None = None,
 ) -> AuditHeader:
     """The ``audit`` part of a report that has just been finished."""
     return AuditHeader(
@@ -102,12 +103,15 @@ def audit_header(
         sequences=plan.sequences,
         device=device,
         calibration=calibration,
+        strings=strings,
     )
 
 
-def local_audit_header(plan: Plan, seed: int) -> AuditHeader:
+def local_audit_header(plan: Plan, seed: int, strings: StringsFacts | None = None) -> AuditHeader:
     """The header of an audit that no store knows; its id is "local"."""
-    return audit_header(audit_id="local", created_at=timestamp(), plan=plan, seed=seed, weights_sha256="")
+    return audit_header(
+        audit_id="local", created_at=timestamp(), plan=plan, seed=seed, weights_sha256="", strings=strings
+    )
 
 
 def local_model_header(model: CanonicalTransformer) -> ModelHeader:

@@ -24,7 +24,7 @@ class Settings:
 
     @property
     def own_database(self) -> bool:
-        """Whether the database is the file in the home, which nobody else was told of."""
+        """Whether the database is the default file in the home, which the user did not name."""
         return self.database_url == _own_url(self.home)
 
     @property

@@ -63,7 +63,7 @@ def current(context: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Say whether the tables are what this version expects; exit 1 if not."""
+    """Check that the tables are what this version expects; exit 1 if not."""
     from auditor.store import revisions
     from auditor.store.session import open_database
 

@@ -41,7 +41,7 @@ def run(door: Invocation, seed: int) -> AuditReport:
     """Read, queue, compute, and load the report.
 
     Raises:
-        AuditorError: a cell failed; the message says why.
+        AuditorError: a cell failed; the message gives the reason.
     """
     from auditor.errors import AuditorError
     from auditor.plans.plan import read_plan

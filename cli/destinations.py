@@ -1,4 +1,4 @@
-"""Where a command may write: asked before any work, so that a mistyped path is an error and not a new folder."""
+"""Checks of output paths before any work, so that a mistyped path is an error and not a new folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def require_file(path: Path) -> None:
     """Refuse a report that cannot be written as this file. A device or a pipe is written as it is.
 
     Raises:
-        ReportError: the path is a folder, or stands in none that can be written.
+        ReportError: the path is a folder, or its folder cannot be written.
     """
     from auditor.errors import ReportError
 

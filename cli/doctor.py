@@ -114,7 +114,7 @@ def _database(settings: Settings) -> str:
     url = settings.database_url
     file = sqlite_file(parse_url(url))
     if settings.own_database and file is not None and not file.exists():
-        return f"{file} is not there yet; the first audit makes it"
+        return f"{file} does not exist yet; the first audit creates it"
     database = open_database(url, create=False)
     try:
         return f"{database.url} at revision {head()}"

@@ -1,4 +1,4 @@
-"""The one error door: every command runs behind it, and every failure leaves through it.
+"""The one error door: every command runs inside it, and every failure is reported by it.
 
 Exit codes: 0 done · 1 failed, one line saying why · 2 usage · 130 interrupted. A reader that closes a pipe early is no
 failure.

@@ -19,7 +19,7 @@ PLAIN = {
     "“": '"', "”": '"', "«": '"', "»": '"', "✓": "ok", "✅": "ok", "✗": "no", "❌": "no", "⚠": "!", "❔": "(?)",
     "ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "ł": "l", "‖": "||", "°": " deg", "█": "#",
 }  # fmt: skip
-"""What stands for a letter where an encoding lacks it."""
+"""The replacement of a letter that an encoding lacks."""
 
 
 def nearest(letter: str) -> str:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def explain(output: Output, settings: Settings, loaded: Loaded, plan: Plan, *, seed: int, as_json: bool) -> None:
-    """Look ahead for one checkpoint; stores nothing."""
+    """Forecast the audit of one checkpoint; stores nothing."""
     from auditor.plans.forecast import forecast
 
     kept = _kept(settings, loaded, plan, seed)
     with tracking(output) as track:
-        move = partial(track.move, f"looking ahead: {loaded.name}")
+        move = partial(track.move, f"estimating: {loaded.name}")
         found = forecast(loaded.model, plan, seed=seed, kept=kept, progress=move)
     if as_json:
         output.document({"model": loaded.name, **found.to_json()})

@@ -70,5 +70,5 @@ def _reason_of_file(path: Path) -> str:
     if path.suffix.lower() not in CHECKPOINTS:
         return f"ending {path.suffix!r} is none of {', '.join(CHECKPOINTS)}" if path.suffix else "no ending"
     if path.stem.lower().startswith(TRAINING_STATE):
-        return "the state of a training, not a model"
+        return "a training state, not a model"
     return ""

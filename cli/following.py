@@ -1,4 +1,4 @@
-"""Following audits until they are over: with no broker the work runs here, in local worker processes."""
+"""Follow audits until they are over; without a broker they are computed here, in local worker processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_PROCESSES = 8
 """Each holds torch and a model in memory: some hundred megabytes."""
 
 LOOK_SECONDS = 5.0
-"""How often somebody who waits asks whether the broker is still there."""
+"""How often a waiting command checks that the broker still answers."""
 
 COLUMNS = ("audit", "model", "plan", "state", "cells>", "result")
 
@@ -38,8 +38,8 @@ def follow(database: Database, settings: Settings, audit_ids: Sequence[str], out
 
     try:
         with _computing(database, settings, audit_ids, output) as check, tracking(output) as track:
-            told: set[str] = set()
-            return wait(database, audit_ids, on_progress=lambda seen: _tell(track, seen, told), check=check)
+            announced: set[str] = set()
+            return wait(database, audit_ids, on_progress=lambda seen: _tell(track, seen, announced), check=check)
     except KeyboardInterrupt:
         output.note(f"interrupted; what was computed is stored: `dyck-audit watch {' '.join(audit_ids)}` goes on")
         raise
@@ -49,7 +49,7 @@ def follow(database: Database, settings: Settings, audit_ids: Sequence[str], out
 def _computing(
     database: Database, settings: Settings, audit_ids: Sequence[str], output: Output
 ) -> Iterator[Callable[[], None]]:
-    """Whoever computes the cells; yields what raises when nobody does any more."""
+    """The workers: the broker's, or local ones. Yields a check, which raises when local ones have ended."""
     if settings.broker_url is not None:
         from workers.broker import count_workers
 
@@ -67,7 +67,7 @@ def _computing(
 
 
 class _BrokerWatch:
-    """Says when the broker stops answering while somebody waits, and when it is back: workers then go on."""
+    """Notes while waiting that the broker stops answering, and that it answers again: workers then continue."""
 
     def __init__(self, url: str, output: Output) -> None:
         self._url, self._output, self._answers, self._next = url, output, True, time.monotonic() + LOOK_SECONDS
@@ -97,15 +97,15 @@ def processes() -> int:
     return max(1, min(MOST_PROCESSES, os.cpu_count() or 1))
 
 
-def _tell(track: Track, seen: Mapping[str, Progress], told: set[str]) -> None:
+def _tell(track: Track, seen: Mapping[str, Progress], announced: set[str]) -> None:
     for audit_id, progress in seen.items():
         key = f"{audit_id} {progress.audit.model_name}"
         if not progress.is_over:
             total = progress.audit.cells_total
             words = f"{progress.done}/{total} cells · {', '.join(progress.running_keys) or 'starting'}"
             track.move(key, progress.done / total, words)
-        elif audit_id not in told:
-            told.add(audit_id)
+        elif audit_id not in announced:
+            announced.add(audit_id)
             track.end(key, f"{progress.audit.state}: {progress.audit.headline or progress.audit.error or 'no result'}")
 
 

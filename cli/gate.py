@@ -14,9 +14,10 @@ from cli.checkpoints import bundled_name, read_checkpoint
 from cli.destinations import require_file
 from cli.following import follow, unfinished
 from cli.invocation import Invocation, invocation
-from cli.options import AsJson, Config, EntryName, FormatName, PlanName, Seed
+from cli.options import AsJson, Config, EntryName, FormatName, PlanName, Seed, Strings, StringsFormat
 from cli.output import Output
 from cli.queueing import queue, require_broker
+from cli.strings import planned
 
 if TYPE_CHECKING:
     from auditor.gate.claims_file import ClaimsFile, Entry
@@ -48,13 +49,16 @@ def gate(
     ] = None,
     *,
     baseline: Annotated[
-        str | None, typer.Option(metavar="AUDIT", help="Also fail on what was stable there and is unstable now.")
+        str | None,
+        typer.Option(metavar="AUDIT", help="Also fail on findings that are stable in this audit and unstable now."),
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.", show_default=False)] = None,
     github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub Actions.")] = False,
     config: Config = None,
     format_name: FormatName = "auto",
     entry: EntryName = None,
+    strings: Strings = None,
+    strings_format: StringsFormat = "auto",
     plan: PlanName = "quick",
     seed: Seed = 0,
     example: Annotated[bool, typer.Option("--example", help="Print a claims file to start from.")] = False,
@@ -77,16 +81,18 @@ def gate(
     from auditor.gate.judging import check
 
     started = time.monotonic()
-    told = read_claims(claims)
+    stated = read_claims(claims)
     if junit is not None:
         require_file(junit)
     if baseline is not None:
         require_audit(door, baseline)
     is_checkpoint = bundled_name(target) is not None or Path(target).exists()
+    if strings is not None and not is_checkpoint:
+        raise typer.BadParameter("--strings is for a checkpoint; an audit already has its strings")
     if is_checkpoint:
-        gated = audited(door, told, target, config, format_name, entry, plan, seed)
+        gated = audited(door, stated, target, config, format_name, entry, plan, seed, strings, strings_format)
     else:
-        gated = kept(door, told, target)
+        gated = kept(door, stated, target)
     checked = check(gated.entries, gated.results, gated.plan, gated.seed, gated.audit_id)
     lost = () if baseline is None else lost_since(door, baseline, gated.audit_id)
     if junit is not None:
@@ -97,19 +103,21 @@ def gate(
             junit, junit_document(claims.name, checked, at=datetime.now(UTC), seconds=time.monotonic() - started)
         )
     found = GateResult(gated.audit_id, checked, lost)
-    tell(door.output, found, told.path, github=github, as_json=as_json)
+    tell(door.output, found, stated.path, github=github, as_json=as_json)
     raise typer.Exit(found.exit_code)
 
 
 def audited(
     door: Invocation,
-    told: ClaimsFile,
+    stated: ClaimsFile,
     target: str,
     config: Path | None,
     format_name: str,
     entry: str | None,
     plan: str,
     seed: int,
+    strings: Path | None = None,
+    strings_format: str = "auto",
 ) -> _Gated:
     """Audit a checkpoint for the claims about it.
 
@@ -122,8 +130,8 @@ def audited(
 
     settings = door.settings
     loaded = read_checkpoint(target, door.output, config=config, format_name=format_name, entry=entry)
-    entries = told.require_about(loaded.name, target)
-    chosen = plan_for(entries, read_plan(plan))
+    entries = stated.require_about(loaded.name, target)
+    chosen = planned(plan_for(entries, read_plan(plan)), loaded, strings, strings_format)
     require_broker(settings)
     with door.database(create=True) as database:
         made = queue(database, settings, loaded, chosen, seed=seed, reuse=True)
@@ -133,7 +141,7 @@ def audited(
     return _loaded(door, made.audit.id, entries)
 
 
-def kept(door: Invocation, told: ClaimsFile, target: str) -> _Gated:
+def kept(door: Invocation, stated: ClaimsFile, target: str) -> _Gated:
     """A finished audit of the store.
 
     Raises:
@@ -144,7 +152,7 @@ def kept(door: Invocation, told: ClaimsFile, target: str) -> _Gated:
 
     with door.reading() as session:
         audit = get_audit(session, audit_id)
-    return _loaded(door, audit_id, told.require_about(audit.model_name, audit.model_id, audit.id))
+    return _loaded(door, audit_id, stated.require_about(audit.model_name, audit.model_id, audit.id))
 
 
 def require_audit(door: Invocation, text: str) -> str:
@@ -172,11 +180,15 @@ def _loaded(door: Invocation, audit_id: str, entries: tuple[Entry, ...]) -> _Gat
 def lost_since(door: Invocation, baseline: str, audit_id: str) -> tuple[FindingPair, ...]:
     """Findings that were stable in the baseline and are unstable now."""
     from auditor.gate.gated import lost_between
+    from auditor.report.difference import saw_other_strings
     from auditor.store.audits import resolve_audit
     from auditor.store.reports import load_report
 
     with door.reading() as session:
-        return lost_between(load_report(session, resolve_audit(session, baseline)), load_report(session, audit_id))
+        first, second = (load_report(session, one) for one in (resolve_audit(session, baseline), audit_id))
+    if saw_other_strings(first, second):
+        door.output.note("the baseline saw other strings: what was lost since may be theirs and not the model's")
+    return lost_between(first, second)
 
 
 def tell(output: Output, found: GateResult, path: str, *, github: bool, as_json: bool) -> None:

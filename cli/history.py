@@ -21,7 +21,7 @@ UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 class State(StrEnum):
-    """Where an audit is in its life."""
+    """The state of an audit."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -31,7 +31,7 @@ class State(StrEnum):
 
 
 class VerdictName(StrEnum):
-    """What at least one finding says."""
+    """The verdict of at least one finding."""
 
     STABLE = "stable"
     UNSTABLE = "unstable"
@@ -49,21 +49,24 @@ class Order(StrEnum):
 
 
 def read_moment(text: str) -> datetime:
-    """A date or time in ISO-8601 (UTC unless it says otherwise), or an age such as 12h, 7d, 2w."""
+    """A date or time in ISO-8601 (UTC unless another zone is given), or an age such as 12h, 7d, 2w."""
     age = re.fullmatch(r"(\d{1,5})([hdw])", text)
     if age:
         return datetime.now(UTC) - timedelta(**{UNITS[age[2]]: int(age[1])})
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time; write 2026-01-31, 2026-01-31T12:00, 12h, 7d or 2w") from None
+        raise typer.BadParameter(f"{text!r} is not a time; write 2026-01-31, 2026-01-31T12:00, 12h, 7d or 2w") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 Since = Annotated[
     datetime | None,
     typer.Option(
-        parser=read_moment, metavar="DATE|AGE", help="Created then or later; 7d is an age.", show_default=False
+        parser=read_moment,
+        metavar="DATE|AGE",
+        help="Created at this time or later; 7d: in the last 7 days.",
+        show_default=False,
     ),
 ]
 Until = Annotated[
@@ -75,9 +78,11 @@ def history(
     context: typer.Context,
     *,
     model: Annotated[str | None, typer.Option(help="A model's name or the start of its id.")] = None,
-    state: Annotated[State | None, typer.Option(help="Where the audit is in its life.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only audits in this state.")] = None,
     plan: Annotated[str | None, typer.Option(help="The plan's name.")] = None,
-    verdict: Annotated[VerdictName | None, typer.Option(help="With at least one such finding.")] = None,
+    verdict: Annotated[
+        VerdictName | None, typer.Option(help="Only audits with at least one finding of this verdict.")
+    ] = None,
     since: Since = None,
     until: Until = None,
     sort: Annotated[Order, typer.Option(help="Newest first within equals.")] = Order.CREATED,
@@ -124,7 +129,7 @@ def _row(audit: StoredAudit) -> tuple[object, ...]:
 
 
 def result(audit: StoredAudit) -> str | None:
-    """The verdict of an audit in a word, or why there is none."""
+    """The verdict of an audit as one word, or why there is none."""
     if audit.headline:
         return audit.headline.split(":", 1)[0].lower()
     return audit.error

@@ -48,7 +48,7 @@ app = typer.Typer(
     epilog="First time here? Type `dyck-audit demo`.",
 )
 
-START, RUN, READ, SETUP = "Start here", "Run audits", "Read what they found", "Set up"
+START, RUN, READ, SETUP = "Start here", "Run audits", "Read the results", "Set up"
 
 PANELS: Mapping[str, tuple[Callable[..., None], ...]] = {
     START: (demo.demo, submit.submit, show.show),
@@ -91,7 +91,9 @@ def root(
         typer.Option(help="redis://", envvar=BROKER_VARIABLE, show_default="none: local worker processes"),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more; the traceback of an error.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="More notes, and the traceback of an error.")
+    ] = False,
     _version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,

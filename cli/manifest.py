@@ -13,13 +13,13 @@ from auditor.text_file import read_text, read_toml
 from cli.checkpoints import PREFIX, bundled_name
 from cli.folder import CHECKPOINTS, look_through
 
-FIELDS = ("checkpoint", "config", "name", "plan", "seed", "format", "entry")
+FIELDS = ("checkpoint", "config", "name", "plan", "seed", "format", "entry", "strings", "strings_format")
 _MANIFEST = "a .toml, .csv or .tsv file, or a folder"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One audit to be made. ``problem`` says why it cannot even be tried."""
+    """One audit to be made. ``problem`` is the reason why it cannot be submitted."""
 
     where: str
     checkpoint: str
@@ -29,6 +29,8 @@ class Entry:
     seed: int | None = None
     format: str = "auto"
     entry: str | None = None
+    strings: Path | None = None
+    strings_format: str = "auto"
     problem: str = ""
 
 
@@ -85,7 +87,7 @@ def _rows(path: Path) -> list[Row]:
 
 
 def _entry(where: str, fields: Any, base: Path, *, problem: str = "") -> Entry:
-    """One entry; a wrong field makes it one that says so, and leaves the others alone."""
+    """One entry; a wrong field becomes its ``problem`` and does not affect the others."""
     if not isinstance(fields, Mapping):
         return Entry(where, "", problem=f"{fields!r}; expected a table of {', '.join(FIELDS)}")
     problem = problem or "; ".join(_problems(fields))
@@ -102,6 +104,8 @@ def _entry(where: str, fields: Any, base: Path, *, problem: str = "") -> Entry:
         seed=None if seed is None else int(seed),
         format=fields.get("format", "auto"),
         entry=fields.get("entry"),
+        strings=base / fields["strings"] if "strings" in fields else None,
+        strings_format=fields.get("strings_format", "auto"),
     )
 
 

@@ -126,7 +126,7 @@ def remove(
     model: ModelName,
     with_audits: Annotated[bool, typer.Option("--with-audits", help="Its audits too.")] = False,
 ) -> None:
-    """Remove a stored model; its audits too when told so."""
+    """Remove a stored model; with --with-audits its audits too."""
     from auditor.store.removal import remove_model
 
     door = invocation(context)

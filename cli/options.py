@@ -54,9 +54,21 @@ Reference = Annotated[
         show_default=False,
     ),
 ]
+Strings = Annotated[
+    Path | None,
+    typer.Option(
+        help="Your own strings in place of drawn ones: one a line, or .csv, .tsv, .jsonl or .json.", show_default=False
+    ),
+]
+StringsFormat = Annotated[
+    str,
+    typer.Option(
+        "--strings-format", metavar="auto|text|princeton|csv|jsonl|json", help="How the file of strings is to be read."
+    ),
+]
 PlanName = Annotated[str, typer.Option("--plan", metavar="quick|standard|full|F.toml", help="What the audit computes.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Start of every random number.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Stay until it is done; without a broker the work runs here.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of all random numbers.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until it is done; without a broker the work runs here.")]
 Out = Annotated[Path | None, typer.Option(help="The file to write; else stdout.", show_default=False)]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
-Limit = Annotated[int, typer.Option(min=1, help="At most so many rows.")]
+Limit = Annotated[int, typer.Option(min=1, help="Largest number of rows.")]

@@ -52,7 +52,7 @@ STYLES = {
     "cancelled": "yellow",
     "running": "cyan",
 }
-"""Colours of the words that say how something went."""
+"""Colours of verdicts and states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Output:
 
     quiet: bool = False
     verbose: bool = False
-    secrets: tuple[str, ...] = ()  # what no error shows, besides the passwords of URLs
+    secrets: tuple[str, ...] = ()  # hidden in every error, like the passwords of URLs
 
     def document(self, value: Any) -> None:
         """One JSON document on stdout; NaN and infinity are refused."""
@@ -76,7 +76,7 @@ class Output:
         _write(text.rstrip("\n") + "\n")
 
     def page(self, text: str) -> None:
-        """HTML on stdout, which says that it is UTF-8; other encodings get its letters as references."""
+        """HTML on stdout, declared as UTF-8; in other encodings missing letters are character references."""
         encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
         _write(text if encoding == "utf8" else text.encode("ascii", "xmlcharrefreplace").decode())
 
@@ -111,7 +111,7 @@ class Output:
             _stderr(harmless(without_passwords(text)))
 
     def error(self, text: str) -> None:
-        """The one line that says why a command failed."""
+        """The one line with the reason why a command failed."""
         _stderr(f"{NAME}: {harmless(without_passwords(text, self.secrets))}")
 
     def traceback(self, error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""Long work as it goes: bars on a terminal, a line now and then elsewhere, nothing when quiet."""
+"""Progress of long work: bars on a terminal, a line every ten seconds elsewhere, nothing when quiet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Track(Protocol):
         """How far one piece is, from 0 to 1, and what it does now."""
 
     def end(self, key: str, words: str) -> None:
-        """One piece is over; say how."""
+        """One piece is over; ``words`` is its result."""
 
 
 @dataclass
@@ -54,23 +54,23 @@ class Bars:
 
 @dataclass
 class Lines:
-    """A line every ten seconds while a piece moves, and one when it ends; short work says nothing before."""
+    """A line every ten seconds while a piece moves, and one when it ends; work that is shorter prints only the last."""
 
     output: Output
-    told: dict[str, tuple[float, str]] = field(default_factory=dict)
+    last_lines: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     def move(self, key: str, share: float, words: str) -> None:
-        """Say where the piece is, unless that was said just now."""
+        """Print the progress of the piece, unless it was printed just before."""
         now = time.monotonic()
-        then, said = self.told.setdefault(key, (now, ""))
+        then, said = self.last_lines.setdefault(key, (now, ""))
         line = f"{key}: {share:.0%} {words}".rstrip()
         if line != said and now - then >= LINE_SECONDS:
-            self.told[key] = (now, line)
+            self.last_lines[key] = (now, line)
             self.output.note(line)
 
     def end(self, key: str, words: str) -> None:
-        """Say how it ended."""
-        self.told.pop(key, None)
+        """Print how it ended."""
+        self.last_lines.pop(key, None)
         self.output.note(f"{key}: {words}")
 
 

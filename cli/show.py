@@ -18,14 +18,14 @@ NEXT = {
     "queued": "`dyck-audit watch {0}` runs it or follows it",
     "running": "`dyck-audit watch {0}` follows it",
     "failed": "`dyck-audit retry {0}` runs again what failed",
-    "cancelled": "`dyck-audit retry {0}` takes it up again",
+    "cancelled": "`dyck-audit retry {0}` resumes it",
 }
 
 
 def show(
     context: typer.Context,
     audit: AuditId = "latest",
-    findings: Annotated[int, typer.Option(min=0, help="How many findings are told in full.")] = 8,
+    findings: Annotated[int, typer.Option(min=0, help="How many findings are shown in full.")] = 8,
     as_json: AsJson = False,
 ) -> None:
     """Show one audit: headline, stability matrix, the findings to know; or how far it is."""

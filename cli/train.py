@@ -27,7 +27,7 @@ def train(
     context: typer.Context,
     *,
     out: Annotated[Path, typer.Option(help="The file to write, .safetensors.", show_default=False)],
-    brackets: Annotated[int, typer.Option(min=1, max=26, help="Bracket types, k.")] = 2,
+    brackets: Annotated[int, typer.Option(min=1, max=1_000, help="Bracket types, k.")] = 2,
     depth: Annotated[int, typer.Option(min=1, max=1_000, help="Deepest nesting, D.")] = 4,
     layers: Annotated[int, typer.Option(min=1, max=100, help="Layers.")] = 2,
     heads: Annotated[int, typer.Option(min=1, max=1_000, help="Heads in each layer.")] = 2,
@@ -48,7 +48,7 @@ def train(
     mlp: Annotated[Mlp, typer.Option(help="What follows attention.")] = "two_layer",
     activation: Annotated[Activation, typer.Option(help="The MLP's activation.")] = "relu",
     embedding: Annotated[
-        Embedding, typer.Option(help="What is seen of a token; with its depth: the minimal first layer.")
+        Embedding, typer.Option(help="Input vectors: of tokens, or of tokens with their depth (minimal first layer).")
     ] = "token",
     fixed_embedding: Annotated[bool, typer.Option("--fixed-embedding", help="One-hot, not trained.")] = False,
     attention_residual: Annotated[bool, typer.Option(help="Add attention to the stream.")] = True,
@@ -76,7 +76,9 @@ def train(
     batch: Annotated[int, typer.Option(min=1, max=100_000, help="Sequences per step.")] = 64,
     learning_rate: Annotated[float, typer.Option(min=1e-9, max=1.0, help="Peak of the one-cycle schedule.")] = 5e-3,
     seed: Seed = 0,
-    seeds: Annotated[int, typer.Option(min=1, max=1_000, help="So many models, from --seed on.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1_000, help="Number of models; their seeds count up from --seed.")
+    ] = 1,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""``watch``, ``cancel`` and ``retry``: audits on their way."""
+"""``watch``, ``cancel`` and ``retry``: audits that are not done."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def watch(context: typer.Context, audits: AnyAuditIds = None, as_json: AsJson = 
 
 
 def cancel(context: typer.Context, audits: AuditIds) -> None:
-    """Stop audits; what they have computed stays, and `retry` takes them up again."""
+    """Stop audits; what they have computed is kept, and `retry` resumes them."""
     from auditor.store.lifecycle import cancel_audit
 
     door = invocation(context)
@@ -68,7 +68,7 @@ def retry(context: typer.Context, audits: AuditIds, wait: Wait = False, as_json:
         else:
             for audit_id, count in cells.items():
                 door.output.text(f"{audit_id} queued again")
-                door.output.note(f"{count} cells; `dyck-audit watch {audit_id}` shows how far it is")
+                door.output.note(f"{count} cells; `dyck-audit watch {audit_id}` shows the progress")
 
 
 def _send(door: Invocation, database: Database, audit_ids: list[str]) -> None:

@@ -15,10 +15,11 @@ QUEUE: Final = "dyck-audit"
 RUN_CELL: Final = "dyck_audit.run_cell"
 
 SOFT_LIMIT_SECONDS: Final = 2 * 3600
-"""A cell is told to stop. The longest one seen, a twin of the full plan, takes minutes."""
+"""After this long a cell gets an exception that ends it. The longest cell seen, a twin of the full plan,
+takes minutes."""
 
 HARD_LIMIT_SECONDS: Final = SOFT_LIMIT_SECONDS + 300
-"""A cell that did not listen loses its process."""
+"""After this long the process of a cell is killed."""
 
 VISIBILITY_SECONDS: Final = HARD_LIMIT_SECONDS + 900
 """Redis hands a message to a second worker after this long: never while the first may still be computing."""

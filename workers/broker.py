@@ -1,4 +1,4 @@
-"""Asking the broker: is it there, how much is queued, who listens. No Celery where the redis client is enough."""
+"""Checks of the broker: whether it answers, and how many workers do. No Celery where the redis client is enough."""
 
 from __future__ import annotations
 

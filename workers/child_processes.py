@@ -1,4 +1,4 @@
-"""Child processes that do not outlive us, however we end."""
+"""Child processes that end with this process, however it ends."""
 
 from __future__ import annotations
 

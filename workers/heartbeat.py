@@ -1,4 +1,4 @@
-"""A thread that keeps a cell's lease while the main thread computes, and tells it when the cell was taken away."""
+"""A thread that keeps a cell's lease while the main thread computes, and reports when the cell was taken away."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Heartbeat:
             raise LostLeaseError(
                 f"cell {cell.cell.key} of audit {cell.audit_id} was taken over or cancelled",
                 expected="its owner",
-                action="drop what it computed",
+                action="discard what it computed",
             )
 
     def _beat(self) -> None:

@@ -1,6 +1,6 @@
 """Without a broker URL: an embedded broker and one real worker, both gone with this process.
 
-The same tasks, messages and database as in production. Nothing is kept: what was not finished stands in the database.
+The same tasks, messages and database as in production. The broker keeps nothing: unfinished cells are in the database.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who holds a cell: a name that is new at every claim and says where to look for the process."""
+"""The owner of a cell: a name that is new at every claim and gives the host and the process."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def serve(settings: Settings, *, concurrency: int = 2, verbose: bool = False) ->
     another worker takes them over.
 
     Raises:
-        BrokerError: no broker URL, or nobody answers there.
+        BrokerError: no broker URL, or no answer.
         StoreError: the database cannot be used as it is.
     """
     if settings.broker_url is None:

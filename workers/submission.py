@@ -78,13 +78,13 @@ def submit_audit(
 ) -> Submission:
     """Store an audit with its cells and send those that are ready. Without a broker URL nothing is sent.
 
-    ``reuse`` gives the audit of the same model, plan, seed and versions that is queued, running or done, where there is
-    one; its ready cells are sent again, so that an interrupted batch goes on.
+    ``reuse`` gives the audit of the same model, plan (with its strings), seed and versions that is queued, running or
+    done, where there is one; its ready cells are sent again, so that an interrupted batch goes on.
 
     Raises:
         NotFoundError, AmbiguousError: the model is none, or several.
         BrokerError: not a broker URL, and nothing is stored; or the audit is stored but nothing was sent, and the
-            message says what to type.
+            message has the command to type.
     """
     from auditor.canonical.architecture import Architecture
     from auditor.plans.cells import planned_cells
@@ -110,6 +110,7 @@ def submit_audit(
                 cells=cells,
                 versions=found_versions,
                 label=label,
+                strings=None if plan.strings is None else plan.strings.data,
             )
         else:
             audit = found
@@ -122,7 +123,7 @@ def send_audit(database: Database, audit_id: str, broker_url: str) -> int:
     """Send the ready cells of an audit; how many.
 
     Raises:
-        BrokerError: nobody takes them. The audit stays queued in the database; any worker finds it there.
+        BrokerError: the broker does not take them. The audit stays queued in the database; any worker finds it there.
     """
     try:
         return dispatch(database, create_app(broker_url), audit_id)

@@ -1,4 +1,4 @@
-"""Waiting for audits: the database is asked how far they are, whoever computes them."""
+"""Waiting for audits: their progress is read from the database, wherever they are computed."""
 
 from __future__ import annotations
 

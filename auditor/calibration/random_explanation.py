@@ -1,4 +1,4 @@
-"""An explanation that means nothing: scores drawn anew for every model. The audit must not call it stable."""
+"""A random explanation: scores drawn anew for every model. The audit must not call it stable."""
 
 from __future__ import annotations
 

@@ -35,12 +35,12 @@ SEQUENCES = 128
 
 POWER_SEQUENCES = (32, 512)
 POPULATION = 1_500
-DEAR_POPULATION, DRAWN_POPULATION = 150, 400
+COSTLY_POPULATION, DRAWN_POPULATION = 150, 400
 """Of integrated gradients, whose share ladder is linear, and of attention matrices, which are large."""
 
 SCORED = ("ablation_head_mean", "ablation_head_zero", "random_explanation")
-DEAR = "attribution_head_integrated_gradients"
-DEAR_EVERY = 4
+COSTLY = "attribution_head_integrated_gradients"
+COSTLY_EVERY = 4
 """Integrated gradients join every fourth trial: they cost ten times as much."""
 
 ATTENDED = ("attention_pattern", "attention_stack_top")
@@ -116,7 +116,7 @@ def calibrate(
     registry: Mapping[str, InterpretationMethod] | None = None,
     progress: Progress = silent,
 ) -> Calibration:
-    """Audit planted truth. ``registry`` stands in for the methods, for the tests.
+    """Audit planted truth. ``registry`` replaces the registered methods, for the tests.
 
     Raises:
         whatever ``progress`` raises, to interrupt.
@@ -128,8 +128,8 @@ def calibrate(
         cases.append(case)
         if step % 20 == 0:
             progress(min(0.99, len(cases) / max(1, _expected_cases(trials))), f"{len(cases)} cases")
-    told = {**asdict(settings), "trials": trials, "sequences": SEQUENCES}
-    return Calibration(tuple(cases), told, time.perf_counter() - started)
+    all_settings = {**asdict(settings), "trials": trials, "sequences": SEQUENCES}
+    return Calibration(tuple(cases), all_settings, time.perf_counter() - started)
 
 
 def _expected_cases(trials: int) -> int:
@@ -145,7 +145,7 @@ def _cases(
     plots = _plots(models[zoo.DEMONSTRATION], known, settings.seed)
     for number in range(trials):
         for plot in plots:
-            tried = [name for name in plot.methods if name != DEAR or number % DEAR_EVERY == 0]
+            tried = [name for name in plot.methods if name != COSTLY or number % COSTLY_EVERY == 0]
             yield from trial(plot, number, sequences=SEQUENCES, settings=settings, methods=tried, again=True)
         for sequences in POWER_SEQUENCES if number % 2 == 0 else ():
             yield from trial(plots[0], number, sequences=sequences, settings=settings, methods=SCORED[:1], again=False)
@@ -159,14 +159,14 @@ def _models() -> Mapping[str, CanonicalTransformer]:
 
 def _plots(model: CanonicalTransformer, known: Mapping[str, InterpretationMethod], seed: int) -> Sequence[Plot]:
     """Ladders over heads of both layers, and one of attention."""
-    scored = {name: known[name] for name in (*SCORED, DEAR) if name in known}
+    scored = {name: known[name] for name in (*SCORED, COSTLY) if name in known}
     attended = {name: known[name] for name in ATTENDED if name in known}
     plots = [
         plot_of(
             f"shares of {head.label}",
             share_ladder(model, head, numpy_generator(seed, "calibration", "ladder", head.label)),
             scored,
-            sequences={name: DEAR_POPULATION if name == DEAR else POPULATION for name in scored},
+            sequences={name: COSTLY_POPULATION if name == COSTLY else POPULATION for name in scored},
             seed=seed,
         )
         for head in LADDER_HEADS

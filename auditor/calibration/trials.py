@@ -6,7 +6,7 @@ One claim per method and rung is kept of each trial, so that the cases of a tria
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -154,7 +154,9 @@ def _population(plugin: InterpretationMethod, model: CanonicalTransformer, seque
         values = np.concatenate([_padded(part.values, width) for part in parts])
     else:
         values = np.concatenate([part.values for part in parts])
-    return Interpretation(first.method, first.axes, first.components, values, first.undefined)
+    undefined = {index: why for part in parts for index, why in part.undefined.items()}
+    errors = [part.numerical_error for part in parts if part.numerical_error is not None]
+    return replace(first, values=values, undefined=undefined, numerical_error=max(errors, default=None))
 
 
 def _padded(values: np.ndarray, width: int) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Claims as code: read from a file, judged on the results of an audit, told to continuous integration."""
+"""Claims as code: read from a file, judged on the results of an audit, reported to continuous integration."""

@@ -178,7 +178,7 @@ class _ClaimTable(Table):
         return claim
 
     def _read(self, name: str, reader: Callable[[str], Read]) -> Read:
-        """What a reader makes of a text; its error gets the line."""
+        """The result of a parser on a text; the line is added to its error."""
         text = self.text(name)
         try:
             return reader(text)

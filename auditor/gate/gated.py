@@ -1,4 +1,4 @@
-"""What a gate found: the claims, what was lost since a baseline, and the exit code that both ask for."""
+"""What a gate found: the claims, what was lost since a baseline, and the exit code that follows from both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class GateResult:
 
     @property
     def exit_code(self) -> int:
-        """What continuous integration is told."""
+        """The exit code for continuous integration."""
         outcomes = {one.outcome for one in self.checked if one.decides}
         if self.lost or outcomes & {Outcome.UNSTABLE, Outcome.FALSE}:
             return UNSTABLE

@@ -1,7 +1,7 @@
 """Claims of a file against what an audit has computed.
 
 A claim must survive every equivalence it names. One that is overturned, or false of the model to begin with, fails;
-one that nobody could decide is INCONCLUSIVE, which is never a pass.
+one that the audit cannot decide is INCONCLUSIVE, which is never a pass.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 
     STABLE = "stable"
     UNSTABLE = "unstable"
-    FALSE = "false"  # not even the audited model itself bears it out
+    FALSE = "false"  # it does not hold for the audited model itself
     INCONCLUSIVE = "inconclusive"
 
 
@@ -124,5 +124,5 @@ def _why_absent(name: str, results: Results) -> str:
     made = [variant for variant in results.variants if name in (variant.equivalence, str(variant.kind))]
     reasons: Mapping[str, str] = {f"{v.equivalence}: {v.reason}": "" for v in made if v.reason}
     if any(variant.state is VariantState.CERTIFIED for variant in made):
-        return "the method says nothing about its variants"
+        return "the method has no scores for its variants"
     return next(iter(reasons), "the audit made no such variant")

@@ -8,8 +8,8 @@ from auditor.measures.ablation.method import HeadAblation
 class HeadPositionMeanAblation(HeadAblation):
     """KL(untouched ‖ ablated) when a head's z at position j is set to its mean at j over the sequences that reach j.
 
-    Keeps what the head says of the position alone, such as attention that thins out with length. A position that one
-    sequence alone reaches is its own mean there.
+    Keeps the part of the head's output that depends on the position alone, such as attention that thins out with
+    length. Where only one sequence reaches a position, the mean is that sequence's own z.
     """
 
     version = 1

@@ -1,4 +1,4 @@
-"""The attention pattern of a head, as it is."""
+"""The attention pattern of a head."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class StartMass(RowReading):
     predicates: ClassVar[Mapping[str, float]] = kind_of_head("START sink")
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Needs a START token; it stands in front of every sequence."""
+        """Needs a START token; it is the first token of every sequence."""
         return None if model.task.language.vocabulary.start is not None else "the vocabulary has no START token"
 
     def read(self, rows: Rows) -> Tensor:

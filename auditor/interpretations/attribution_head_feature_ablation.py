@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import numpy as np
 import torch
 from captum.attr import LayerFeatureAblation
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.measures.attribution.method import PERTURBATIONS, Attributor, HeadAttribution
+from auditor.contracts import Request
+from auditor.measures.attribution.method import PERTURBATIONS, Attributed, HeadAttribution, by_batch
 from auditor.measures.attribution.presence import mean_activations
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import HEAD_SCORES
-from auditor.records.theory import Dependence
 
 
 class HeadFeatureAblation(HeadAttribution):
@@ -29,17 +23,14 @@ class HeadFeatureAblation(HeadAttribution):
     summary = "fall of the score when the head's output z is set to its mean"
     higher_means = "the score needs the head more"
     source = "Wang et al. 2022, arXiv 2211.00593, section 2.1 (means); Captum LayerFeatureAblation"
-    depends_on: ClassVar[Dependence] = HEAD_SCORES
-    copies = PERTURBATIONS
 
-    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
+    def attributions(self, request: Request) -> Attributed:
         """Captum's ablation of z, one group of features per head."""
-        del generator
-        means = mean_activations(model, seen, Site.Z)
+        means = mean_activations(request.model, request.inputs, Site.Z)
 
         def attribute(batch: Explained) -> Tensor:
             columns = []
-            for attention, mean in zip(model.attentions, means, strict=True):
+            for attention, mean in zip(batch.model.attentions, means, strict=True):
                 shape = (1, batch.tokens.shape[1], *mean.shape)
                 found: Tensor = LayerFeatureAblation(batch.of_rows, attention.z_site).attribute(
                     batch.row,
@@ -50,4 +41,4 @@ class HeadFeatureAblation(HeadAttribution):
                 columns.append(found[:, 0, :, 0])  # each entry of a group carries the effect of the whole group
             return torch.cat(columns, dim=1)
 
-        return attribute
+        return Attributed(by_batch(request, attribute, copies=PERTURBATIONS))

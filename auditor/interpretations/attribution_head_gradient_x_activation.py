@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
 import torch
 from captum.attr import LayerGradientXActivation
 from torch import Tensor
 
-from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.model import CanonicalTransformer
-from auditor.measures.attribution.method import Attributor, HeadAttribution
+from auditor.measures.attribution.method import ByBatch, HeadAttribution
 from auditor.measures.attribution.score import Explained
 from auditor.measures.expectations import HEAD_SCORES
 from auditor.records import Expected
 from auditor.records.theory import Aspect, Dependence
 
 
-class HeadGradientXActivation(HeadAttribution):
+class HeadGradientXActivation(HeadAttribution, ByBatch):
     """Σ over positions and d_v of z · ∂score/∂z: the first-order effect of setting a head's z to zero.
 
     The zero of z is a matter of convention (a value bias moves it), so this is as free as zero ablation.
@@ -31,13 +28,8 @@ class HeadGradientXActivation(HeadAttribution):
     source = "Michel et al. 2019, arXiv 1905.10650, equation 2; Captum LayerGradientXActivation"
     depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.VALUE_ZERO: Expected.FREE}
 
-    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
+    def attribute(self, batch: Explained) -> Tensor:
         """Captum's products at the z of all layers in one pass, summed over positions and features."""
-        del seen, generator
-        sites = [attention.z_site for attention in model.attentions]
-
-        def attribute(batch: Explained) -> Tensor:
-            found: list[Tensor] = LayerGradientXActivation(batch.of_rows, sites).attribute(batch.row)
-            return torch.cat([layer.detach().sum(dim=(1, 3)) for layer in found], dim=1)
-
-        return attribute
+        sites = [attention.z_site for attention in batch.model.attentions]
+        found: list[Tensor] = LayerGradientXActivation(batch.of_rows, sites).attribute(batch.row)
+        return torch.cat([layer.detach().sum(dim=(1, 3)) for layer in found], dim=1)

@@ -26,7 +26,7 @@ class DirectLogitHead(DirectLogits):
     version = 1
     smallest_plan = "standard"
     summary = "what the head writes along the logit of the right closing bracket"
-    higher_means = "the head itself speaks more for the right bracket"
+    higher_means = "the head itself raises the logit of the right bracket more"
     depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.VALUE_ZERO: Expected.FREE}
     axis = "head"
 

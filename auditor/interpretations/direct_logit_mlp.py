@@ -20,7 +20,7 @@ class DirectLogitMlp(DirectLogits):
 
     version = 1
     summary = "what the MLP writes along the logit of the right closing bracket"
-    higher_means = "the MLP itself speaks more for the right bracket"
+    higher_means = "the MLP itself raises the logit of the right bracket more"
     depends_on: ClassVar[Dependence] = WHOLE_SCORES
     axis = "part"
 

@@ -20,7 +20,7 @@ class DirectLogitNeuron(DirectLogits):
 
     version = 1
     summary = "what the neuron writes along the logit of the right closing bracket"
-    higher_means = "the neuron itself speaks more for the right bracket"
+    higher_means = "the neuron itself raises the logit of the right bracket more"
     depends_on: ClassVar[Dependence] = NEURON_SCORES
     axis = "neuron"
 

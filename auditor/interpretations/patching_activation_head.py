@@ -14,7 +14,7 @@ class HeadPatching(HeadPatchingMethod):
     """Margin of the clean type that a head's clean z, at all positions, restores in the corrupt run.
 
     The two inputs differ in the type of one bracket pair; the margin is the logit of the clean closing bracket minus
-    that of the corrupt one where that pair is on top of the stack. Says what is enough, not what is needed.
+    that of the corrupt one where that pair is on top of the stack. Shows what is sufficient, not what is necessary.
     """
 
     version = 1

@@ -13,8 +13,8 @@ from auditor.measures.patching.runs import SharedPairs
 class HeadNoisePatching(HeadPatchingMethod):
     """Margin of the clean type that a head's corrupt z, at all positions, destroys in the clean run.
 
-    Pairs and margin as in denoising. Says what is needed, not what is enough: heads that stand in for each other all
-    score low.
+    Pairs and margin as in denoising. Shows what is necessary, not what is sufficient: redundant heads all score
+    low.
     """
 
     version = 1

@@ -19,7 +19,7 @@ MAX_SEQUENCES = 64
 class HeadToHeadPatching(PathPatchingMethod):
     """Margin of the clean type that is lost when a head's corrupt z reaches one later head alone.
 
-    Scores of a sender are laid out by receiver; 0 where the receiver stands in no later layer.
+    Scores of a sender are laid out by receiver; 0 where the receiver is in no later layer.
     """
 
     version = 1

@@ -9,7 +9,8 @@ mean over closing brackets q of depth d′ ≥ 2 of
     / min over types r ‖A w of START + of the pair of q + Σ_{d < d′} A w of the opening bracket of type r_d‖
 
 The code of the paper takes the n-th closing bracket of a type for the one of depth n. They come innermost first, so its
-depth is D + 1 − n: the number "as published" pairs brackets of different depths, and lets the wrong ones ask.
+depth is D + 1 − n: the number "as published" pairs brackets of different depths, and takes closing brackets of
+the wrong depth as queries.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def balance_violations(model: CanonicalTransformer, *, as_published: bool) -> Te
 
 
 def no_balance_condition(model: CanonicalTransformer) -> str | None:
-    """Why the condition says nothing about a model, or None."""
+    """Why the condition does not apply to a model, or None."""
     architecture, language = model.architecture, model.task.language
     if architecture.embedding != "token_and_depth":
         return "the condition is about models whose inputs are vectors of bracket and depth (minimal first layer)"

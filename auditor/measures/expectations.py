@@ -1,6 +1,6 @@
-"""On what scores depend besides the function and its paths: where the methods of a family start from.
+"""What the scores of a family of methods depend on besides the function and its paths.
 
-A score that reads only what the function and its paths fix (attention weights, effects of edits) answers to nothing but
+A score that reads only what the function and its paths fix (attention weights, effects of edits) depends on nothing but
 the names, the number and the copies of the components that it is laid out by. What else a method depends on it adds:
 
     depends_on = {**HEAD_SCORES, Aspect.VALUE_ZERO: Expected.FREE}

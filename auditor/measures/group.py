@@ -18,7 +18,7 @@ Asked = Sequence[tuple[InterpretationMethod, np.random.Generator]]
 def interpretations(
     asked: Asked, model: CanonicalTransformer, inputs: InputBatch
 ) -> Iterator[tuple[str, Interpretation | Exception]]:
-    """(name, scores) method by method; what a method raises stands in place of its scores, and the others go on."""
+    """(name, scores) method by method; an error of a method replaces its scores, and the others are still computed."""
     shared = Shared(reading for method, _ in asked for reading in method.readings)
     for method, generator in asked:
         try:

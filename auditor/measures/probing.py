@@ -6,7 +6,7 @@ order nor the number of a sequence in the batch matters.
 
 The probe is ridge regression on one-hot labels, in closed form. The control task (Hewitt & Liang 2019, arXiv
 1909.03368, section 2) gives every input type, here a token at a position, a random label drawn from the real ones: a
-probe that does well on it memorises. The difference of the two accuracies is the selectivity.
+probe that is accurate on it has memorised. The difference of the two accuracies is the selectivity.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ def _held_out(features: NDArray[np.float64], labels: NDArray[np.int64], folds: N
     right = np.empty(len(labels), dtype=np.bool_)
     for fold in range(FOLDS):
         held_out = folds == fold
-        scores = _ridge_scores(features[~held_out], np.eye(len(kinds))[answers[~held_out]], features[held_out])
+        targets = (answers[~held_out, None] == np.arange(len(kinds))).astype(float)
+        scores = _ridge_scores(features[~held_out], targets, features[held_out])
         right[held_out] = np.round(scores, TIE).argmax(1) == answers[held_out]
     return right
 

@@ -1,7 +1,7 @@
 """Kinds of attention heads that people name, each a quantity with the mean from which a head is called so.
 
 A head is called a kind when more than half of its attention does what the kind does, the rule by which Clark et al.
-2019 (arXiv 1906.04341, section 3) speak of heads that attend to the previous token or to a delimiter. A head is
+2019 (arXiv 1906.04341, section 3) describe heads that attend to the previous token or to a delimiter. A head is
 called uniform when its entropy is close to the largest that its number of keys allows.
 """
 

@@ -28,7 +28,7 @@ def planned_methods(plan: Plan) -> tuple[str, ...]:
 
 
 def methods_to_rerun(plan: Plan) -> tuple[str, ...]:
-    """Those that draw at random: a second run on the original says how much that alone moves their scores."""
+    """Those that draw at random: a second run on the original measures how much that alone moves their scores."""
     return tuple(name for name in planned_methods(plan) if methods()[name].draws_at_random)
 
 
@@ -77,7 +77,7 @@ def planned_cells(plan: Plan, architecture: Architecture) -> tuple[Cell, ...]:
 
 
 def _variants_of(plugin: Equivalence, plan: Plan) -> int:
-    """How many variants a plan asks of an equivalence: one of a kind that only the broadest plan trains unasked."""
+    """How many variants a plan asks of an equivalence: one of a kind that only the broadest plan trains by default."""
     if plugin.kind is Kind.EXACT:
         return plan.exact_variants
     is_extra = plugin.kind is Kind.BEHAVIOURAL and plugin.smallest_plan == "full" and not plan.equivalences

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from auditor.contracts import equivalences, methods
 from auditor.documents import Table
 from auditor.errors import PlanError
-from auditor.records import Json, Multiplicity, Record
+from auditor.records import LEFT_OUT_IF_NONE, Json, Multiplicity, Record, StringsFile
 from auditor.text_file import read_text, read_toml
 
 
@@ -33,6 +33,7 @@ class Plan(Record):
     multiplicity: str = "bh"  # how the false discovery rate over all claims is held: bh or by
     methods: tuple[str, ...] = ()  # empty: all
     equivalences: tuple[str, ...] = ()  # empty: all
+    strings: StringsFile | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # None: drawn from the task
 
 
 _QUICK = Plan(
@@ -77,7 +78,7 @@ PLANS: Mapping[str, Plan] = {
 
 MAX_VARIANTS = 1_000
 MAX_SIZE = 10_000_000
-"""Above any audit that ends; keep a slip of the finger from making millions of cells."""
+"""Above the size of any audit that ends; a mistyped number must not make millions of cells."""
 
 
 def read_plan(name_or_file: str) -> Plan:
@@ -104,7 +105,7 @@ def read_plan(name_or_file: str) -> Plan:
 
 
 def foreign_plan(data: Mapping[str, Json], where: str) -> Plan:
-    """A plan that a stranger wrote down: every field named, typed and bounded. ``where`` is for the message.
+    """A plan from an untrusted file: every field is checked by name, type and bounds. ``where`` is for the message.
 
     Raises:
         PlanError: an unknown field, a value of the wrong type or out of bounds, an unknown method or equivalence.
@@ -114,7 +115,7 @@ def foreign_plan(data: Mapping[str, Json], where: str) -> Plan:
 
 def _with_fields(plan: Plan, data: Mapping[str, Json], where: str) -> Plan:
     table = Table(data, PlanError, where=f"{where}: ")
-    known = {field.name: getattr(plan, field.name) for field in fields(plan)}
+    known = {one.name: getattr(plan, one.name) for one in fields(plan) if one.name != "strings"}
     table.no_others(known)
     changed: dict[str, Any] = {name: _value(table, name, known[name]) for name in data}
     plan = replace(plan, **changed)

@@ -72,7 +72,7 @@ class Finding(Record):
 
     @property
     def contradicts_theory(self) -> bool:
-        """A claim moved where theory says it cannot: a defect in the method, not in the model."""
+        """A claim moved where theory rules it out: a defect in the method, not in the model."""
         return self.verdict is Verdict.UNSTABLE and self.expected in (Expected.INVARIANT, Expected.RELABELLED)
 
     @property

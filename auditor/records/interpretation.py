@@ -118,6 +118,8 @@ class Interpretation:
     ``axes`` names the axes of ``values`` in order, in the words of ``auditor.records.axes``. With per-sequence scores
     the first axis is "sequence"; the component axis ("head", "neuron", "part") runs over ``components``. ``undefined``
     maps a component index to the reason why it has no score (its values are NaN and never enter a statistic).
+    ``numerical_error`` estimates how far an approximation is off, as a share of the size of the scores: the error of a
+    quadrature, or the standard error of a Monte Carlo mean; None for what is exact but for rounding.
     """
 
     method: str
@@ -125,6 +127,7 @@ class Interpretation:
     components: tuple[Component, ...]
     values: NDArray[np.float64]
     undefined: Mapping[int, str] = field(default_factory=dict)
+    numerical_error: float | None = None
 
     @property
     def component_axis(self) -> str:
@@ -151,6 +154,6 @@ class Agreement(Record):
 
 @dataclass(frozen=True, slots=True)
 class NotApplicable:
-    """Why a method says nothing about a model, in place of its scores."""
+    """Why a method has no scores for a model, in place of them."""
 
     reason: str

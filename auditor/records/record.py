@@ -1,4 +1,4 @@
-"""The one way between records and JSON: field by field, by their types.
+"""Conversion between records and JSON, field by field, by their types.
 
 A record is a frozen dataclass. Its JSON form has one entry for each field, under the field's name, and one for each
 property that ``DERIVED`` names. The metadata of a field may change that: ``named("id")``, ``LEFT_OUT_IF_NONE``,

@@ -18,7 +18,7 @@ from auditor.records.variant import Variant
 
 @dataclass(frozen=True, slots=True)
 class Illustration(Record):
-    """One head's attention on one sequence, original beside variant, for the reader's eye."""
+    """One head's attention on one sequence, original beside variant, to be drawn."""
 
     variant: str
     component: Component
@@ -41,6 +41,7 @@ class ScoreTable(Record):
     values: tuple[float | None, ...]
     intervals: tuple[tuple[float, float] | None, ...]  # 95 %
     undefined: Mapping[str, str]  # index of a component → why it has no score
+    numerical_error: float | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # share of the size of the scores
     equal_to_original: Agreement | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # how that was found
 
 

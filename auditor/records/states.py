@@ -1,4 +1,4 @@
-"""The words that say how things stand: kinds, expectations, verdicts, states."""
+"""Enumerations: kinds, expectations, verdicts, states."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """How a variant is equal to the original: by algebra, on a distribution, or by being asked the same another way."""
+    """How a variant is equal to the original: by algebra, on a distribution, or on rewritten inputs."""
 
     EXACT = "exact"
     BEHAVIOURAL = "behavioural"
@@ -32,7 +32,7 @@ class Expected(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What an audit says of one claim under one equivalence."""
+    """The verdict of an audit on one claim under one equivalence."""
 
     STABLE = "stable"
     UNSTABLE = "unstable"

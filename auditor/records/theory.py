@@ -1,8 +1,9 @@
 """What theory predicts of scores under an exact equivalence, from what the one depends on and the other changes.
 
 A function leaves much of a model open: the order of its heads, the zero of its values, the basis of its residual
-stream. An exact equivalence says which of these aspects it changes, a method says on which of them its scores depend
-and how they answer; the prediction for the pair is the strongest answer to a change. Neither knows the other.
+stream. An exact equivalence declares which of these aspects it changes, a method on which of them its scores depend
+and how they answer; the prediction for the pair is the strongest answer to a change. Methods and equivalences do not
+refer to each other.
 
 Sources of the aspects: Elhage et al. 2021, "A mathematical framework for transformer circuits" (bases of queries, keys
 and values, of the stream); Kobayashi et al. 2020, arXiv 2004.10102 (value bias); Chen et al. 2016, arXiv 1511.05641,
@@ -24,11 +25,11 @@ class Aspect(StrEnum):
     HEAD_ORDER = "the order of the heads"
     HEAD_COUNT = "how many heads there are"
     HEAD_SHARES = "how copies of a head share what it writes"
-    HEAD_SURPLUS = "what one copy of a head writes too much and another takes back"
+    HEAD_SURPLUS = "what one copy of a head adds and another subtracts"
     NEURON_ORDER = "the order of the neurons"
     NEURON_COUNT = "how many neurons there are"
     NEURON_SHARES = "how copies of a neuron share what it writes"
-    NEURON_SURPLUS = "what one copy of a neuron writes too much and another takes back"
+    NEURON_SURPLUS = "what one copy of a neuron adds and another subtracts"
     NEURON_SCALE = "the scale of a neuron's activation"
     QUERY_KEY_BASIS = "the basis in which queries and keys meet"
     KEY_ZERO = "the zero of the keys (key bias)"

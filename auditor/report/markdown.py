@@ -31,6 +31,7 @@ def render_markdown(report: AuditReport, *, max_findings: int = 100) -> str:
         f"# {_safe(report.model.name)}: {_safe(view.badge)}",
         f"**{_safe(view.headline, 2000)}**",
         _origin(report),
+        f"{_safe(view.strings[:1].upper() + view.strings[1:], 1000)}." if view.strings else "",
         f"Error rates of the audit itself: {_safe(view.calibration, 1000)}.",
         "\n".join(f"- ⚠️ {_safe(warning, 1000)}" for warning in view.warnings),
         "## Stability matrix",
@@ -71,13 +72,13 @@ def _field(field: Field) -> str:
 
 
 def _findings(view: ReportView, limit: int) -> str:
-    told = [finding for finding in view.findings if finding.verdict is not Verdict.STABLE]
-    if not told:
+    unsettled = [finding for finding in view.findings if finding.verdict is not Verdict.STABLE]
+    if not unsettled:
         return "None."
     head = ["verdict", "claim", "equivalence", "effect", "95 % interval", "range over variants", "theory", "finding"]
-    table = _table(head, (_finding(finding) for finding in told[:limit]))
-    if len(told) > limit:
-        table += f"\n\n{counted(len(told) - limit, 'finding')} more in the CSV and JSON reports."
+    table = _table(head, (_finding(finding) for finding in unsettled[:limit]))
+    if len(unsettled) > limit:
+        table += f"\n\n{counted(len(unsettled) - limit, 'finding')} more in the CSV and JSON reports."
     return table
 
 
@@ -131,5 +132,5 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _safe(text: object, limit: int = 300) -> str:
-    """One line in which markdown and HTML mean nothing and nobody is notified."""
+    """One line in which markdown, HTML and @mentions have no effect."""
     return SPECIAL.sub(r"\\\1", plain(text, limit)).replace("@", "@&#8203;")

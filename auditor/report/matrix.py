@@ -1,6 +1,6 @@
 """The stability matrix: method × equivalence, each field with its counts, its worst claim and what theory expects.
 
-A field without verdicts says why it has none: not applicable, not certified, or no claim to test.
+A field without verdicts has the reason: not applicable, not certified, or no claim to test.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Agreement(StrEnum):
     """Whether the verdicts are what theory predicts."""
 
     AGREES = "agrees"
-    CONTRADICTS = "contradicts"  # a claim moved where theory says it cannot
+    CONTRADICTS = "contradicts"  # a claim moved where theory rules it out
     NOT_SEEN = "not_seen"  # theory allows a change, the variants did not show one
     UNDECIDED = "undecided"
     NO_PREDICTION = "no_prediction"
@@ -161,12 +161,12 @@ def by_severity(finding: Finding) -> tuple[int, float, str]:
 
 
 def by_weight(finding: Finding) -> tuple[int, int, bool, float, str]:
-    """Sort key for what is told first: verdict, published kinds of claims, exact before behavioural, effect."""
+    """Sort key for what a report states first: verdict, published kinds of claims, exact before behavioural, effect."""
     kind = finding.claim.kind
-    told = CLAIM_ORDER.index(kind) if kind in CLAIM_ORDER else len(CLAIM_ORDER)
+    order = CLAIM_ORDER.index(kind) if kind in CLAIM_ORDER else len(CLAIM_ORDER)
     return (
         SEVERITY[finding.verdict],
-        told,
+        order,
         finding.kind is not Kind.EXACT,
         -(finding.effect or 0.0),
         finding.id,

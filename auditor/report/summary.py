@@ -80,15 +80,15 @@ def headline(findings: Sequence[Finding], variants: Sequence[Variant]) -> str:
 
 
 def _overturned(findings: Sequence[Finding], variants: Sequence[Variant], counts: ClaimCounts) -> str:
-    told = min(findings, key=lambda finding: (finding.contradicts_theory, *by_weight(finding)))
-    if told.verdict is not Verdict.UNSTABLE:  # everything unstable contradicts theory
-        told = min(findings, key=by_weight)
-    twin = next((variant for variant in variants if variant.key == told.worst_variant), None)
-    same = sameness(None if twin is None else twin.certificate, told.kind)
-    against = " although theory says it cannot move" if told.contradicts_theory else ""
+    leading = min(findings, key=lambda finding: (finding.contradicts_theory, *by_weight(finding)))
+    if leading.verdict is not Verdict.UNSTABLE:  # everything unstable contradicts theory
+        leading = min(findings, key=by_weight)
+    twin = next((variant for variant in variants if variant.key == leading.worst_variant), None)
+    same = sameness(None if twin is None else twin.certificate, leading.kind)
+    against = " although theory says it cannot move" if leading.contradicts_theory else ""
     return (
-        f"UNSTABLE: “{claim_text(told.claim)}” is overturned by {plain(told.equivalence)}{against}, "
-        f"{_SHOWN_ON[told.kind]} ({same}); {_tally(counts)}."
+        f"UNSTABLE: “{claim_text(leading.claim)}” is overturned by {plain(leading.equivalence)}{against}, "
+        f"{_SHOWN_ON[leading.kind]} ({same}); {_tally(counts)}."
     )
 
 

@@ -18,7 +18,7 @@ from auditor.records import (
     Verdict,
 )
 from auditor.report.matrix import Agreement, Matrix, by_severity, by_weight, matrix_of
-from auditor.report.wording import calibration, counted, number, plain, reuse, setting, share, words
+from auditor.report.wording import calibration, counted, given_strings, number, plain, reuse, setting, share, words
 
 RANGES = ("in_distribution", "longer", "deeper")
 """Parts of the behaviour, in reading order."""
@@ -31,7 +31,7 @@ SHARES = frozenset({"closing_accuracy", "argmax_accuracy"})
 
 @dataclass(frozen=True, slots=True)
 class Notable:
-    """The finding of one field of the matrix that is told, and how many more like it the field holds."""
+    """The finding that is shown for one field of the matrix, and how many more like it the field holds."""
 
     finding: Finding
     more: int
@@ -56,6 +56,7 @@ class ReportView:
     headline: str  # the rest of it
     claims: ClaimCounts
     certified: int
+    strings: str  # the user's own strings; empty where they were drawn from the task
     reuse: str  # which twins earlier audits made; empty when none
     calibration: str  # the audit's own error rates, in a sentence
     warnings: tuple[str, ...]
@@ -77,6 +78,7 @@ def view_of(report: AuditReport) -> ReportView:
         headline=rest[:1].upper() + rest[1:],
         claims=report.summary.claims,
         certified=sum(variant.state is VariantState.CERTIFIED for variant in report.variants),
+        strings=given_strings(report.audit.strings),
         reuse=reuse(report.variants),
         calibration=calibration(report.audit.calibration),
         warnings=_warnings(report, matrix),
@@ -128,16 +130,16 @@ def measured(metric: str, value: Json) -> str:
 def _notable(report: AuditReport) -> tuple[Notable, ...]:
     """One finding per field of the matrix that holds something unstable or inconclusive, most telling first."""
     variants = {variant.key: variant for variant in report.variants}
-    told: dict[tuple[str, str], Finding] = {}
+    shown: dict[tuple[str, str], Finding] = {}
     groups: dict[tuple[str, str], int] = {}
     for finding in sorted(report.findings, key=by_weight):
         place = (finding.claim.method, finding.equivalence)
         if finding.verdict is not Verdict.STABLE:
-            told.setdefault(place, finding)
-            groups[place] = groups.get(place, 0) + (finding.verdict is told[place].verdict)
+            shown.setdefault(place, finding)
+            groups[place] = groups.get(place, 0) + (finding.verdict is shown[place].verdict)
     return tuple(
         Notable(finding, groups[place] - 1, variants.get(finding.worst_variant or ""))
-        for place, finding in told.items()
+        for place, finding in shown.items()
     )
 
 

@@ -1,6 +1,6 @@
 """How a report words numbers and foreign strings.
 
-Names of models, claims and reasons come from users and files: they may hold terminal escapes, bidirectional overrides,
+Names of models, claims and reasons come from users and files and may contain terminal escapes, bidirectional overrides,
 lone surrogates or megabytes of text. Every string that a person will read goes through :func:`plain`.
 """
 
@@ -10,7 +10,17 @@ import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from auditor.records import CalibrationFacts, Certificate, Claim, FlipRate, Json, Kind, RashomonInterval, Variant
+from auditor.records import (
+    CalibrationFacts,
+    Certificate,
+    Claim,
+    FlipRate,
+    Json,
+    Kind,
+    RashomonInterval,
+    StringsFacts,
+    Variant,
+)
 
 MISSING = "–"
 TEXT_LIMIT = 300
@@ -142,13 +152,24 @@ def reuse(variants: Sequence[Variant]) -> str:
     return f"{counted(len(audits), 'twin')} made by an earlier audit ({plain(named)}), certified again here"
 
 
+def given_strings(facts: StringsFacts | None) -> str:
+    """Which strings of their own an audit was given; empty where they were drawn from the task."""
+    if facts is None:
+        return ""
+    parts = f"{facts.search:,} for search, {facts.interpretation:,} for interpretation, {facts.certificate:,} for "
+    return (
+        f"on {facts.strings:,} given strings, {facts.distinct:,} distinct ({parts}certificates): {plain(facts.format)} "
+        f"file of {facts.size:,} bytes, sha256 {plain(facts.sha256)}"
+    )
+
+
 def _escape(character: str) -> str:
     point = ord(character)
     return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
 
 
 def calibration(facts: CalibrationFacts | None) -> str:
-    """How often the audit's own verdicts are wrong, as measured, or that nobody has measured it."""
+    """How often the audit's own verdicts are wrong, as measured, or that it was not measured."""
     if facts is None:
         return "error rates not measured with this version and these settings: `dyck-audit calibrate` measures them"
     said = []

@@ -61,7 +61,7 @@ def make(
 ) -> Built:
     """Make any variant, or take the kept one, and certify it on sequences that its making has not seen.
 
-    The plan says how many sequences and how much effort. A kept twin is certified as if it had been made now.
+    The plan sets how many sequences and how much effort. A kept twin is certified as if it had been made now.
     """
     started = time.perf_counter()
     plugin = equivalences()[request.equivalence]

@@ -57,7 +57,7 @@ def measure_group(
     progress: Progress = silent,
     fatal: tuple[type[Exception], ...] = (),
 ) -> dict[str, Measured]:
-    """What each method says of the original or of a variant, in float64; one that fails leaves the others theirs.
+    """The result of each method on the original or a variant, in float64; one that fails does not stop the others.
 
     A variant of kind input is the same model on other inputs; ``RERUN`` is the original with other random draws. With
     its record ``made`` and the ``share`` of the original an exact variant is first compared on few sequences: a method

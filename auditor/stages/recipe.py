@@ -27,5 +27,6 @@ def recipe_of(request: VariantRequest, plan: Plan, seed: int) -> dict[str, Json]
         "version": equivalence.version,
         "parameters": parameters_of(request, plan),
         "seed": seed,
+        **({} if plan.strings is None else {"strings": plan.strings.to_json(), "sequences": plan.sequences}),
         "versions": {name: found[name] for name in (*COMPUTING, "plugins") if name in found},
     }

@@ -6,8 +6,8 @@
     finish_cell     the fence: DONE only for the owner, else LostLeaseError and the caller's results are rolled back
     fail_cell       READY again or FAILED
 
-Every function that changes states locks the audit's row first, so on PostgreSQL two workers never wait for each other
-in a circle; write results before finish_cell, never after.
+Every function that changes states locks the audit's row first, so that two workers on PostgreSQL never deadlock;
+write results before finish_cell, never after.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def fail_cell(session: Connection, audit_id: str, key: str, *, owner: str, error
     Other cells keep their results, and those running may still finish. Send the cell again when it is READY.
 
     Raises:
-        LostLeaseError: the owner no longer holds the cell, so its error is nobody's concern.
+        LostLeaseError: the owner no longer holds the cell, so its error is not recorded.
     """
     lock_audit(session, audit_id)
     held = select(cell.c.attempt).where(_is(audit_id, key), _held_by(owner))
@@ -219,7 +219,7 @@ def _lost(audit_id: str, key: str, owner: str) -> LostLeaseError:
     return LostLeaseError(
         f"cell {key} of audit {audit_id} is no longer held by {owner}",
         expected="its owner",
-        action="drop what it computed",
+        action="discard what it computed",
     )
 
 

@@ -1,7 +1,7 @@
 """Column types that refuse what the two databases would treat differently, before it reaches either.
 
 SQLite stores a NaN as NULL and an infinity in JSON as invalid JSON; PostgreSQL refuses a NUL in text and a NaN in JSON.
-A value refused here is refused on both, with one message that says where it stands.
+A value refused here is refused on both, with one message that gives its place.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def resolve(session: Connection, text: str, *, id_column: Column[str], what: str
 
 
 def only_match(text: str, matches: Sequence[str], *, what: str, list_command: str) -> str:
-    """The single match, or the refusal that says what to type next."""
+    """The single match, or an error with what to type next."""
     article = "an" if what[0] in "aeiou" else "a"
     if not matches:
         raise NotFoundError(

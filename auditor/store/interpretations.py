@@ -21,8 +21,8 @@ _DTYPE = "<f8"
 
 _LEVEL = 1  # of zlib: scores of real numbers hardly shrink further
 
-_SCORES = ("axes", "components", "undefined", "dtype", "shape", "scores")
-"""The columns that are empty where a method says nothing."""
+_SCORES = ("axes", "components", "undefined", "numerical_error", "dtype", "shape", "scores")
+"""The columns that are empty where a method has no scores."""
 
 Measured = tuple[str, str]
 """(variant key, method)."""
@@ -38,7 +38,7 @@ class StoredInterpretations(NamedTuple):
 def save_interpretation(
     session: Connection, audit_id: str, variant_key: str, method: str, found: Interpretation | Agreement | NotApplicable
 ) -> None:
-    """Store what one method says of one variant, or why it says nothing; a second time replaces the first.
+    """Store the scores of one method on one variant, or why it has none; a second call replaces the first.
 
     Raises:
         UnstorableValueError: a score that is not marked undefined is not finite.
@@ -54,12 +54,12 @@ def save_interpretation(
     elif found.reason:
         row |= {"not_applicable": found.reason} | dict.fromkeys(_SCORES)
     else:
-        raise StoreError(f"no reason why {method} says nothing about {variant_key}", expected="a reason")
+        raise StoreError(f"no reason why {method} has no scores for {variant_key}", expected="a reason")
     insert_or_replace(session, interpretation, row)
 
 
 def measured_methods(session: Connection, audit_id: str, variant_key: str) -> frozenset[str]:
-    """The methods whose word on a variant is stored already, scores or not."""
+    """The methods whose result on a variant is stored already, scores or a reason."""
     query = select(interpretation.c.method).where(
         interpretation.c.audit_id == audit_id, interpretation.c.variant_key == variant_key
     )
@@ -117,6 +117,7 @@ def _packed(scores: Interpretation) -> dict[str, Any]:
         "axes": list(scores.axes),
         "components": [component.coordinates for component in scores.components],
         "undefined": {str(index): reason for index, reason in scores.undefined.items()},
+        "numerical_error": scores.numerical_error,
         "dtype": _DTYPE,
         "shape": list(values.shape),
         "scores": zlib.compress(values.tobytes(), _LEVEL),
@@ -159,6 +160,7 @@ def _unpacked(row: Row[Any]) -> Interpretation:
         components=tuple(Component.from_json(coordinates) for coordinates in row.components),
         values=np.frombuffer(data, dtype=dtype).reshape(shape).astype(np.float64),
         undefined={int(index): reason for index, reason in undefined.items()},
+        numerical_error=row.numerical_error,
     )
 
 

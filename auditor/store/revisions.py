@@ -39,7 +39,7 @@ def _known() -> frozenset[str]:
 def bring_up(url: str) -> str | None:
     """Upgrade a SQLite file that an earlier version of this package made; the revision it was at, None if untouched.
 
-    What is missing, empty, newer or somebody else's is left for whoever opens it to refuse.
+    A file that is missing, empty, newer or of another program is left as it is; opening it raises the error.
     """
     file = sqlite_file(parse_url(url))
     if file is None or not file.is_file():

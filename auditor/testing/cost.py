@@ -1,4 +1,4 @@
-"""How dear a method is, in tensor operations: the same number at every run, unlike seconds."""
+"""How costly a method is, in tensor operations: the same number at every run, unlike seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auditor.contracts import Request, methods
 from auditor.seeds import numpy_generator
 from auditor.testing.models import inputs_for, random_model
 
-DEAR = 7_000
+COSTLY = 7_000
 """Operations on the plain model beyond which the laws look at fewer models. One forward pass takes about 100."""
 
 SEQUENCES = 8
@@ -33,12 +33,12 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 @cache
-def is_dear(name: str) -> bool:
-    """Whether one interpretation of the plain model takes more than ``DEAR`` operations."""
+def is_costly(name: str) -> bool:
+    """Whether one interpretation of the plain model takes more than ``COSTLY`` operations."""
     method, model = methods()[name], random_model()
     if method.not_applicable(model) is not None:
         return False
     inputs = inputs_for(model, SEQUENCES)
     with _Counter() as counter:
         method.interpret(Request(model, inputs, numpy_generator(0, "cost")))
-    return bool(counter.count > DEAR)
+    return bool(counter.count > COSTLY)

@@ -38,7 +38,7 @@ def a_card_is_complete(name: str) -> None:
     assert plugin.version >= 1
     if plugin.kind is not Kind.EXACT:
         return
-    assert bool(plugin.changes) is not bool(plugin.parts), "an exact equivalence says either changes or parts"
+    assert bool(plugin.changes) is not bool(plugin.parts), "an exact equivalence declares either changes or parts"
     assert all(known[part].kind is Kind.EXACT and part != name for part in plugin.parts)
     assert dict(plugin.parts) == {part: known[part].version for part in plugin.parts}, "another part: raise the version"
     assert set(plugin.exceptions) <= set(methods())
@@ -60,7 +60,7 @@ def another_seed_gives_another_variant(name: str) -> None:
 
 
 def it_keeps_its_promises(name: str, architecture: Architecture) -> None:
-    """The same function on other inputs, another model, true names, the same from the same seed; the old is left."""
+    """Same function on other inputs, other weights, true relabelling, reproducible from its seed, original kept."""
     plugin, model = equivalences()[name], random_model(architecture, task_for(architecture))
     why_not = plugin.not_applicable(model)
     if why_not is not None:

@@ -21,7 +21,7 @@ from auditor.contracts import Request, Transformed, TransformRequest, equivalenc
 from auditor.records import Component, Expected, Interpretation
 from auditor.records.axes import HEAD
 from auditor.seeds import numpy_generator
-from auditor.testing.cost import is_dear
+from auditor.testing.cost import is_costly
 from auditor.testing.families import FAMILIES, task_for
 from auditor.testing.models import inputs_for, random_model
 from auditor.verdicts.alignment import align
@@ -29,9 +29,9 @@ from auditor.verdicts.claims import mean_scores
 from auditor.verdicts.distances import EXACT_TOLERANCE
 
 SUBJECTS = (*FAMILIES, "trained")
-SUBJECTS_OF_DEAR_METHODS = SUBJECTS[:2]
+SUBJECTS_OF_COSTLY_METHODS = SUBJECTS[:2]
 SEQUENCES = 8
-SEQUENCES_OF_DEAR_METHODS = 3
+SEQUENCES_OF_COSTLY_METHODS = 3
 VISIBLE = 1e-3
 """Share of the largest score that a change must reach before it counts as one."""
 
@@ -89,7 +89,7 @@ def _moved(one: Seen, change: float) -> str:
 
 
 def _observed(method: str, symmetry: str) -> Iterator[Seen]:
-    for subject in SUBJECTS_OF_DEAR_METHODS if is_dear(method) else SUBJECTS:
+    for subject in SUBJECTS_OF_COSTLY_METHODS if is_costly(method) else SUBJECTS:
         if methods()[method].not_applicable(_subject(subject)[0]) is None:
             for made in _variants(subject, symmetry):
                 yield _seen(subject, made, _original(subject, method), _scores(subject, method, made.model))
@@ -145,8 +145,8 @@ def _variants(subject: str, symmetry: str) -> tuple[Transformed, ...]:
 
 def _scores(subject: str, method: str, model: CanonicalTransformer) -> Interpretation:
     inputs = _subject(subject)[1]
-    if is_dear(method):
-        inputs = inputs.rows(slice(0, SEQUENCES_OF_DEAR_METHODS))
+    if is_costly(method):
+        inputs = inputs.rows(slice(0, SEQUENCES_OF_COSTLY_METHODS))
     return methods()[method].interpret(Request(model, inputs, numpy_generator(0, "measure")))
 
 

@@ -74,4 +74,4 @@ FAMILIES = {
         max_positions=POSITIONS,
     ),
 }
-"""One of each kind of model that is audited, for laws that are too dear for random architectures."""
+"""One of each kind of model that is audited, for laws that are too costly for random architectures."""

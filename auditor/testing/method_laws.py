@@ -18,7 +18,7 @@ from auditor.contracts import Request, equivalences, expectations, methods
 from auditor.measures.attention import matching_opener, with_open_bracket
 from auditor.records import ORIGINAL, Expected, Interpretation, Kind, Variant, VariantState, Verdict
 from auditor.records.axes import AXES, PART
-from auditor.testing.cost import is_dear
+from auditor.testing.cost import is_costly
 from auditor.testing.families import FAMILIES, task_for
 from auditor.testing.models import inputs_for, random_model
 from auditor.testing.snapshots import differences, snapshot
@@ -33,7 +33,7 @@ SAME_SINGLE = 2e-6
 through a LayerNorm of nearly nothing lose a digit."""
 
 SEQUENCES = 12
-FAMILY_OF_DEAR_METHODS = "plain"
+FAMILY_OF_COSTLY_METHODS = "plain"
 
 
 class _BrokenError(Exception):
@@ -56,7 +56,7 @@ def applicable_families(name: str) -> tuple[str, ...]:
 
 def is_seen(name: str, family: str) -> bool:
     """Whether the laws look at a method on a kind of model: on all that apply, or on one where it takes long."""
-    return family == FAMILY_OF_DEAR_METHODS or not is_dear(name)
+    return family == FAMILY_OF_COSTLY_METHODS or not is_costly(name)
 
 
 def _interpret(name: str, model: CanonicalTransformer, inputs: InputBatch, seed: int = 0) -> Interpretation:

@@ -1,9 +1,11 @@
 """Undo a relabelling: put a variant's scores under the original's component names.
 
-The only place where the two sides meet.
+The only place where methods' scores and equivalences' relabellings are combined.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from auditor.records import Agreement, Component, Interpretation, Relabelling
 from auditor.records.interpretation import COMPONENT_AXES, MOVED_BY
 
 Scores = Interpretation | Agreement
-"""What a method says of a variant: its scores, or that they are the original's."""
+"""The result of a method on a variant: its scores, or that they are the original's."""
 
 Moves = tuple[tuple[int, ...] | None, ...]
 
@@ -51,7 +53,7 @@ def _components_in_order(found: Interpretation, moves: Moves, components: tuple[
             undefined[old] = found.undefined[new[0]]
         else:
             undefined[old] = f"0 components of the variant stand for {component.label}"
-    return Interpretation(found.method, found.axes, components, values, undefined)
+    return replace(found, components=components, values=values, undefined=undefined)
 
 
 def _axis_in_order(found: Interpretation, name: str, moves: Moves, *, at_least: int) -> Interpretation:
@@ -63,7 +65,7 @@ def _axis_in_order(found: Interpretation, name: str, moves: Moves, *, at_least: 
         new = [index for index, stands_for in enumerate(moves) if stands_for == (old,)]
         if new:
             ordered[old] = source[max(new, key=lambda index: float(np.abs(source[index].mean())))]
-    return Interpretation(found.method, found.axes, found.components, values, found.undefined)
+    return replace(found, values=values)
 
 
 def _blank(values: NDArray[np.float64], axis: int, length: int) -> NDArray[np.float64]:

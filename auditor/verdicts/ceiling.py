@@ -1,6 +1,6 @@
 """What a random explanation would score: the effect of relabelling the components at random.
 
-A method whose disagreement with a variant is as large as this says nothing about which component is which. Sensitivity
+A method whose disagreement with a variant is as large as this does not tell the components apart. Sensitivity
 alone cannot tell a random explanation from a perfect one (Wang et al. 2024, arXiv 2412.10942).
 """
 

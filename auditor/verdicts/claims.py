@@ -12,7 +12,7 @@ from auditor.records import Claim, Component, Interpretation, Json, MethodCard
 from auditor.verdicts.distances import EXACT_TOLERANCE, rank_shortfall
 
 MOST_VALUES = 8
-"""Components whose score is claimed, those that score most: nobody quotes two hundred neurons."""
+"""Components whose score is claimed, those that score most; two hundred neurons are too many to report."""
 
 MOST_PREDICATES = 8
 """Components of which one predicate is claimed, those that score most."""
@@ -27,7 +27,7 @@ MOST_PATTERNS = 32
 def claims_of(card: MethodCard, found: Interpretation) -> tuple[Claim, ...]:
     """Claims about the original: patterns, the top, the leading set, predicates, values.
 
-    A component that is undefined gets none, and lets nobody lead.
+    An undefined component gets no claim; with one there is no claim about the top or the leading set.
     """
     defined = [index for index in range(len(found.components)) if index not in found.undefined]
     claims: list[Claim] = []

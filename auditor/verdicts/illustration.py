@@ -1,4 +1,4 @@
-"""Choose the attention matrices worth looking at: the original beside the twin that moves them most."""
+"""Choose the attention matrices to show: the original beside the twin that moves them most."""
 
 from __future__ import annotations
 

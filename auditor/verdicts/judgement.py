@@ -1,7 +1,7 @@
 """All claims of one method under all equivalences: effects, intervals and p-values.
 
 The sequences are put into an order of their own first, and all that is resampled goes through one matrix of resampling
-weights: neither the order of the sequences nor that of the components nor the worker that measured them has a say.
+weights: the result depends neither on the order of the sequences, nor on that of the components, nor on the worker.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def judge(subject: Subject, claims: Sequence[Claim], *, draws: int, seed: int) -
     """A finding for each claim and equivalence, in that order.
 
     What rests on a p-value is STABLE or INCONCLUSIVE for now: whether it is UNSTABLE depends on all claims of the
-    audit. Scores that cannot be compared raise nothing: their finding says why it is undefined.
+    audit. Scores that cannot be compared raise no error: their finding has the reason.
     """
     order = _own_order(subject)
     noise = NoiseFloor.of(subject.itself, subject.again, order, seed=seed)
@@ -89,7 +89,7 @@ def _cases(subject: Subject, claim: Claim, noise: NoiseFloor, seed: int) -> Iter
 
 
 def _case(blank: Finding, defined: Mapping[str, Pairing], undefined: str, floor: float | None) -> _Case:
-    """``undefined`` says why some variants are not among the defined; without them a claim is not stable."""
+    """``undefined`` is the reason why some variants are not among the defined; without them a claim is not stable."""
     if not defined:
         return _Case(replace(blank, reason=f"undefined: {undefined}"))
     margins = {key: margins_of(blank.claim, pairing) for key, pairing in defined.items()}
@@ -114,7 +114,7 @@ def _case(blank: Finding, defined: Mapping[str, Pairing], undefined: str, floor:
 
 
 def _filled(case: _Case, found: WorstCase, clarity: WorstCase | None) -> Finding:
-    """The finding with what resampling says; ``clarity`` says how clearly the claim holds for the original."""
+    """The finding after resampling; ``clarity``: how clearly the claim holds for the original."""
     finding, floor = case.finding, case.finding.noise_floor or 0.0
     low, high = found.interval
     low = max(low, 0.0) if finding.claim.kind in ("value", "pattern") else low

@@ -1,4 +1,4 @@
-"""How many sequences would decide what this many do not."""
+"""How many sequences would decide an inconclusive finding."""
 
 from __future__ import annotations
 

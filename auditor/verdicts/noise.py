@@ -1,4 +1,4 @@
-"""How much a score moves when nothing was changed: the floor under every disagreement."""
+"""How much a score varies without any change of the model: the noise floor of every disagreement."""
 
 from __future__ import annotations
 

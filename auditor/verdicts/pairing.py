@@ -81,7 +81,7 @@ class Pairing:
         return {component.label: index for index, component in enumerate(self.base.components)}
 
     def why_undefined(self, claim: Claim) -> str:
-        """Why the claim says nothing about this pair; empty when it does."""
+        """Why the claim is undefined for this pair; empty when it is defined."""
         if self.base.values.shape != self.other.values.shape:
             return "a variant was scored on other sequences than the original"
         for label in (claim.component.label, *texts(claim.parameters, "members")):
@@ -104,7 +104,7 @@ class Pairing:
             return next(iter(missing.values()))
         led = whole(claim.parameters, "top", 1) if claim.kind == "rank" else len(texts(claim.parameters, "members"))
         if not 0 < led < len(self.components):
-            return f"{led} of {len(self.components)} components say nothing about an order"
+            return f"{led} of {len(self.components)} components make no order"
         return ""
 
     @cached_property

@@ -23,7 +23,7 @@ def score_table(
 ) -> tuple[ScoreTable, ...]:
     """One entry per method and subject, the original first. Matrix-valued scores (patterns) have null values.
 
-    A variant whose scores are the original's repeats them; ``equal_to_original`` says how that was compared.
+    A variant whose scores are the original's repeats them; ``equal_to_original`` records how that was compared.
     """
     entries = []
     relabellings = {variant.key: variant.relabelling for variant in variants}
@@ -65,4 +65,5 @@ def _entry(key: str, card: MethodCard, found: Interpretation, *, draws: int, see
         ),
         intervals=tuple(intervals),
         undefined={str(index): reason for index, reason in found.undefined.items()},
+        numerical_error=found.numerical_error,
     )

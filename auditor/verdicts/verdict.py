@@ -55,7 +55,7 @@ def findings_of(
     """Every claim of every method under every equivalence with a certified variant, in a fixed order.
 
     ``claims`` by method are judged instead of those that are made automatically. A claim about what a method does not
-    score is undefined and says so.
+    score is undefined, with that reason.
     """
     certified = tuple(variant for variant in variants if variant.state is VariantState.CERTIFIED)
     findings: list[Finding] = []

@@ -1,4 +1,4 @@
-"""Twins are kept by their recipe, a cell measures with a group of methods, equal scores are not stored twice."""
+"""Twins by their recipe, cells with a group of methods, scores with their error and not stored twice."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_twin_weights_sha256", "twin", ["weights_sha256"])
     with op.batch_alter_table("interpretation") as batch:
+        batch.add_column(sa.Column("numerical_error", sa.Double(), nullable=True))
         batch.add_column(sa.Column("largest_difference", sa.Double(), nullable=True))
         batch.add_column(sa.Column("equal_on", sa.Integer(), nullable=True))
     with op.batch_alter_table("cell") as batch:
@@ -48,6 +49,7 @@ def downgrade() -> None:
     with op.batch_alter_table("interpretation") as batch:
         batch.drop_column("equal_on")
         batch.drop_column("largest_difference")
+        batch.drop_column("numerical_error")
     with op.batch_alter_table("cell") as batch:
         batch.add_column(sa.Column("method", sa.Text(), nullable=True))
     cell = sa.table(

@@ -24,7 +24,7 @@ def test_it_knows_the_twins_of_earlier_audits(run: Run, home: Path, tmp_path: Pa
     (tmp_path / "mine.toml").write_text(PLAN)
     command = ("submit", tmp_path / "model.safetensors", "--plan", tmp_path / "mine.toml")
     before = run(*command, "--explain", "--json").document
-    assert not (home / DATABASE).exists(), "looking ahead stores nothing"
+    assert not (home / DATABASE).exists(), "a forecast stores nothing"
     assert (before["second_runs"], before["kept_twins"]) == (1, 0)
     (audit,) = run(*command, "--json").document["audits"]
     database = open_database(f"sqlite:///{home / DATABASE}")

@@ -38,7 +38,7 @@ def test_a_folder_gives_every_kind_of_checkpoint_and_the_rest_with_a_reason(tmp_
     assert set(reasons) == {"lonely.yaml", "notes.txt", ".hidden.pt", "optimizer.pt", "README", "runs", "figures"}
     assert "describes no checkpoint" in reasons["lonely.yaml"]
     assert ".txt" in reasons["notes.txt"]
-    assert "state of a training" in reasons["optimizer.pt"]
+    assert "training state" in reasons["optimizer.pt"]
     assert "2 checkpoints in it" in reasons["runs"]
     assert "no checkpoint in it" in reasons["figures"]
 

@@ -1,4 +1,4 @@
-"""Laws of every interpretation method in the registry, over one model of each kind; dear methods see fewer."""
+"""Laws of every interpretation method in the registry, over one model of each kind; costly methods see fewer."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def assemble(tables: Mapping[str, Tensor], architecture: Architecture, task: Tas
 
 
 def _is_tied(tables: Mapping[str, Tensor], architecture: Architecture) -> bool:
-    """Whether both ends are one table by value, as training with a shared one leaves them."""
+    """Whether embedding and unembedding are equal, as they are after training with one shared table."""
     if "W_U" not in tables or architecture.classes is not None or architecture.embedding != "token":
         return False
     return architecture.embedding_trained and torch.equal(tables["W_U"].T, tables["W_E"])

@@ -27,7 +27,7 @@ BRACKETS = (4, 5, 6, 7)
 
 
 def depth_rule(kind: str) -> DepthRule:
-    """Whether a closing bracket counts with the depth it closes, or with the depth after it."""
+    """Whether a closing bracket has the depth before it is read, or the depth after it."""
     return "plain" if kind in ("sub_state", "sub_state_easy") else "closing_raised"
 
 

@@ -1,6 +1,6 @@
 """The parts of a model around torch.nn.TransformerEncoder, guessed from names, shapes and values.
 
-What is found fills a description in advance; a person checks it, and a wrong guess shows against ``--reference``.
+What is found fills a description in advance; the user checks it, and ``--reference`` shows a wrong guess.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _tables(outside: Mapping[str, Tensor], width: int) -> dict[str, Json]:
 
 
 def _buffers(outside: Mapping[str, Tensor], width: int) -> dict[str, Json]:
-    """Tensors that cannot be weights, and what a triangular one says of the direction."""
+    """Tensors that cannot be weights, and the direction that follows from a triangular one."""
     square = [t for t in outside.values() if t.dim() >= 2 and t.shape[-1] == t.shape[-2] and not _is_table(t, width)]
     ignored: list[Json] = [
         name

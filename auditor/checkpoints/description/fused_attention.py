@@ -1,4 +1,4 @@
-"""Attention whose queries, keys and values stand in one matrix, and whose heads stand side by side.
+"""Attention with queries, keys and values in one matrix, the heads side by side.
 
 Given input axis first: [model, 3 · head · width], cut in this order: query, key, value; then head by head.
 """
@@ -11,7 +11,7 @@ from auditor.errors import ConfigurationError
 
 
 def head_width(model_width: int, heads: int, *, named: str) -> int:
-    """Width of one head. ``named`` is the fact that says how many heads there are.
+    """Width of one head. ``named`` is the name of the fact that gives the number of heads.
 
     Raises:
         ConfigurationError: the heads do not share the width evenly.
@@ -24,7 +24,7 @@ def head_width(model_width: int, heads: int, *, named: str) -> int:
 def split_fused(weight: Tensor, bias: Tensor, *, heads: int, scale_queries: float = 1.0) -> dict[str, Tensor]:
     """W_Q, W_K, W_V [model, head, width] and their biases [head, width].
 
-    ``scale_queries`` takes in what multiplies the scores of one layer only.
+    ``scale_queries`` is a factor of the scores of this layer only; it is put into the queries.
     """
     model, width = weight.shape[0], weight.shape[1] // 3 // heads
     tables: dict[str, Tensor] = {}

@@ -30,7 +30,7 @@ LANDMARK = r"(?:transformer\.)?w[tp]e\.weight"
 
 @dataclass(frozen=True, slots=True)
 class Gpt2Sizes:
-    """What the description of a GPT-2 says, under no library's names."""
+    """The facts of a GPT-2, under names of our own."""
 
     layers: int
     width: int

@@ -130,7 +130,7 @@ def _unused(description: Description, listed: int) -> tuple[tuple[str, ...], tup
 
 
 def check_vocabulary(vocabulary: Vocabulary, rows: int, *, table: str) -> None:
-    """Raise ConfigurationError unless the embedding has one row per token. ``table`` says where the rows are from."""
+    """Raise ConfigurationError unless the embedding has one row per token. ``table`` is the name of their source."""
     missing = rows - len(vocabulary)
     if not missing:
         return

@@ -1,7 +1,7 @@
 """Keys of a library's own configuration: what changes the function is read or refused, all others are listed.
 
 A configuration holds more than the model: tokenizer ids, dropout, options of training and generation, a user's notes.
-Such keys cannot be known one by one, so a key that no format reads is refused only if its name says that it changes
+Such keys cannot be known one by one, so a key that no format reads is refused only if its name shows that it changes
 what the weights compute, and it is switched on.
 """
 
@@ -60,7 +60,7 @@ def unread_note(facts: Mapping[str, Json], read: Collection[str], *, file: str) 
 def with_implied(
     configuration: Mapping[str, Json] | None, implied: Mapping[str, Json], *, file: str
 ) -> Mapping[str, Json] | None:
-    """A description whose section ``model`` also has what a library's configuration says.
+    """A description whose section ``model`` also has the facts of a library's configuration.
 
     Raises:
         ConfigurationError: the two contradict each other.

@@ -35,7 +35,7 @@ def missing_facts(names: Iterable[str], *, has_template: bool) -> ConfigurationE
 class Description(Table):
     """A description whose facts are read by dotted name, for example ``lm.num_layers``.
 
-    ``action`` says where a missing fact is to be written.
+    ``action`` is the action of the errors: where to write a missing fact.
 
     Raises:
         ConfigurationError: from every reader, for a fact that is missing or of the wrong type, by name.
@@ -99,7 +99,7 @@ class Description(Table):
         return tuple(found)
 
     def only(self, section: str, known: Iterable[str]) -> None:
-        """Raise ConfigurationError for a fact of this group that nobody reads; "" is the outermost group."""
+        """Raise ConfigurationError for a fact of this group that is not read; "" is the outermost group."""
         names = frozenset(known)
         for key in self.section(section):
             if key not in names:

@@ -1,4 +1,4 @@
-"""Rotary positions of a checkpoint: what the description says of them, checked against the tables that it saved.
+"""Rotary positions of a checkpoint: the facts of the description, checked against the tables in the checkpoint.
 
 TransformerLens saves cos and sin of every position and feature in each layer, as buffers.
 """
@@ -32,10 +32,10 @@ class RotaryFacts(TypedDict):
 
 
 def rotary_facts(description: Description, *, head_width: int) -> RotaryFacts:
-    """What the description says of rotary positions.
+    """The facts of rotary positions in the description.
 
     Raises:
-        ConfigurationError: which features make a pair is not said, or more of them are turned than there are.
+        ConfigurationError: no fact states which features make a pair, or more features are turned than there are.
     """
     width = description.whole("model.rotary_width") if description.has("model.rotary_width") else head_width
     if width % 2 or width > head_width:

@@ -1,8 +1,8 @@
 """The one schema of the file given by ``--config``, for every format that has none of its own.
 
-A checkpoint holds tensors; what it does not say stands here: facts of the architecture, the vocabulary, the language
-and the read-out. A fact that the checkpoint's own library wrote down (``config.json``, ``model_args``) is read there
-and not asked for again. ``wen2023`` and ``native`` checkpoints have descriptions of their own.
+A checkpoint holds tensors; what they do not determine is described here: facts of the architecture, the vocabulary,
+the language and the read-out. A fact that the checkpoint's own library saved (``config.json``, ``model_args``) is read
+from there and not asked for again. ``wen2023`` and ``native`` checkpoints have descriptions of their own.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ SECTIONS: Mapping[str, Mapping[str, Fact]] = {
 
 
 def check_names(description: Description, *, model: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> None:
-    """Refuse facts that nobody reads. ``model`` and ``names`` are the facts of these sections that the format reads.
+    """Refuse facts that are not read. ``model`` and ``names`` are the facts of these sections that the format reads.
 
     Raises:
         ConfigurationError: an unknown section or fact, by name.

@@ -1,4 +1,4 @@
-"""The tensors of a foreign checkpoint, taken by name; whatever nobody took is refused."""
+"""The tensors of a foreign checkpoint, taken by name; a tensor that is not taken is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What names of tensors say of models that cannot be audited yet."""
+"""Models that cannot be audited yet, recognised by names of their tensors."""
 
 from __future__ import annotations
 

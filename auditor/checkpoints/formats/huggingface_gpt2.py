@@ -2,7 +2,7 @@
 
 ``model.safetensors`` or a weights-only ``pytorch_model.bin``. Whether attention ran eagerly or fused (SDPA) changes
 nothing in either file. All maps are Conv1D: input axis first. What the tokens mean is not in the folder in a form
-that names START, END and PAD of a bracket language, so ``--config`` says it.
+that names START, END and PAD of a bracket language, so ``--config`` must state it.
 Source: transformers.models.gpt2.modeling_gpt2.
 """
 
@@ -83,11 +83,11 @@ class HuggingfaceGpt2(ArchitectureAdapter):
     }
 
     def facts_read(self, weights: Weights) -> Mapping[str, tuple[str, ...]]:
-        """What config.json does not say; all of it where there is none."""
+        """The facts that config.json does not have; all of them where there is no config.json."""
         return {"names": self.reads["names"]} if _is_described(weights) else self.reads
 
     def recognises(self, weights: Weights) -> bool:
-        """Whether config.json says gpt2, or, without one, the maps of a GPT-2 are stored input axis first."""
+        """Whether config.json has model type gpt2, or, without one, the maps of a GPT-2 are input axis first."""
         if weights.library is not None and _is_described(weights):
             return bool(weights.library["model_type"] == _MODEL_TYPE)
         return has_gpt2_names(weights.tensors) and is_input_first(weights.tensors) is True
@@ -107,7 +107,7 @@ class HuggingfaceGpt2(ArchitectureAdapter):
             ConfigurationError: a missing or unknown fact, or one that contradicts the weights.
             FormatError: a tensor that is unknown or missing, by name.
         """
-        weights = replace(weights, tensors=with_embedding(weights.tensors))
+        as_saved, weights = weights, replace(weights, tensors=with_embedding(weights.tensors))
         description = Description(weights.configuration or {})
         read = self.facts_read(weights)
         check_names(description, model=read.get("model", ()), names=read["names"])
@@ -119,6 +119,8 @@ class HuggingfaceGpt2(ArchitectureAdapter):
             if weights.library and _is_described(weights)
             else _sizes_of(weights.tensors, description)
         )
+        if _is_described(weights) and not sizes.tied:
+            weights = as_saved  # the head is another table, and stands for none that is missing
         check_length(task, sizes.positions)
         check_vocabulary(task.language.vocabulary, sizes.vocabulary, table="the embedding by config.json")
         if layers_of(weights.tensors) > sizes.layers:

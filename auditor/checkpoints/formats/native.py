@@ -21,7 +21,7 @@ class Native(ArchitectureAdapter):
     source: ClassVar[str] = "auditor.checkpoints.native_file"
 
     def recognises(self, weights: Weights) -> bool:
-        """Whether the file says so itself, or has our names beside a description of ours."""
+        """Whether its metadata name the format, or it has our tensor names beside a description of ours."""
         if METADATA_KEY in weights.metadata:
             return True
         return weights.configuration is not None and weights.configuration.get("schema") == SCHEMA

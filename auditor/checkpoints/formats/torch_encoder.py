@@ -49,7 +49,7 @@ _BECAUSE = "the description and the other tensors"
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
-    """What shapes and description say together."""
+    """The sizes, from shapes and description together."""
 
     layers: int
     width: int
@@ -75,7 +75,7 @@ class TorchEncoder(ArchitectureAdapter):
     }
 
     def recognised_facts(self, weights: Weights) -> Mapping[str, Json]:
-        """The names of its parts, as far as they tell."""
+        """The names of its parts, as far as they are recognised."""
         return parts_of(weights.tensors)
 
     def recognises(self, weights: Weights) -> bool:

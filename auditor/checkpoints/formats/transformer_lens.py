@@ -2,7 +2,7 @@
 
 ``blocks.N.attn.W_Q`` is [head, model, width], ``W_O`` [head, width, model]; ``ln1``, ``ln2`` and ``ln_final`` carry
 ``w`` and ``b``, or are not there at all once they were folded (LNPre) or where there are none. Widths and head counts
-are in the shapes; kind of norm, activation, direction, mask and position encoding are not, so ``--config`` says them.
+are in the shapes; kind of norm, activation, direction, mask and position encoding are not, so ``--config`` states them.
 ``attn.mask`` and ``attn.IGNORE`` are buffers; so are ``attn.rotary_sin`` and ``attn.rotary_cos``, whose values are
 checked. ``embed.ln`` norms token vectors before positions are added. Source: transformer_lens, HookedTransformer.py
 (until version 3).
@@ -91,7 +91,7 @@ class TransformerLens(ArchitectureAdapter):
         return None if table is None or table.dim() != 2 else table.shape[0]
 
     def recognised_facts(self, weights: Weights) -> Mapping[str, Json]:
-        """What its configuration says, and where the names say it, positions and norms."""
+        """The facts of its configuration; positions and norms where the names of tensors show them."""
         names = weights.tensors
         table = names.get(_rotary_table(0, "sin"))
         without = "none" if table is None else "rotary"

@@ -30,7 +30,7 @@ _HEAD = "model.lm_head.weight"
 _VECTOR_INPUTS = ("p", "z")
 _EMBEDDINGS = (*_VECTOR_INPUTS, "default", "none", "cos", "same_trained")
 _WITHOUT_EFFECT = ("freeze_decoder_to_I", "small_initialization", "save_path")
-"""Options that say how training began or where it wrote; the weights in the file are what they are."""
+"""Options of the start of training and of output paths, which do not change the weights in the file."""
 
 _SHAPES = "the description"
 
@@ -57,7 +57,7 @@ class _Options:
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """The tables that make input vectors, and what the architecture says of them."""
+    """The tables that make input vectors, and the architecture's switches for them."""
 
     embedding: Tensor  # [token, model] or [token, depth slot, model]
     positions: Tensor | None  # [position, model]

@@ -1,7 +1,7 @@
 """Description files: JSON, TOML, or YAML without its dangerous and ambiguous parts.
 
-YAML aliases are refused, because nine lines of them stand for a billion values, and so are doubled keys, of which all
-readers silently take one. YAML 1.1 reads ``3e-3`` as text: who needs a number converts it.
+YAML aliases are refused, because nine lines of them can expand to a billion values. Doubled keys are refused too:
+other readers silently take one of the two. YAML 1.1 reads ``3e-3`` as text; the readers of numbers convert it.
 """
 
 from __future__ import annotations

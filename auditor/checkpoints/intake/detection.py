@@ -83,7 +83,7 @@ def precision_of(tensors: Mapping[str, Tensor]) -> str:
 
 
 def choose(weights: Weights, format: str = AUTO) -> ArchitectureAdapter:  # noqa: A002 - as in --format
-    """The adapter that a name, or the names of the tensors, call for.
+    """The adapter with this name, or the one that recognises the names of the tensors.
 
     Raises:
         FormatError: an unknown name, or tensors that no format or several formats recognise.

@@ -1,4 +1,4 @@
-"""Opening a file that a stranger may have prepared: a plain file, of bounded size, read once."""
+"""Opening an untrusted file: a plain file, of bounded size, read once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_plain_file(
     holds: str = "a checkpoint",
     look: Callable[[BinaryIO, int], None] = _no_look,
 ) -> bytes:
-    """All bytes of a plain file. ``holds`` says what should be in it.
+    """All bytes of a plain file. ``holds`` is what it should contain, for messages.
 
     ``look`` gets the open file and its size, and may refuse it before all of it is in memory. The kind is checked on
     the open descriptor, which was opened without following a link or waiting for a writer.

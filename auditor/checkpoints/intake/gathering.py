@@ -18,7 +18,7 @@ LIBRARY_KEYS = (
     frozenset(("n_layer", "n_head", "n_embd", "block_size")),
     frozenset(("n_layers", "d_model", "n_ctx", "d_head")),
 )
-"""Keys that tell a group that says what the model is: of nanoGPT and of TransformerLens."""
+"""Keys by which a group that describes the model is recognised: of nanoGPT and of TransformerLens."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _entry_notes(foreign: ForeignFile, *, read: str | None) -> tuple[str, ...]:
 
 
 def library_of(facts: Mapping[str, Mapping[str, Json]]) -> str | None:
-    """The group beside the weights that says what the model is, if there is one."""
+    """The group beside the weights that describes the model, if there is one."""
     if LIBRARY_GROUP in facts:
         return LIBRARY_GROUP
     return next((name for name, group in facts.items() if any(keys <= set(group) for keys in LIBRARY_KEYS)), None)

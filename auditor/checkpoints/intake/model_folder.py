@@ -1,7 +1,7 @@
 """A checkpoint that is a folder, as Hugging Face's ``save_pretrained`` writes it: weights with a ``config.json``.
 
-Only these are opened, each as a stranger's file: plain, bounded, read once. Weights may be split over several files,
-which an index names. Tokenizer and generation files of the folder say nothing about the function of the weights.
+Only these are opened, each as an untrusted file: plain, bounded, read once. Weights may be split over several files,
+which an index names. Tokenizer and generation files of the folder do not change the function of the weights.
 """
 
 from __future__ import annotations

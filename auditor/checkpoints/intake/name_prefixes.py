@@ -1,4 +1,4 @@
-"""Names of tensors without what enclosing modules put in front of them.
+"""Names of tensors without the prefixes of enclosing modules.
 
 ``DataParallel`` and averaged models add ``module.``, Lightning the attribute that holds the model, ``torch.compile``
 ``_orig_mod.``, FSDP and activation checkpointing a part of their own in the middle. A prefix that all names share is
@@ -18,7 +18,7 @@ from auditor.errors import ConfigurationError, FormatError
 from auditor.records import Json
 
 _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-"""Parts of names that stand for no module of the model, wherever they stand."""
+"""Parts of names that are no module of the model, at any place in a name."""
 
 _WRAPPER = re.compile(rf"(?:^|(?<=\.))(?:{'|'.join(_WRAPPERS)})\.")
 _COUNTERS = ("n_averaged",)
@@ -62,7 +62,7 @@ def common_prefix(names: Iterable[str]) -> str:
 
 
 def cut(names: Iterable[str], landmark: str) -> str:
-    """The part of the common prefix that stands in front of a format's own names.
+    """The part of the common prefix before a format's own names.
 
     ``landmark`` is a pattern for a name that every checkpoint of the format has; without a match nothing is cut.
     """

@@ -2,8 +2,8 @@
 
 The converted model runs in float64; what may differ is the source's rounding, so the tolerance is that of the type in
 which the reference was saved, times the size of the logits. A checkpoint in half precision may have been run in it,
-whatever type its logits were saved in, so its type counts as well. Positions that hold PAD are not compared: what
-stands behind the end of a string is nobody's promise.
+whatever type its logits were saved in, so its type counts as well. Positions that hold PAD are not compared: no
+source defines its logits behind the end of a string.
 """
 
 from __future__ import annotations
@@ -110,5 +110,5 @@ def _mismatch(
         f"{ours[(*where, output)]:.6g}, the reference has {float(reference.logits[(*where, output)]):.6g} "
         f"(largest difference anywhere {difference.max():.3g})",
         expected=expected,
-        action="correct what --config says (activation, heads, norm, order of tokens), or the reference",
+        action="correct --config (activation, heads, norm, order of tokens), or the reference",
     )

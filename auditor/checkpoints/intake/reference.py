@@ -1,7 +1,8 @@
 """The source's own numbers: a file of tokens and of the logits that the original model gives for them.
 
 ``tokens``: whole numbers [sequence, position]. ``logits``: [sequence, position, output], or [sequence, class] of a
-classifier. As ``.npz``, ``.safetensors`` or ``.json``; a stranger's file, so it is bounded and nothing in it is run.
+classifier. As ``.npz``, ``.safetensors`` or ``.json``. The file is untrusted: its size is bounded and nothing
+in it is run.
 """
 
 from __future__ import annotations

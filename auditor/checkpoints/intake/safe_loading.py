@@ -1,4 +1,4 @@
-"""Reading a checkpoint that a stranger may have made: bytes in, named tensors out, nothing executed.
+"""Reading an untrusted checkpoint: bytes in, named tensors out, nothing executed.
 
 The content decides how a file is read, not its name. Safetensors are read here under limits; a ``torch.save`` file is
 checked record by record, unpickled with weights only in a child process, and comes back as safetensors. The foreign

@@ -113,7 +113,7 @@ def _restrict(answer: int) -> None:
     if answer != ANSWER:
         os.dup2(answer, ANSWER)
     os.closerange(ANSWER + 1, os.sysconf("SC_OPEN_MAX"))
-    warnings.simplefilter("ignore")  # nobody reads them there, and the parent may turn them into errors
+    warnings.simplefilter("ignore")  # not shown to the user there, and the parent may turn them into errors
     torch.set_num_threads(1)
     own = _address_space()
     if own is not None:

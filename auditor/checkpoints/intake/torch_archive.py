@@ -103,7 +103,7 @@ def _check_records(records: list[zipfile.ZipInfo], size: int) -> None:
 
 
 def _dotted(argument: object) -> str:
-    """``module name`` as it stands in a pickle → ``module.name``, with the module's name of Python 3."""
+    """``module name`` as written in a pickle → ``module.name``, with the module's name of Python 3."""
     module, _, name = str(argument).partition(" ")
     return f"{'builtins' if module == '__builtin__' else module}.{name}"
 

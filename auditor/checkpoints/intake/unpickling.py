@@ -26,7 +26,7 @@ from auditor.checkpoints.intake.wrappers import Entry, entries, facts_beside, ou
 from auditor.errors import UnsafeFileError
 
 LIBRARY_KEY = "dyck_audit_library"
-"""Under which the metadata of the answer holds what the checkpoint says of itself, as JSON."""
+"""The key in the metadata of the answer for the checkpoint's own description, as JSON."""
 
 MAX_NAMES = 20
 """Entries named in a message."""
@@ -89,7 +89,7 @@ def _names(found: list[Entry]) -> list[str]:
 
 
 def _require_tensors(found: Mapping[object, object]) -> None:
-    """Say what is there, unless it is meant as a flat state dict."""
+    """Refuse with a list of the entries, unless it is meant as a flat state dict."""
     values = found.values()
     if found and (any(isinstance(v, Mapping) for v in values) or not any(isinstance(v, Tensor) for v in values)):
         held = ", ".join(f"{ascii(name)[:40]} ({type(value).__name__})" for name, value in list(found.items())[:5])

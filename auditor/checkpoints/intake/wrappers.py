@@ -54,7 +54,7 @@ def entries(checkpoint: Mapping[object, object]) -> list[Entry]:
 
 
 def outermost(found: list[Entry]) -> list[Entry]:
-    """Those that no other stands above."""
+    """Those that are not inside another."""
     least = min((len(entry.path) for entry in found), default=0)
     return [entry for entry in found if len(entry.path) == least]
 

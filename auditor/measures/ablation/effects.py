@@ -28,7 +28,7 @@ ids [type]) → [edit, output]."""
 class Effect:
     """One way to say how far outputs moved. ``decisions``: only where the model decides which bracket closes.
 
-    ``higher_means`` speaks of the edited ``{component}``.
+    ``higher_means`` is a template that names the edited ``{component}``.
     """
 
     unit: str

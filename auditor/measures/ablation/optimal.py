@@ -4,7 +4,8 @@ The loss need not be convex: what is found is the minimum that the search reache
 among those that the head's own outputs span (affinely): elsewhere no scale of z is the same in every basis.
 
 BFGS in coordinates in which z has covariance 1, from the mean of z. An invertible linear map of z turns these
-coordinates by a rotation, which BFGS with steps 1, ½, ¼ … does not notice; a shift of z moves the start with it.
+coordinates by a rotation, under which BFGS with steps 1, ½, ¼ … is invariant; a shift of z shifts the
+start with it.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def _spread(z: Tensor) -> Tensor:
 def minimise(loss: Loss, points: Tensor) -> Tensor:
     """BFGS on many problems at once, from inverse Hessians of 1, with a backtracking line search.
 
-    Nocedal & Wright 2006, algorithms 3.1 and 6.1. A problem that is solved stands still.
+    Nocedal & Wright 2006, algorithms 3.1 and 6.1. A problem that is solved is not changed any more.
     """
     losses, slopes = loss(points)
     inverse = torch.eye(points.shape[1], dtype=points.dtype).repeat(len(points), 1, 1)

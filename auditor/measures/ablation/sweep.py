@@ -132,7 +132,7 @@ def _unit(component: Component) -> int:
 def head_effects(
     model: CanonicalTransformer, inputs: InputBatch, substitute: Substitute, effect: Effect = EFFECTS["kl"]
 ) -> NDArray[np.float64]:
-    """[sequence, head]: every head ablated in its turn."""
+    """[sequence, head]: every head ablated, one at a time."""
     return sweep(model, inputs, [Ablation(model.architecture.heads, Site.Z, substitute)], effect)[0]
 
 

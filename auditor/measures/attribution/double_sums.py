@@ -13,7 +13,7 @@ class DoubleSums(TorchFunctionMode):
     """``with DoubleSums():`` float32 that is asked for by name becomes float64, in this thread only.
 
     ShapleyValueSampling adds up in ``torch.zeros(dtype=torch.float)`` and Occlusion divides ``.float()`` (Captum 0.9):
-    seven digits, where an exact symmetry is told from a broken one by eight. Float32 models gain nothing and lose
+    seven digits, where eight are needed to check an exact symmetry. Float32 models gain nothing and lose
     nothing.
     """
 

@@ -1,12 +1,13 @@
 """What all attributions of one score share: which sequences, which batches, which axes.
 
-A method says how a batch is attributed; these classes do the rest.
+A method defines how a batch is attributed; these classes do the rest.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,19 +19,27 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.attribution.memory import tokens_at_once
 from auditor.measures.attribution.score import Explained, blank_token, explained, has_score, why_no_score
+from auditor.measures.expectations import HEAD_SCORES, NEURON_SCORES, WHOLE_SCORES
 from auditor.records import Component, Interpretation
+from auditor.records.theory import Dependence
 
 MAX_SEQUENCES = 48
-"""Sequences attributed: gradients and perturbations are the dearest of all methods."""
-
-STEPS = 16
-"""Points of a path integral. Invariance holds at any number; 16 keep completeness within about 1 % here."""
+"""Sequences attributed: gradients and perturbations are the most expensive of all methods."""
 
 PERTURBATIONS = 16
 """Perturbed copies of an input that are run together."""
 
 Attributor = Callable[[Explained], Tensor]
 """From a batch to its attributions [batch, feature], detached."""
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """Attributions [sequence, feature] and what is known of their own error."""
+
+    values: NDArray[np.float64]
+    numerical_error: float | None = None  # share of the size of the scores
+    undefined: Mapping[int, str] = field(default_factory=dict)  # by feature
 
 
 class Attribution(InterpretationMethod):
@@ -43,7 +52,7 @@ class Attribution(InterpretationMethod):
     unit = "nats"
     features: ClassVar[str]
     share = 8  # gradients and perturbations cost most
-    copies: ClassVar[int] = 1  # of each input that are run together
+    smallest_size: ClassVar[float] = 0.01  # share of the largest score below which a score's own error is not judged
     needs_blank: ClassVar[bool] = False  # whether a token must stand for "no bracket here"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
@@ -52,23 +61,43 @@ class Attribution(InterpretationMethod):
             return "the vocabulary has neither MASK nor PAD for the baseline input"
         return why_no_score(model)
 
-    @abstractmethod
-    def attributor(self, model: CanonicalTransformer, seen: InputBatch, generator: np.random.Generator) -> Attributor:
-        """What attributes a batch of ``seen``; what all batches must share is settled here."""
+    def interpret(self, request: Request) -> Interpretation:
+        """Scores [sequence, feature] of the first sequences that have a score."""
+        seen = attributed(request.model, request.inputs)
+        if len(seen):
+            return self.laid_out(request.model, self.attributions(replace(request, inputs=seen)))
+        columns = 1 if self.by_position else len(self.components(request.model))
+        return self.laid_out(request.model, Attributed(np.zeros((0, columns))))
 
-    def scores(
-        self, model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator, features: int
-    ) -> NDArray[np.float64]:
-        """[sequence, feature] of the sequences that have a score; 0 on padding."""
-        seen = attributed(model, inputs)
-        values = np.zeros((len(seen), features))
-        if not len(seen):
-            return values
-        attribute = self.attributor(model, seen, generator)
-        for rows, part in seen.batches(tokens=tokens_at_once(model, seen.tokens.shape[1], self.copies)):
-            found = attribute(explained(model, part)).double().numpy()
-            values[rows.numpy(), : found.shape[1]] = found
-        return values
+    @abstractmethod
+    def attributions(self, request: Request) -> Attributed:
+        """Attributions of all of the inputs; 0 on padding."""
+
+    def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
+        """What is scored, in order."""
+        found: tuple[Component, ...] = getattr(model.architecture, f"{self.features}s")
+        return found
+
+    def laid_out(self, model: CanonicalTransformer, found: Attributed) -> Interpretation:
+        """The interpretation with its axes; scores without a number are NaN."""
+        values = found.values.copy()
+        values[:, [*found.undefined]] = np.nan
+        axes, components = ("sequence", self.features), self.components(model)
+        return Interpretation(self.name, axes, components, values, found.undefined, found.numerical_error)
+
+
+class ByBatch(Attribution):
+    """Attributions made batch by batch."""
+
+    copies: ClassVar[int] = 1  # of each input that are run together
+
+    @abstractmethod
+    def attribute(self, batch: Explained) -> Tensor:
+        """Attributions of a batch [batch, feature], detached."""
+
+    def attributions(self, request: Request) -> Attributed:
+        """Attributions of all batches."""
+        return Attributed(by_batch(request, self.attribute, copies=self.copies))
 
 
 class TokenAttribution(Attribution):
@@ -78,15 +107,20 @@ class TokenAttribution(Attribution):
     by_position = True
     claims = ("pattern",)
     distance = "cosine"
+    depends_on: ClassVar[Dependence] = WHOLE_SCORES
 
-    def interpret(self, request: Request) -> Interpretation:
-        """Scores [sequence, part, position]."""
-        model, inputs, generator = request.model, request.inputs, request.generator
-        width = attributed(model, inputs).tokens.shape[1]
-        values = self.scores(model, inputs, generator, width)
-        return Interpretation(
-            self.name, ("sequence", "part", "position"), (Component(0, part="tokens"),), values[:, None]
-        )
+    def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
+        """All tokens together."""
+        del model
+        return (Component(0, part="tokens"),)
+
+    def laid_out(self, model: CanonicalTransformer, found: Attributed) -> Interpretation:
+        """Scores [sequence, part, position]; without a number if any position is."""
+        why = next(iter(found.undefined.values()), None)
+        values = found.values[:, None] if why is None else np.full_like(found.values[:, None], np.nan)
+        undefined = {} if why is None else {0: why}
+        axes = ("sequence", "part", "position")
+        return Interpretation(self.name, axes, self.components(model), values, undefined, found.numerical_error)
 
 
 class HeadAttribution(Attribution):
@@ -95,13 +129,7 @@ class HeadAttribution(Attribution):
     features = "head"
     claims = ("value", "rank")
     distance = "relative_change"
-
-    def interpret(self, request: Request) -> Interpretation:
-        """Scores [sequence, head]."""
-        model, inputs, generator = request.model, request.inputs, request.generator
-        heads = model.architecture.heads
-        values = self.scores(model, inputs, generator, len(heads))
-        return Interpretation(self.name, ("sequence", "head"), heads, values)
+    depends_on: ClassVar[Dependence] = HEAD_SCORES
 
 
 class NeuronAttribution(Attribution):
@@ -110,17 +138,23 @@ class NeuronAttribution(Attribution):
     features = "neuron"
     claims = ("value", "rank")
     distance = "relative_change"
+    depends_on: ClassVar[Dependence] = NEURON_SCORES
+    smallest_size = 0.3  # of many neurons only those that score most are claimed
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs neurons."""
         return super().not_applicable(model) if model.mlps else "the model has no MLP neurons"
 
-    def interpret(self, request: Request) -> Interpretation:
-        """Scores [sequence, neuron]."""
-        model, inputs, generator = request.model, request.inputs, request.generator
-        neurons = model.architecture.neurons
-        values = self.scores(model, inputs, generator, len(neurons))
-        return Interpretation(self.name, ("sequence", "neuron"), neurons, values)
+
+def by_batch(request: Request, attribute: Attributor, *, copies: int) -> NDArray[np.float64]:
+    """[sequence, feature] of all sequences; 0 on padding."""
+    model, seen = request.model, request.inputs
+    values: NDArray[np.float64] = np.zeros((len(seen), 0))
+    for rows, part in seen.batches(tokens=tokens_at_once(model, seen.tokens.shape[1], copies)):
+        found = attribute(explained(model, part)).double().numpy()
+        values = np.pad(values, ((0, 0), (0, max(0, found.shape[1] - values.shape[1]))))
+        values[rows.numpy(), : found.shape[1]] = found
+    return values
 
 
 def attributed(model: CanonicalTransformer, inputs: InputBatch) -> InputBatch:

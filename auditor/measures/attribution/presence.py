@@ -1,4 +1,4 @@
-"""The score as a game: which tokens, heads or neurons take part, and what stands in for those that do not.
+"""The score as a game: which tokens, heads or neurons take part, and what replaces those that do not.
 
 A game is a function of ``presence`` [rows, feature], 1 for what is as it was and 0 for what is replaced, and of ``row``
 (:class:`~auditor.measures.attribution.score.Explained`). An absent token is a blank one; an absent head or neuron puts
@@ -58,8 +58,8 @@ def numbering(
 ) -> NDArray[np.int64]:
     """Players of a component game, sorted by the mean slope of the score in their presence when all are there.
 
-    Whoever draws sets or orders of players over this numbering draws the same ones whatever the model's own numbers
-    are: the slope is a fact of the function and of its parts, and moves with them.
+    Sets or orders of players that are drawn over this numbering are the same whatever the model's own numbers are: the
+    slope is a fact of the function and of its parts, and moves with them.
     """
     total = torch.zeros(sum(len(mean) for mean in means), dtype=torch.float64)
     for _, part in seen.batches(tokens=tokens_at_once(model, seen.tokens.shape[1], 1)):

@@ -23,8 +23,8 @@ from auditor.tensors import Logits, Residual, Tokens
 class Explained:
     """A batch of inputs and the score of each.
 
-    Captum repeats a batch, once per step or perturbation. Every function here therefore takes ``row`` [rows], which
-    says of each row which of the batch's sequences it is: the padding mask and the answer are always those of the
+    Captum repeats a batch, once per step or perturbation. Every function here therefore takes ``row`` [rows], for
+    each row the number of its sequence in the batch: the padding mask and the answer are always those of the
     untouched input, whatever a baseline puts in the place of its tokens.
     """
 
@@ -41,15 +41,15 @@ class Explained:
 
     def of_tokens(self, tokens: Tokens, row: Tensor, hook: Hook | None = None) -> Tensor:
         """Scores [rows] with these tokens in the place of the inputs'."""
-        return self._of_residual(self.model.embed(tokens), row, hook)
+        return self.of_residual(self.model.embed(tokens), row, 0, hook)
 
     def of_rows(self, row: Tensor) -> Tensor:
         """Scores [rows] of the inputs as they are."""
         return self.of_tokens(self.tokens[row], row)
 
-    def of_vectors(self, vectors: Residual, row: Tensor) -> Tensor:
+    def of_vectors(self, vectors: Residual, row: Tensor, hook: Hook | None = None) -> Tensor:
         """Scores [rows] with these token vectors, to which positions are added."""
-        return self._of_residual(self.model.input_vectors(vectors), row, None)
+        return self.of_residual(self.model.input_vectors(vectors), row, 0, hook)
 
     @property
     def vectors(self) -> Residual:
@@ -69,8 +69,9 @@ class Explained:
         """Token vectors of the blank inputs. A table of (token, depth) is read at the depth of the blank input."""
         return self.model.token_vectors(self.blank_tokens).detach()
 
-    def _of_residual(self, x: Residual, row: Tensor, hook: Hook | None) -> Tensor:
-        logits = self.model.run_from(x, self.tokens[row], 0, hook)
+    def of_residual(self, x: Residual, row: Tensor, layer: int, hook: Hook | None = None) -> Tensor:
+        """Scores [rows] with this residual stream entering ``layer``."""
+        logits = self.model.run_from(x, self.tokens[row], layer, hook)
         if self.model.architecture.is_classifier:
             return log_odds(logits, self.answer[row])
         log_p = logits.log_softmax(-1).gather(2, self.answer[row][:, :, None]).squeeze(2)

@@ -3,7 +3,7 @@
 In each sequence one opening bracket is chosen: the one on top of the stack at most decisions, the first among equals.
 Its type goes up by one (the last becomes the first), and so does that of the closing bracket that matches it, if the
 input reaches it: the corrupt string is as legal as the clean one, of the same length and depths. The two are read where
-that opener is on top: there the clean string asks for one closing bracket and the corrupt one for the other.
+that opener is on top: there the right closing bracket of the clean string differs from that of the corrupt one.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def test_only_what_the_claim_must_survive_counts() -> None:
         (entry("top-1", survives=("exact", "behavioural")), "behavioural_adversarial_attention: KL 3e-3"),
         (entry("top-1", survives=("input",)), "the audit made no such variant"),
         (entry("top-1", component="L7H0"), "L7H0 is no component that ablation_head_mean scores"),
-        (entry("top-3"), "3 of 3 components say nothing about an order"),
+        (entry("top-3"), "3 of 3 components make no order"),
     ],
 )
 def test_what_nobody_could_decide_is_no_pass_and_says_why(given: Entry, why: str) -> None:

@@ -1,10 +1,11 @@
-"""Captum's numbers on random models against the same quantities written out: no Captum, no shared games."""
+"""Numbers on random models against the same quantities written out: no Captum, no shared games."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import combinations
+from dataclasses import replace
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -16,16 +17,16 @@ from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import Request, TransformRequest, equivalences, methods
-from auditor.interpretations import attribution_token_shapley_sampling, faithfulness_infidelity
 from auditor.interpretations.attribution_token_occlusion import WINDOW
-from auditor.measures.attribution.method import STEPS
+from auditor.measures.attribution import infidelity, quadrature
 from auditor.seeds import numpy_generator
 from auditor.testing.families import FAMILIES
-from tests.handmade import TASK, inputs_for, inputs_from, random_model
+from tests.handmade import PLAIN, TASK, inputs_for, inputs_from, random_model
 
 SAME = 1e-9
-FLOAT32_WEIGHTS = 1e-6
-"""Captum rounds the weights of its quadratures to float32."""
+STEPS = 256
+QUADRATURE = 1e-4
+"""On smooth paths, at a tolerance as small."""
 
 SHORT = ["([])", "[()]", "()[]", "[[]]"]
 """Five input tokens: few enough for all subsets and all orders."""
@@ -59,22 +60,28 @@ def _from_vectors(model: CanonicalTransformer, vectors: Tensor, inputs: InputBat
     def hook(site: Site, layer: int, value: Tensor) -> Tensor:
         return edit["value"] if site is edit.get("site") and layer == edit["layer"] else value
 
-    x = model.add_positions(vectors)
-    return _score(model.run_from(x, model.blocked(inputs.tokens), 0, hook), inputs)
+    x = model.input_vectors(vectors)
+    return _score(model.run_from(x, inputs.tokens, 0, hook), inputs)
 
 
 def _path_gradient(model: CanonicalTransformer, inputs: InputBatch, start: Tensor, end: Tensor) -> Tensor:
-    nodes, weights = np.polynomial.legendre.leggauss(STEPS)
+    """Gauss–Legendre on panels that halve towards the start, where a path from zero is steep."""
+    nodes, weights = np.polynomial.legendre.leggauss(10)
+    edges = [0.0, *(2.0 ** np.arange(-12, 1))] if not torch.equal(start, end) else [0.0, 1.0]
     total = torch.zeros_like(end)
-    for node, weight in zip(nodes, weights, strict=True):
-        point = (start + (1 + node) / 2 * (end - start)).detach().requires_grad_()
-        total += weight / 2 * torch.autograd.grad(_from_vectors(model, point, inputs).sum(), point)[0]
+    for low, high in pairwise(edges):
+        for node, weight in zip(nodes, weights, strict=True):
+            share = low + (1 + node) / 2 * (high - low)
+            point = (start + share * (end - start)).detach().requires_grad_()
+            gradient = torch.autograd.grad(_from_vectors(model, point, inputs).sum(), point)[0]
+            total += (high - low) * weight / 2 * gradient
     return total
 
 
 @pytest.mark.parametrize("family", ["plain", "one head, no norm, learned positions"])
-def test_gradients_in_the_token_vectors(family: str) -> None:
-    model = random_model(FAMILIES[family])
+def test_gradients_in_the_token_vectors(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quadrature, "TOLERANCE", 1e-5)
+    model = random_model(replace(FAMILIES[family], activation="gelu_erf"))
     inputs = inputs_for(model, 5)
     end = model.W_E[inputs.tokens].detach()
     mask = model.W_E[_blank(inputs.tokens)].detach()
@@ -85,11 +92,11 @@ def test_gradients_in_the_token_vectors(family: str) -> None:
         "attribution_token_input_x_gradient": ((end * gradient).sum(-1), SAME),
         "attribution_token_integrated_gradients": (
             ((end - mask) * _path_gradient(model, inputs, mask, end)).sum(-1),
-            FLOAT32_WEIGHTS,
+            QUADRATURE,
         ),
         "attribution_token_integrated_gradients_zero": (
             (end * _path_gradient(model, inputs, zero, end)).sum(-1),
-            FLOAT32_WEIGHTS,
+            QUADRATURE,
         ),
     }
     for name, (values, tolerance) in expected.items():
@@ -112,7 +119,7 @@ def _token_game(model: CanonicalTransformer, inputs: InputBatch) -> Value:
 @pytest.mark.slow
 def test_removing_tokens_is_reading_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ablation, occlusion and exact Shapley values, by writing MASK over tokens of the input."""
-    monkeypatch.setattr(attribution_token_shapley_sampling, "DRAWS", math.factorial(len(PLACES)))
+    monkeypatch.setattr(type(methods()["attribution_token_shapley_sampling"]), "draws", math.factorial(len(PLACES)))
     model, inputs = random_model(), inputs_from(TASK, SHORT)
     value = _token_game(model, inputs)
     windows = [{*range(first, first + WINDOW)} for first in range(1 - WINDOW, len(PLACES))]
@@ -220,53 +227,56 @@ def test_gradient_x_activation_is_the_slope_of_scaling_the_head() -> None:
 
 
 @pytest.mark.parametrize("name", ["conductance", "internal_influence"])
-def test_neurons_along_the_path_of_the_input(name: str) -> None:
-    """∂score/∂a in each neuron by putting the activations in as leaves, at Captum's points of the path."""
-    model = random_model()
-    inputs = inputs_for(model, 5)
+def test_neurons_along_the_path_of_the_input(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """∂score/∂a in each neuron by putting the activations in as leaves; da as the difference between two points."""
+    monkeypatch.setattr(quadrature, "TOLERANCE", 1e-4)
+    model = random_model(replace(PLAIN, activation="gelu_erf"))
+    inputs = inputs_for(model, 3)
     end, start = (model.W_E[tokens].detach() for tokens in (inputs.tokens, _blank(inputs.tokens)))
-    points, weights = np.polynomial.legendre.leggauss(STEPS + (name == "conductance"))
     columns = []
     for layer in range(2):
         slopes, activations = [], []
-        for point in points:
-            vectors = start + (1 + point) / 2 * (end - start)
-            x = model.add_positions(vectors)
-            seen: dict[int, Tensor] = {}
-
-            def keep(site: Site, at: int, value: Tensor, seen: dict[int, Tensor] = seen) -> Tensor:
-                if site is Site.NEURON:
-                    seen[at] = value
-                return value
-
-            model.run_from(x, model.blocked(inputs.tokens), 0, keep)
-            leaf = seen[layer].detach().requires_grad_()
-            score = _from_vectors(model, vectors, inputs, site=Site.NEURON, layer=layer, value=leaf).sum()
-            slopes.append(torch.autograd.grad(score, leaf)[0])
-            activations.append(leaf.detach())
-        if name == "conductance":
-            terms = [slope * (b - a) for slope, a, b in zip(slopes, activations, activations[1:], strict=False)]
-        else:
-            terms = [weight / 2 * slope for weight, slope in zip(weights, slopes, strict=True)]
-        columns.append(sum(terms).sum(1))
+        for share in np.linspace(0, 1, STEPS + 1):
+            slope, activation = _neuron(model, inputs, layer, start + share * (end - start))
+            slopes.append(slope)
+            activations.append(activation)
+        mean = [(before + after) / 2 for before, after in pairwise(slopes)]
+        rise = [after - before for before, after in pairwise(activations)]
+        steps = rise if name == "conductance" else [1 / (STEPS)] * (STEPS)
+        columns.append(sum(slope * step for slope, step in zip(mean, steps, strict=True)).sum(1))
     found = _interpret(f"attribution_neuron_{name}", model, inputs)
-    np.testing.assert_allclose(found, torch.cat(columns, dim=1), rtol=0, atol=FLOAT32_WEIGHTS)
+    np.testing.assert_allclose(found, torch.cat(columns, dim=1), rtol=0, atol=QUADRATURE)
     assert np.abs(found).max() > 1e-3
+
+
+def _neuron(model: CanonicalTransformer, inputs: InputBatch, layer: int, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """∂score/∂a and a of the neurons of a layer."""
+    seen: dict[int, Tensor] = {}
+
+    def keep(site: Site, at: int, value: Tensor) -> Tensor:
+        if site is Site.NEURON:
+            seen[at] = value
+        return value
+
+    model.run_from(model.input_vectors(vectors), inputs.tokens, 0, keep)
+    leaf = seen[layer].detach().requires_grad_()
+    score = _from_vectors(model, vectors, inputs, site=Site.NEURON, layer=layer, value=leaf).sum()
+    return torch.autograd.grad(score, leaf)[0], leaf.detach()
 
 
 SETS = np.array([[(n >> bit) & 1 for bit in range(5)] for n in range(32)], dtype=np.float64)
 """All subsets of five tokens; of four heads, each twice."""
 
 
-def _subsets(order: np.ndarray, *_: object) -> Tensor:
+def _subsets(order: np.ndarray, *_: object) -> np.ndarray:
     """The same sets for any numbering; of neurons, which are many, none."""
-    return torch.from_numpy(np.pad(SETS[:, : len(order)], ((0, 0), (0, max(0, len(order) - 5)))))
+    return np.pad(SETS[:, : len(order)], ((0, 0), (0, max(0, len(order) - 5))))
 
 
 def test_infidelity_over_all_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
     """min over β of mean over sets (β Σ φ − fall)², which is mean fall² − (mean fall·Σφ)² / mean (Σφ)²."""
-    monkeypatch.setattr(faithfulness_infidelity, "DRAWS", len(SETS))
-    monkeypatch.setattr(faithfulness_infidelity, "_removals", _subsets)
+    monkeypatch.setattr(infidelity, "DRAWS", len(SETS))
+    monkeypatch.setattr(infidelity, "removals", _subsets)
     model, inputs = random_model(), inputs_from(TASK, SHORT)
     found = methods()["faithfulness_infidelity"].interpret(Request(model, inputs, numpy_generator(0, "scratch")))
     by_name = {part.label: found.values[:, index] for index, part in enumerate(found.components)}
@@ -279,12 +289,12 @@ def test_infidelity_over_all_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         given = _interpret(name, model, inputs).reshape(len(inputs), -1)
         players = given.shape[1]
-        whole, fall, told = games[players](frozenset(range(players))), [], []
+        whole, fall, forecast = games[players](frozenset(range(players))), [], []
         for chosen in SETS[:, :players]:
             gone = frozenset(np.flatnonzero(chosen).tolist())
             fall.append((whole - games[players](frozenset(range(players)) - gone)).detach().numpy())
-            told.append(given @ chosen)
-        falls, tolds = np.array(fall), np.array(told)
-        expected = (falls**2).mean(0) - (falls * tolds).mean(0) ** 2 / (tolds**2).mean(0)
+            forecast.append(given @ chosen)
+        falls, forecasts = np.array(fall), np.array(forecast)
+        expected = (falls**2).mean(0) - (falls * forecasts).mean(0) ** 2 / (forecasts**2).mean(0)
         np.testing.assert_allclose(by_name[name], expected, rtol=0, atol=SAME, err_msg=name)
         assert expected.max() > 1e-4

@@ -128,7 +128,7 @@ def test_streams_are_those_of_the_forward_pass(family: str) -> None:
         components = stream_components(model)
         for layer, component in enumerate(components[:-1]):
             torch.testing.assert_close(found[component], seen[Site.RESIDUAL, layer])
-        torch.testing.assert_close(model.read(found[components[-1]]), logits)
+        torch.testing.assert_close(model.read(found[components[-1]], tokens), logits)
         if model.architecture.has_norm("final"):
             torch.testing.assert_close(lens_logits(model, found[components[-1]]), logits)
 

@@ -68,7 +68,7 @@ def scores(method: str = "zero", *, undefined: bool = False) -> Interpretation:
     if undefined:
         values[:, 1] = np.nan
     reasons = {1: "the head writes nothing"} if undefined else {}
-    return Interpretation(method, ("sequence", "head"), HEADS, values, reasons)
+    return Interpretation(method, ("sequence", "head"), HEADS, values, reasons, numerical_error=0.004)
 
 
 def finding(number: int, verdict: Verdict, *, effect: float | None = 0.5, head: int = 0) -> Finding:

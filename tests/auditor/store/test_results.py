@@ -121,7 +121,7 @@ def test_scores_that_do_not_fit_their_names_are_refused(
 
 
 def test_no_reason_is_refused(database: Database, audit: StoredAudit) -> None:
-    with pytest.raises(StoreError, match="no reason why mean says nothing"), database.transaction() as session:
+    with pytest.raises(StoreError, match="no reason why mean has no scores"), database.transaction() as session:
         save_interpretation(session, audit.id, "original", "mean", NotApplicable(""))
 
 

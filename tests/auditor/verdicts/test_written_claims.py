@@ -46,7 +46,7 @@ def test_claims_are_judged_as_written(kind: str, parameters: dict[str, object], 
         (Claim("scores", "set", heads(4)[0], "", {"members": ["L0H0", "L0H2"]}), "false of the original"),
         (Claim("scores", "predicate", heads(4)[3], "", {"threshold": 1.0, "above": True}), "false of the original"),
         (Claim("scores", "value", heads(4)[0], "", {"score": 3.0}), "the original scores 2.02"),
-        (Claim("scores", "rank", heads(4)[1], "", {"top": 4}), "4 of 4 components say nothing about an order"),
+        (Claim("scores", "rank", heads(4)[1], "", {"top": 4}), "4 of 4 components make no order"),
         (Claim("scores", "pattern", heads(4)[0], "", {}), ""),
     ],
 )

@@ -18,7 +18,6 @@ from auditor.measures.attribution import method as settings
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.architecture import Architecture, Block
 from auditor.contracts import methods
-from auditor.interpretations import attribution_token_shapley_sampling
 from auditor.language.grammar import Dyck
 from auditor.language.task import Task
 from auditor.seeds import numpy_generator
@@ -29,7 +28,7 @@ block = Block(heads=2, query_width=28, value_width=28, neurons=224)
 model = random_model(Architecture(model_width=56, vocabulary_size=8, blocks=(block,) * 3), task)
 inputs = draw_inputs(task, 1000, numpy_generator(0, "memory"), lengths=(62, 63))
 settings.MAX_SEQUENCES = len(inputs)
-attribution_token_shapley_sampling.DRAWS = 2  # one after another: they take time, not memory
+type(methods()["attribution_token_shapley_sampling"]).draws = 2  # one after another: they take time, not memory
 
 whole = InputBatch.batches
 InputBatch.batches = lambda self, **size: itertools.islice(whole(self, **size), 2)  # full ones: the rest is like them
