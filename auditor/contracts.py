@@ -1,4 +1,7 @@
-"""What a plug-in promises. One file in ``adapters``, ``interpretations`` or ``equivalences`` is one plug-in.
+"""What a plug-in promises. One file in ``formats``, ``interpretations`` or ``equivalences`` is one plug-in.
+
+An installed package adds its own through the entry points ``dyck_audit.adapters``, ``dyck_audit.interpretations`` and
+``dyck_audit.equivalences``.
 
 Neither side knows the other: a method returns scores with named axes, an equivalence returns a model and a
 relabelling, and ``auditor.verdicts.alignment`` is where they meet.
@@ -17,8 +20,10 @@ from torch import Tensor
 from auditor.behaviour.input_batch import InputBatch, Rewritten
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
+from auditor.errors import PluginError
 from auditor.records import Compared, Expected, Interpretation, Json, Kind, MethodCard, Relabelling
-from auditor.registry import discover
+from auditor.records.theory import Aspect, Dependence, Expectation, composed, derived
+from auditor.registry import Discovered, Origin, discover, own_origin
 
 T = TypeVar("T")
 
@@ -81,7 +86,8 @@ class TransformRequest:
 class InterpretationMethod(ABC):
     """One way people interpret a component. Deterministic under its generator; leaves the model untouched."""
 
-    name: str = ""  # the file name, set by the registry
+    name: str = ""  # of the file or entry point, set by the registry
+    origin: Origin = own_origin()  # the package it comes from, set by the registry
     version: ClassVar[int]
     family: ClassVar[str]  # ablation, attention, attribution, weights …
     summary: ClassVar[str]  # one line: what is computed
@@ -90,12 +96,18 @@ class InterpretationMethod(ABC):
     source: ClassVar[str]
     claims: ClassVar[tuple[str, ...]]  # kinds of claim people make from it: value, rank, pattern
     distance: ClassVar[str]  # what its results are compared under: relative_change, total_variation
-    expected: ClassVar[Mapping[str, Expected]]  # by name of an exact symmetry; absent: open
+    depends_on: ClassVar[Dependence]  # which aspects of a model the scores depend on besides its function
+    exceptions: ClassVar[Mapping[str, Expectation]] = {}  # by exact equivalence: where theory says otherwise than that
     smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that runs it unasked
     by_position: ClassVar[bool] = False  # whether scores are laid out by position, so that inputs must not grow
     draws_at_random: ClassVar[bool] = False  # whether another generator gives other scores
     share: ClassVar[int] = 64  # sequences on which an exact variant is first compared
     predicates: ClassVar[Mapping[str, float]] = {}  # "it is stack-like" → the mean score from which that is said
+
+    @property
+    def expected(self) -> Mapping[str, Expected]:
+        """What theory predicts under each exact equivalence, by name."""
+        return {name: found.expected for name, found in expectations(self).items()}
 
     @property
     def card(self) -> MethodCard:
@@ -106,7 +118,7 @@ class InterpretationMethod(ABC):
             self.unit,
             self.claims,
             self.distance,
-            dict(self.expected),
+            self.expected,
             predicates=dict(self.predicates),
         )
 
@@ -130,16 +142,25 @@ class Equivalence(ABC):
     Reproducible from its generator; leaves the input model alone.
     """
 
-    name: str = ""  # the file name, set by the registry
+    name: str = ""  # of the file or entry point, set by the registry
+    origin: Origin = own_origin()  # the package it comes from, set by the registry
     version: ClassVar[int]
     kind: ClassVar[Kind]
     compares: ClassVar[Compared] = Compared.LOGITS  # what an exact move keeps
+    changes: ClassVar[frozenset[Aspect]] = frozenset()  # what an exact move changes of a model besides its function
+    parts: ClassVar[Mapping[str, int]] = {}  # of a composition: name and version of each move, in place of changes
+    exceptions: ClassVar[Mapping[str, Expectation]] = {}  # by method: where theory says otherwise than what that gives
     widens: ClassVar[bool] = False  # whether the other model has more heads or neurons
     smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that makes it unasked
     summary: ClassVar[str]
     needs: ClassVar[str]
     promise: ClassVar[str]  # the bound that its certificate checks
     source: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if getattr(cls, "kind", None) is Kind.EXACT and not (cls.changes or cls.parts):
+            raise TypeError(f"the exact equivalence {cls.__name__} does not say what it changes")
 
     @abstractmethod
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
@@ -171,11 +192,16 @@ class Weights:
 class ArchitectureAdapter(ABC):
     """One foreign checkpoint format. Every key is handled, ignored by name, or refused."""
 
-    name: str = ""  # the file name, set by the registry
+    name: str = ""  # of the file or entry point, set by the registry
+    origin: Origin = own_origin()  # the package it comes from, set by the registry
     summary: ClassVar[str]
     source: ClassVar[str]
     landmark: ClassVar[str] = ""  # pattern of a name that every checkpoint has; a prefix before it is taken off
-    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # facts of --config by section, of model and names
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # facts of --config by section, besides vocabulary and task
+
+    def facts_read(self, weights: Weights) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG002 - the default: the same for all
+        """Those of the facts in ``reads`` that this checkpoint leaves to --config."""
+        return self.reads
 
     def notes(self, weights: Weights) -> tuple[str, ...]:  # noqa: ARG002 - the default: all is read
         """What was found beside the weights and does not change the function."""
@@ -205,14 +231,48 @@ class ArchitectureAdapter(ABC):
 
 def methods() -> dict[str, InterpretationMethod]:
     """All interpretation methods by name."""
-    return discover("auditor.interpretations", InterpretationMethod)
+    return dict(_methods().plugins)
 
 
 def equivalences() -> dict[str, Equivalence]:
     """All equivalences by name."""
-    return discover("auditor.equivalences", Equivalence)
+    return dict(_equivalences().plugins)
 
 
 def adapters() -> dict[str, ArchitectureAdapter]:
     """All checkpoint formats by name."""
-    return discover("auditor.checkpoints.formats", ArchitectureAdapter)
+    return dict(_adapters().plugins)
+
+
+def refused_plugins() -> tuple[PluginError, ...]:
+    """Why plug-ins of installed packages are left out."""
+    return (*_methods().refused, *_equivalences().refused, *_adapters().refused)
+
+
+def expectations(method: InterpretationMethod) -> dict[str, Expectation]:
+    """What theory predicts for a method under each exact equivalence, and why, by name."""
+    exact = {name: one for name, one in equivalences().items() if one.kind is Kind.EXACT}
+    return {name: expectation(method, one) for name, one in exact.items()}
+
+
+def expectation(method: InterpretationMethod, equivalence: Equivalence) -> Expectation:
+    """What theory predicts for a method under an exact equivalence: a stated exception, else what derives."""
+    stated = method.exceptions.get(equivalence.name) or equivalence.exceptions.get(method.name)
+    if stated is not None:
+        return stated
+    if equivalence.parts:
+        known = equivalences()
+        return composed({name: expectation(method, known[name]) for name in equivalence.parts})
+    return derived(method.depends_on, equivalence.changes)
+
+
+def _methods() -> Discovered[InterpretationMethod]:
+    return discover("auditor.interpretations", InterpretationMethod, "dyck_audit.interpretations")
+
+
+def _equivalences() -> Discovered[Equivalence]:
+    return discover("auditor.equivalences", Equivalence, "dyck_audit.equivalences")
+
+
+def _adapters() -> Discovered[ArchitectureAdapter]:
+    return discover("auditor.checkpoints.formats", ArchitectureAdapter, "dyck_audit.adapters")

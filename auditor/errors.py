@@ -10,6 +10,7 @@ Every error a user can cause is one of these. Each message says what was found, 
     ├── LanguageError            a string, vocabulary or sampling request that is not Dyck
     ├── ClaimsError              a file of claims that cannot be understood
     ├── PlanError                an audit plan, method or equivalence that does not exist or cannot run
+    ├── PluginError              a plug-in of an installed package that cannot be used
     ├── StoreError               the database cannot be used as it is
     │   ├── NotFoundError        an id that matches nothing
     │   ├── AmbiguousError       an id that matches more than one thing
@@ -70,6 +71,14 @@ class LanguageError(AuditorError):
 
 class PlanError(AuditorError):
     """An audit plan, method or equivalence that does not exist or cannot run."""
+
+
+class PluginError(AuditorError):
+    """A plug-in of an installed package that cannot be used; the message names the package."""
+
+
+class PluginWarning(UserWarning):
+    """A plug-in of an installed package is left out, with the words of its PluginError."""
 
 
 class ClaimsError(AuditorError):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Progress, silent
 from auditor.plans.cells import planned_cells
+from auditor.plans.own_strings import with_strings
 from auditor.plans.plan import Plan, check_plan, read_plan
 from auditor.provenance import local_audit_header, local_model_header
 from auditor.records import Agreement, AuditReport, Interpretation, NotApplicable, Stage, VariantState
@@ -12,19 +16,31 @@ from auditor.stages.build import Built, build
 from auditor.stages.conclude import Results, conclude
 from auditor.stages.evaluate import evaluate
 from auditor.stages.measure import Failure, Share, measure_group
+from auditor.strings.parts import facts_of
+from auditor.strings.reading import open_strings, strings_of
 
 
 def audit(
-    model: CanonicalTransformer, plan: str | Plan = "quick", *, seed: int = 0, progress: Progress = silent
+    model: CanonicalTransformer,
+    plan: str | Plan = "quick",
+    *,
+    seed: int = 0,
+    strings: str | Path | Sequence[str] | None = None,
+    progress: Progress = silent,
 ) -> AuditReport:
     """Audit a model in this process: no database and no broker needed.
 
+    ``strings`` are sequences of your own, in a file or a list, in place of those drawn from the task.
+
     Raises:
         PlanError: no such plan, or one that cannot run.
+        LanguageError: strings that cannot be read or asked, or too few of them.
         CheckpointError: weights that are not finite.
     """
     chosen = read_plan(plan) if isinstance(plan, str) else plan
     check_plan(chosen)
+    if strings is not None:
+        chosen = _on_strings(chosen, model, strings)
     header = local_model_header(model)
     cells = planned_cells(chosen, model.architecture)
     behaviour = evaluate(model, chosen, seed)  # the cell that needs nothing
@@ -51,7 +67,15 @@ def audit(
                     raise _named(found, key, name)
     variants = tuple(one.variant for one in built.values())
     results = Results(behaviour, variants, interpretations, not_applicable)
-    return conclude(local_audit_header(chosen, seed), header, chosen, seed, results)
+    facts = None if chosen.strings is None else facts_of(model.task, chosen.strings)
+    return conclude(local_audit_header(chosen, seed, facts), header, chosen, seed, results)
+
+
+def _on_strings(plan: Plan, model: CanonicalTransformer, strings: str | Path | Sequence[str]) -> Plan:
+    if isinstance(strings, str | Path):
+        path = Path(strings)
+        return with_strings(plan, model, open_strings(path), path.name)
+    return with_strings(plan, model, strings_of(strings), "strings")
 
 
 def _certified(built: Built) -> CanonicalTransformer | None:

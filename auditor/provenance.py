@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.serialisation import weights_bytes
-from auditor.contracts import equivalences, methods
+from auditor.contracts import ArchitectureAdapter, Equivalence, InterpretationMethod, adapters, equivalences, methods
 from auditor.fingerprint.function import function_fingerprint
+from auditor.plans.cells import planned_equivalences, planned_methods
 from auditor.plans.plan import Plan
-from auditor.records import AuditHeader, AuditState, CalibrationFacts, Json, ModelHeader
+from auditor.records import AuditHeader, AuditState, CalibrationFacts, Json, ModelHeader, StringsFacts
+from auditor.registry import own_origin
+
+Plugin = InterpretationMethod | Equivalence | ArchitectureAdapter
 
 PACKAGES = ("torch", "captum", "numpy", "scipy")
 """Libraries whose version can change a number."""
@@ -20,21 +25,45 @@ PACKAGES = ("torch", "captum", "numpy", "scipy")
 
 def dyck_audit_version() -> str:
     """Version of this package as installed."""
-    try:
-        return version("dyck-audit")
-    except PackageNotFoundError:
-        return "unknown"
+    return own_origin().version
 
 
-def versions() -> dict[str, Json]:
-    """Versions of this package, of the libraries, and of every plug-in."""
+def versions(used: Iterable[Plugin] = ()) -> dict[str, Json]:
+    """Versions of this package, of the libraries and of every plug-in of its own.
+
+    Of the plug-ins of other packages only those ``used`` are named, with their packages: others change no number.
+    """
+    foreign = [one for one in used if not one.origin.is_own]
+    packages = {one.origin.package: one.origin.version for one in foreign}
     return {
         "dyck-audit": dyck_audit_version(),
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
-        "methods": {name: method.version for name, method in methods().items()},
-        "equivalences": {name: equivalence.version for name, equivalence in equivalences().items()},
+        "methods": {name: one.version for name, one in methods().items() if one.origin.is_own or one in foreign},
+        "equivalences": {
+            name: one.version for name, one in equivalences().items() if one.origin.is_own or one in foreign
+        },
+        **({"plugins": packages} if packages else {}),
     }
+
+
+def plugins_of(plan: Plan, format_name: str = "") -> tuple[Plugin, ...]:
+    """What an audit by a plan uses of the registry, and the format that its model was read by, where it is known."""
+    return plugins_named(
+        methods_used=planned_methods(plan), equivalences_used=planned_equivalences(plan), format_name=format_name
+    )
+
+
+def plugins_named(
+    *, methods_used: Iterable[str] = (), equivalences_used: Iterable[str] = (), format_name: str = ""
+) -> tuple[Plugin, ...]:
+    """The plug-ins of these names that are installed; others are left out."""
+    asked: tuple[tuple[Mapping[str, Plugin], Iterable[str]], ...] = (
+        (methods(), methods_used),
+        (equivalences(), equivalences_used),
+        (adapters(), (format_name,)),
+    )
+    return tuple(known[name] for known, names in asked for name in names if name in known)
 
 
 def calibrated_for(*, draws: int, alpha: float, multiplicity: str) -> dict[str, Json]:
@@ -55,8 +84,10 @@ def audit_header(
     plan: Plan,
     seed: int,
     weights_sha256: str,
+    format_name: str = "",
     device: str = "cpu",
     calibration: CalibrationFacts | None = None,
+    strings: StringsFacts | None = None,
 ) -> AuditHeader:
     """The ``audit`` part of a report that has just been finished."""
     return AuditHeader(
@@ -67,17 +98,20 @@ def audit_header(
         plan_settings=plan.to_json(),
         seed=seed,
         state=AuditState.DONE,
-        versions=versions(),
+        versions=versions(plugins_of(plan, format_name)),
         weights_sha256=weights_sha256,
         sequences=plan.sequences,
         device=device,
         calibration=calibration,
+        strings=strings,
     )
 
 
-def local_audit_header(plan: Plan, seed: int) -> AuditHeader:
+def local_audit_header(plan: Plan, seed: int, strings: StringsFacts | None = None) -> AuditHeader:
     """The header of an audit that no store knows; its id is "local"."""
-    return audit_header(audit_id="local", created_at=timestamp(), plan=plan, seed=seed, weights_sha256="")
+    return audit_header(
+        audit_id="local", created_at=timestamp(), plan=plan, seed=seed, weights_sha256="", strings=strings
+    )
 
 
 def local_model_header(model: CanonicalTransformer) -> ModelHeader:

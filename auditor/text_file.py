@@ -45,6 +45,19 @@ def read_text(path: Path, kind: type[AuditorError], *, expected: str, limit: int
     Raises:
         kind: no such file, a folder, no permission, more than ``limit`` bytes, or no UTF-8 text.
     """
+    data = read_bytes(path, kind, expected=expected, limit=limit)
+    try:
+        return decoded(data)
+    except ValueError as wrong:
+        raise kind(f"{path}: {wrong}", expected=f"{expected} in UTF-8", action="save it again as UTF-8") from None
+
+
+def read_bytes(path: Path, kind: type[AuditorError], *, expected: str, limit: int) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        kind: no such file, a folder, no permission, or more than ``limit`` bytes.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)
@@ -53,10 +66,7 @@ def read_text(path: Path, kind: type[AuditorError], *, expected: str, limit: int
         raise kind(f"{path}: {reason}", expected=expected, action="check the path") from None
     if len(data) > limit:
         raise kind(f"{path}: more than {limit:,} bytes", expected=expected)
-    try:
-        return decoded(data)
-    except ValueError as wrong:
-        raise kind(f"{path}: {wrong}", expected=f"{expected} in UTF-8", action="save it again as UTF-8") from None
+    return data
 
 
 def read_toml(text: str, where: object, kind: type[AuditorError], *, expected: str, action: str = "") -> dict[str, Any]:

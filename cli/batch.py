@@ -15,10 +15,11 @@ from cli.documents import document
 from cli.following import follow
 from cli.history import result
 from cli.invocation import invocation
-from cli.options import AsJson, PlanName, Seed, Wait
+from cli.options import AsJson, PlanName, Seed, Strings, StringsFormat, Wait
 from cli.output import Output
 from cli.progress import Track, tracking
 from cli.queueing import queue, require_broker
+from cli.strings import planned
 
 if TYPE_CHECKING:
     from auditor.settings import Settings
@@ -63,6 +64,8 @@ def batch(
         ),
     ],
     *,
+    strings: Strings = None,
+    strings_format: StringsFormat = "auto",
     plan: PlanName = "quick",
     seed: Seed = 0,
     wait: Wait = False,
@@ -75,6 +78,10 @@ def batch(
 
     door = invocation(context)
     entries, settings = read_manifest(manifest), door.settings
+    if strings is not None:
+        entries = [
+            one if one.strings else replace(one, strings=strings, strings_format=strings_format) for one in entries
+        ]
     skipped = look_through(manifest)[1] if manifest.is_dir() else []
     read_plan(plan)
     require_broker(settings)
@@ -112,7 +119,7 @@ def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, 
             database,
             settings,
             loaded,
-            chosen,
+            planned(chosen, loaded, entry.strings, entry.strings_format),
             seed=seed if entry.seed is None else entry.seed,
             name=entry.name,
             reuse=True,

@@ -10,6 +10,7 @@ import typer
 from cli.documents import document
 from cli.invocation import invocation
 from cli.options import AsJson
+from cli.packages import with_packages
 
 if TYPE_CHECKING:
     from auditor.contracts import Equivalence, InterpretationMethod
@@ -25,9 +26,21 @@ METHOD_FACTS = (
     "claims",
     "predicates",
     "distance",
+    "depends_on",
     "expected",
 )
-EQUIVALENCE_FACTS = ("version", "kind", "widens", "smallest_plan", "summary", "needs", "promise", "source")
+EQUIVALENCE_FACTS = (
+    "version",
+    "kind",
+    "changes",
+    "parts",
+    "widens",
+    "smallest_plan",
+    "summary",
+    "needs",
+    "promise",
+    "source",
+)
 
 
 Oracle = Annotated[bool, typer.Option("--oracle", help="The table of what theory predicts: method × exact symmetry.")]
@@ -49,7 +62,7 @@ def methods(context: typer.Context, oracle: Oracle = False, as_json: AsJson = Fa
         for name, one in found.items()
     ]
     columns = ("method", "family", "from plan", "unit", "claims", "what it computes", "source")
-    invocation(context).output.table(columns, rows)
+    invocation(context).output.table(*with_packages(columns, rows, found))
 
 
 def equivalences(context: typer.Context, as_json: AsJson = False) -> None:
@@ -65,7 +78,7 @@ def equivalences(context: typer.Context, as_json: AsJson = False) -> None:
         for name, one in found.items()
     ]
     columns = ("equivalence", "kind", "from plan", "what it changes", "needs", "promise", "source")
-    invocation(context).output.table(columns, rows)
+    invocation(context).output.table(*with_packages(columns, rows, found))
 
 
 def _show_oracle(context: typer.Context, found: Mapping[str, InterpretationMethod], *, as_json: bool) -> None:
@@ -85,5 +98,7 @@ def _facts(
     plugins: Mapping[str, InterpretationMethod] | Mapping[str, Equivalence], names: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     return [
-        {"name": name} | {fact: document(getattr(plugin, fact)) for fact in names} for name, plugin in plugins.items()
+        {"name": name, "package": plugin.origin.package, "package_version": plugin.origin.version}
+        | {fact: document(getattr(plugin, fact)) for fact in names}
+        for name, plugin in plugins.items()
     ]

@@ -61,6 +61,7 @@ def diagnose(settings: Settings) -> Iterator[Check]:
     yield _python()
     for name in IMPORTED:
         yield _library(name)
+    yield _plugins()
     yield _home(settings.home)
     yield _attempt("database", lambda: _database(settings))
     if settings.broker_url is None:
@@ -80,6 +81,19 @@ def _library(name: str) -> Check:
         return Check(name, True, version(name))
     except (ImportError, OSError, PackageNotFoundError) as error:
         return Check(name, False, f"does not load: {error}", f"pip install --force-reinstall {name}")
+
+
+def _plugins() -> Check:
+    from auditor.contracts import adapters, equivalences, methods, refused_plugins
+
+    origins = [one.origin for one in methods().values()]
+    origins += [one.origin for one in equivalences().values()]
+    origins += [one.origin for one in adapters().values()]
+    packages = sorted({str(origin) for origin in origins if not origin.is_own})
+    refused = refused_plugins()
+    if refused:
+        return Check("plug-ins", False, "; ".join(one.found for one in refused), refused[0].action)
+    return Check("plug-ins", True, f"{len(origins)}, of other packages: {', '.join(packages) or 'none'}")
 
 
 def _home(home: Path) -> Check:

@@ -16,7 +16,9 @@ def document(value: Any) -> Any:
         return {field.name: document(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(name): document(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, set | frozenset):
+        return [document(entry) for entry in sorted(value)]
+    if isinstance(value, list | tuple):
         return [document(entry) for entry in value]
     if isinstance(value, datetime):
         return moment(value, seconds=True)

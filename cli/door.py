@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Never
 
 import typer
 from typer.core import TyperGroup
 
-from auditor.errors import AuditorError
+from auditor.errors import AuditorError, PluginWarning
 from auditor.settings import BROKER_VARIABLE, DATABASE_VARIABLE
 from auditor.urls import secrets_of
 from cli.output import NAME, Output, prepare_streams, silence
@@ -39,7 +41,8 @@ class Door(TyperGroup):
         extra["prog_name"] = NAME
         prepare_streams()
         output = Output(verbose=bool(VERBOSE.intersection(given)), secrets=_secrets(given))
-        sys.exit(_run(lambda: super(Door, self).main(given, *positional, **extra), output))
+        with _plugins_on_one_line(output):
+            sys.exit(_run(lambda: super(Door, self).main(given, *positional, **extra), output))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Arguments with the global options first."""
@@ -54,6 +57,22 @@ class Door(TyperGroup):
             silence()
             return 0
         return outcome
+
+
+@contextmanager
+def _plugins_on_one_line(output: Output) -> Iterator[None]:
+    """Why a plug-in is left out is one line on stderr; other warnings are shown as before."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, PluginWarning):
+                output.error(str(message))
+            else:
+                shown(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def globals_first(args: Sequence[str]) -> list[str]:

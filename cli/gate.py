@@ -14,9 +14,10 @@ from cli.checkpoints import bundled_name, read_checkpoint
 from cli.destinations import require_file
 from cli.following import follow, unfinished
 from cli.invocation import Invocation, invocation
-from cli.options import AsJson, Config, EntryName, FormatName, PlanName, Seed
+from cli.options import AsJson, Config, EntryName, FormatName, PlanName, Seed, Strings, StringsFormat
 from cli.output import Output
 from cli.queueing import queue, require_broker
+from cli.strings import planned
 
 if TYPE_CHECKING:
     from auditor.gate.claims_file import ClaimsFile, Entry
@@ -55,6 +56,8 @@ def gate(
     config: Config = None,
     format_name: FormatName = "auto",
     entry: EntryName = None,
+    strings: Strings = None,
+    strings_format: StringsFormat = "auto",
     plan: PlanName = "quick",
     seed: Seed = 0,
     example: Annotated[bool, typer.Option("--example", help="Print a claims file to start from.")] = False,
@@ -83,8 +86,10 @@ def gate(
     if baseline is not None:
         require_audit(door, baseline)
     is_checkpoint = bundled_name(target) is not None or Path(target).exists()
+    if strings is not None and not is_checkpoint:
+        raise typer.BadParameter("--strings is for a checkpoint; an audit has seen its own")
     if is_checkpoint:
-        gated = audited(door, told, target, config, format_name, entry, plan, seed)
+        gated = audited(door, told, target, config, format_name, entry, plan, seed, strings, strings_format)
     else:
         gated = kept(door, told, target)
     checked = check(gated.entries, gated.results, gated.plan, gated.seed, gated.audit_id)
@@ -110,6 +115,8 @@ def audited(
     entry: str | None,
     plan: str,
     seed: int,
+    strings: Path | None = None,
+    strings_format: str = "auto",
 ) -> _Gated:
     """Audit a checkpoint for the claims about it.
 
@@ -123,7 +130,7 @@ def audited(
     settings = door.settings
     loaded = read_checkpoint(target, door.output, config=config, format_name=format_name, entry=entry)
     entries = told.require_about(loaded.name, target)
-    chosen = plan_for(entries, read_plan(plan))
+    chosen = planned(plan_for(entries, read_plan(plan)), loaded, strings, strings_format)
     require_broker(settings)
     with door.database(create=True) as database:
         made = queue(database, settings, loaded, chosen, seed=seed, reuse=True)
@@ -172,11 +179,15 @@ def _loaded(door: Invocation, audit_id: str, entries: tuple[Entry, ...]) -> _Gat
 def lost_since(door: Invocation, baseline: str, audit_id: str) -> tuple[FindingPair, ...]:
     """Findings that were stable in the baseline and are unstable now."""
     from auditor.gate.gated import lost_between
+    from auditor.report.difference import saw_other_strings
     from auditor.store.audits import resolve_audit
     from auditor.store.reports import load_report
 
     with door.reading() as session:
-        return lost_between(load_report(session, resolve_audit(session, baseline)), load_report(session, audit_id))
+        first, second = (load_report(session, one) for one in (resolve_audit(session, baseline), audit_id))
+    if saw_other_strings(first, second):
+        door.output.note("the baseline saw other strings: what was lost since may be theirs and not the model's")
+    return lost_between(first, second)
 
 
 def tell(output: Output, found: GateResult, path: str, *, github: bool, as_json: bool) -> None:

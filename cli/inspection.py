@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +10,10 @@ import typer
 
 from cli.checkpoints import compare, existing, read_checkpoint
 from cli.invocation import invocation
-from cli.options import AsJson, Checkpoint, Config, EntryName, FormatName, Reference, Seed
+from cli.options import AsJson, Checkpoint, Config, EntryName, FormatName, Reference, Seed, Strings, StringsFormat
 from cli.output import Output
+from cli.packages import with_packages
+from cli.strings import fitting
 
 if TYPE_CHECKING:
     from auditor.checkpoints.intake.detection import Loaded
@@ -28,8 +31,9 @@ def _show_formats(asked: bool) -> None:
     if asked:
         from auditor.contracts import adapters
 
-        rows = [(name, one.summary, one.source) for name, one in adapters().items()]
-        Output().table(("format", "what it reads", "source"), rows)
+        found = adapters()
+        rows = [(name, one.summary, one.source) for name, one in found.items()]
+        Output().table(*with_packages(("format", "what it reads", "source"), rows, found))
         raise typer.Exit
 
 
@@ -45,6 +49,8 @@ def inspect(
     template: Annotated[
         bool, typer.Option("--template", help="Print a description to fill in, and all tensors; then --config.")
     ] = False,
+    strings: Strings = None,
+    strings_format: StringsFormat = "auto",
     seed: Seed = 0,
     as_json: AsJson = False,
     schema: Annotated[  # noqa: ARG001 - an eager option
@@ -64,11 +70,16 @@ def inspect(
     parity = compare(loaded, reference)
     if parity is not None:
         found["parity"] = parity
+    given = None
+    if strings is not None:
+        given, known = fitting(loaded, strings, strings_format)
+        found["strings"] = known.to_json()
     if behaviour:
         from auditor.plans.plan import read_plan
         from auditor.stages.evaluate import evaluate
 
-        found["behaviour"] = evaluate(loaded.model, read_plan("quick"), seed).to_json()
+        plan = replace(read_plan("quick"), strings=given)
+        found["behaviour"] = evaluate(loaded.model, plan, seed).to_json()
     if as_json:
         output.document(found)
     else:
@@ -116,7 +127,7 @@ def tell(output: Output, found: dict[str, Any]) -> None:
 
     plain = {name: value for name, value in found.items() if not isinstance(value, dict | list)}
     output.table(("checkpoint", ""), [(words(name), setting(value)) for name, value in plain.items()])
-    for part in ("architecture", "task", *(("parity",) if "parity" in found else ())):
+    for part in ("architecture", "task", *(name for name in ("parity", "strings") if name in found)):
         rows = [(words(name), setting(value)) for name, value in found[part].items() if value is not None]
         output.text("")
         output.table((part, ""), rows)

@@ -13,7 +13,7 @@ from auditor.text_file import read_text, read_toml
 from cli.checkpoints import PREFIX, bundled_name
 from cli.folder import CHECKPOINTS, look_through
 
-FIELDS = ("checkpoint", "config", "name", "plan", "seed", "format", "entry")
+FIELDS = ("checkpoint", "config", "name", "plan", "seed", "format", "entry", "strings", "strings_format")
 _MANIFEST = "a .toml, .csv or .tsv file, or a folder"
 
 
@@ -29,6 +29,8 @@ class Entry:
     seed: int | None = None
     format: str = "auto"
     entry: str | None = None
+    strings: Path | None = None
+    strings_format: str = "auto"
     problem: str = ""
 
 
@@ -102,6 +104,8 @@ def _entry(where: str, fields: Any, base: Path, *, problem: str = "") -> Entry:
         seed=None if seed is None else int(seed),
         format=fields.get("format", "auto"),
         entry=fields.get("entry"),
+        strings=base / fields["strings"] if "strings" in fields else None,
+        strings_format=fields.get("strings_format", "auto"),
     )
 
 

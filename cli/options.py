@@ -54,6 +54,18 @@ Reference = Annotated[
         show_default=False,
     ),
 ]
+Strings = Annotated[
+    Path | None,
+    typer.Option(
+        help="Your own strings in place of drawn ones: one a line, or .csv, .tsv, .jsonl or .json.", show_default=False
+    ),
+]
+StringsFormat = Annotated[
+    str,
+    typer.Option(
+        "--strings-format", metavar="auto|text|princeton|csv|jsonl|json", help="How the file of strings is to be read."
+    ),
+]
 PlanName = Annotated[str, typer.Option("--plan", metavar="quick|standard|full|F.toml", help="What the audit computes.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Start of every random number.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until it is done; without a broker the work runs here.")]

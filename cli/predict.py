@@ -13,7 +13,7 @@ import typer
 from auditor.text_file import lines_of
 from cli.checkpoints import read_checkpoint
 from cli.invocation import invocation
-from cli.options import Checkpoint, Config, EntryName, FormatName
+from cli.options import Checkpoint, Config, EntryName, FormatName, StringsFormat
 
 if TYPE_CHECKING:
     from auditor.behaviour.predictions import Numbered
@@ -27,8 +27,12 @@ def predict(
     checkpoint: Checkpoint,
     *,
     strings: Annotated[
-        Path | None, typer.Option(help="A file with one string per line; - reads stdin.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="A file: one string a line, or .csv, .tsv, .jsonl, .json; - reads stdin.", show_default=False
+        ),
     ] = None,
+    strings_format: StringsFormat = "auto",
     string: Annotated[list[str] | None, typer.Option(help="A string; may be repeated.", show_default=False)] = None,
     config: Config = None,
     format_name: FormatName = "auto",
@@ -46,20 +50,29 @@ def predict(
         raise LanguageError(
             f"{strings}: No such file", expected="a file with one string per line, or -", action="check the path"
         )
+    if str(strings) == "-" and strings_format not in ("auto", "text"):
+        raise typer.BadParameter("stdin is read as text, one string a line")
     model = read_checkpoint(checkpoint, output, config=config, format_name=format_name, entry=entry).model
-    waiting = iter(_numbered(strings, string or ()))
+    waiting = iter(_numbered(strings, strings_format, string or ()))
     while together := list(islice(waiting, TOGETHER)):
         for record in predictions(model, together, all_positions=all_positions):
             output.record(record)
 
 
-def _numbered(file: Path | None, given: Sequence[str]) -> Iterator[Numbered]:
+def _numbered(file: Path | None, format_name: str, given: Sequence[str]) -> Iterator[Numbered]:
+    """The strings with their places. A text is read as it comes, and an empty line of it is the empty string."""
     for place, text in enumerate(given, start=1):
         yield f"string {place}", text
     if file is None:
         return
     if str(file) == "-":
         yield from _lines(sys.stdin.buffer)
+        return
+    from auditor.strings.reading import lines_of_strings, open_strings, suffix_format
+
+    if (suffix_format(file) if format_name == "auto" else format_name) != "text":
+        for line in lines_of_strings(open_strings(file, format_name)):
+            yield f"line {line.number}", line.text
         return
     with file.open("rb") as lines:
         yield from _lines(lines)

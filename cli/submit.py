@@ -10,9 +10,10 @@ import typer
 from cli.checkpoints import compare, read_checkpoint
 from cli.following import COLUMNS, follow, summary_rows, unfinished
 from cli.invocation import invocation
-from cli.options import AsJson, Config, EntryName, FormatName, PlanName, Reference, Seed, Wait
+from cli.options import AsJson, Config, EntryName, FormatName, PlanName, Reference, Seed, Strings, StringsFormat, Wait
 from cli.output import Output
 from cli.queueing import queue, require_broker
+from cli.strings import planned
 
 if TYPE_CHECKING:
     from auditor.settings import Settings
@@ -32,6 +33,8 @@ def submit(
     format_name: FormatName = "auto",
     entry: EntryName = None,
     reference: Reference = None,
+    strings: Strings = None,
+    strings_format: StringsFormat = "auto",
     plan: PlanName = "quick",
     seed: Seed = 0,
     wait: Wait = False,
@@ -53,15 +56,20 @@ def submit(
 
         for text in checkpoints:
             loaded_one = read_checkpoint(text, door.output, config=config, format_name=format_name, entry=entry)
-            look_ahead(door.output, settings, loaded_one, chosen, seed=seed, as_json=as_json)
+            asked = planned(chosen, loaded_one, strings, strings_format)
+            look_ahead(door.output, settings, loaded_one, asked, seed=seed, as_json=as_json)
         return
     require_broker(settings)
     loaded = [
         read_checkpoint(text, door.output, config=config, format_name=format_name, entry=entry) for text in checkpoints
     ]
     compare(loaded[0], reference)
+    plans = [planned(chosen, one, strings, strings_format) for one in loaded]
     with door.database(create=True) as database:
-        made = [queue(database, settings, one, chosen, seed=seed, name=name) for one in loaded]
+        made = [
+            queue(database, settings, one, its_plan, seed=seed, name=name)
+            for one, its_plan in zip(loaded, plans, strict=True)
+        ]
         for one in made:
             if name is not None and one.audit.model_name != name:
                 door.output.note(f"these weights are stored already and keep their name {one.audit.model_name}")

@@ -13,9 +13,10 @@ import typer
 from cli.checkpoints import read_checkpoint
 from cli.destinations import require_empty
 from cli.invocation import invocation
-from cli.options import AsJson, Checkpoint, Config, EntryName, FormatName, PlanName, Seed
+from cli.options import AsJson, Checkpoint, Config, EntryName, FormatName, PlanName, Seed, Strings, StringsFormat
 from cli.output import Output
 from cli.progress import tracking
+from cli.strings import planned
 
 if TYPE_CHECKING:
     from auditor.plans.plan import Plan
@@ -39,6 +40,8 @@ def twin(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Which variant, such as target=L0H1.", show_default=False),
     ] = None,
+    strings: Strings = None,
+    strings_format: StringsFormat = "auto",
     plan: PlanName = "quick",
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimiser steps of a trained twin.", show_default="the plan's")
@@ -57,6 +60,7 @@ def twin(
     require_empty(out)
     sizes = _sizes(plan, steps)
     loaded = read_checkpoint(checkpoint, output, config=config, format_name=format_name, entry=entry)
+    sizes = planned(sizes, loaded, strings, strings_format)
     with tracking(output) as track:
         move = partial(track.move, equivalence)
         built = make_twin(loaded.model, equivalence, sizes, seed, chosen=chosen, progress=move)

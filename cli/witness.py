@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from auditor.canonical.model import CanonicalTransformer
     from auditor.contracts import Progress
     from auditor.exports.sealed_folder import Check
-    from auditor.records import AuditReport, Finding
+    from auditor.records import AuditReport, Finding, StringsFile
     from auditor.store.session import Database
 
 
@@ -37,7 +37,8 @@ def witness(
     with door.database() as database:
         report, found = _reported(database, finding)
         original, twin = _models(database, report.audit.id, found)
-    written = export_witness(out, report=report, finding=found, original=original, twin=twin)
+        strings = _strings(database, report.audit.id)
+    written = export_witness(out, report=report, finding=found, original=original, twin=twin, strings=strings)
     door.output.text(str(written))
     door.output.note(f"check it from its files with `dyck-audit verify {out}`")
 
@@ -106,3 +107,13 @@ def _models(database: Database, audit_id: str, found: Finding) -> tuple[Canonica
         stored = get_model(session, get_audit(session, audit_id).model_id)
         variant = load_variant(session, audit_id, found.worst_variant or "")
     return original_model(database, stored), variant_model(database, stored, variant)
+
+
+def _strings(database: Database, audit_id: str) -> StringsFile | None:
+    """The user's strings that the audit saw, from the store."""
+    from auditor.store.audits import get_audit
+    from workers.stored_models import stored_plan
+
+    with database.transaction(read_only=True) as session:
+        plan = get_audit(session, audit_id).plan
+    return stored_plan(database, plan).strings

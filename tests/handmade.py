@@ -1,4 +1,4 @@
-"""Models small enough to work out on paper, and random ones with nothing trivially zero.
+"""Models small enough to work out on paper, beside the random ones of the laws.
 
 Every hand-made model says in its docstring what each analysis must find.
 """
@@ -10,52 +10,19 @@ import math
 import numpy as np
 import torch
 
-from auditor.behaviour.input_batch import InputBatch, draw_inputs, inputs_of
+from auditor.behaviour.input_batch import InputBatch, inputs_of
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.language.grammar import Dyck
 from auditor.language.sampling import Sample
 from auditor.language.task import Task
-from auditor.seeds import numpy_generator, torch_generator
-from auditor.training.initialisation import initialise
-
-LANGUAGE = Dyck.standard(2, 3)
-TASK = Task(LANGUAGE, max_length=10)
-PLAIN = Architecture(
-    model_width=8,
-    vocabulary_size=len(LANGUAGE.vocabulary),
-    blocks=(
-        Block(heads=2, query_width=3, value_width=5, neurons=6),
-        Block(heads=2, query_width=4, value_width=3, neurons=5),
-    ),
-)
-"""Two layers of two heads; no width equals another, so a mixed-up axis cannot pass."""
+from auditor.testing.models import LANGUAGE, PLAIN, TASK, inputs_for, random_model  # noqa: F401 - beside these
 
 CONSTANT = math.log(3)
 """What head 0 of the counting model always writes."""
 
 SLOPE = 2.0
 """What head 1 of the counting model writes per unit of attention on START."""
-
-
-def random_model(
-    architecture: Architecture = PLAIN, task: Task = TASK, *, seed: int = 0, dtype: torch.dtype = torch.float64
-) -> CanonicalTransformer:
-    """Random weights, with biases and gains as large as the weights: no symmetry starts at a fixed point."""
-    model = initialise(CanonicalTransformer(architecture, task), torch_generator(seed, "weights"))
-    noise = torch_generator(seed, "noise")
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.rsplit(".", 1)[-1].startswith(("b_", "bias")):
-                parameter.add_(torch.randn(parameter.shape, generator=noise), alpha=0.3)
-            elif "norm" in name:
-                parameter.mul_(torch.exp(0.3 * torch.randn(parameter.shape, generator=noise)))
-    return model.to(dtype)
-
-
-def inputs_for(model: CanonicalTransformer, count: int = 12, *, seed: int = 0) -> InputBatch:
-    """A few sequences of different lengths from the model's own language."""
-    return draw_inputs(model.task, count, numpy_generator(seed, "evidence"))
 
 
 def counting_model() -> CanonicalTransformer:

@@ -24,7 +24,7 @@ from auditor.store import (
     save_twin,
     save_variant,
 )
-from workers.stored_models import ARCHITECTURE, original_model, twin_model
+from workers.stored_models import ARCHITECTURE, original_model, stored_plan, twin_model
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Made:
 
 def build_variant(database: Database, claimed: ClaimedCell, stored: StoredModel, progress: Progress) -> Made:
     """Build the variant of a claimed cell."""
-    model, plan = original_model(database, stored), Plan.from_json(claimed.plan)
+    model, plan = original_model(database, stored), stored_plan(database, claimed.plan)
     request = planned_variant(plan, model.architecture, claimed.cell.variant)
     recipe = recipe_of(request, plan, claimed.seed)
     twin = None

@@ -16,7 +16,6 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from auditor.contracts import Progress
 from auditor.errors import AuditorError, StoreError
-from auditor.plans.plan import Plan
 from auditor.records import ORIGINAL, RERUN, CellState, Stage, VariantState
 from auditor.stages.conclude import conclude
 from auditor.stages.evaluate import evaluate
@@ -43,7 +42,7 @@ from auditor.urls import without_passwords
 from workers.building import build_variant, save_built
 from workers.conclusion import load_results, report_headers
 from workers.heartbeat import LEASE_SECONDS, Heartbeat
-from workers.stored_models import original_model, share_of, variant_model
+from workers.stored_models import original_model, share_of, stored_plan, variant_model
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +135,7 @@ def _is_refused(error: Exception) -> bool:
 
 
 def _behaviour(database: Database, claimed: ClaimedCell, stored: StoredModel, _: Progress) -> Outcome:
-    found = evaluate(original_model(database, stored), Plan.from_json(claimed.plan), claimed.seed)
+    found = evaluate(original_model(database, stored), stored_plan(database, claimed.plan), claimed.seed)
     return Outcome(lambda session: save_behaviour(session, claimed.audit_id, found))
 
 
@@ -160,7 +159,7 @@ def _measure(database: Database, claimed: ClaimedCell, stored: StoredModel, prog
     if variant is not None:
         model = variant_model(database, stored, variant)
     names = [name for name in claimed.cell.methods if name not in known]
-    plan = Plan.from_json(claimed.plan)
+    plan = stored_plan(database, claimed.plan)
     found = measure_group(
         model,
         plan,
@@ -183,7 +182,7 @@ def _measure(database: Database, claimed: ClaimedCell, stored: StoredModel, prog
 
 
 def _conclude(database: Database, claimed: ClaimedCell, stored: StoredModel, _: Progress) -> Outcome:
-    plan = Plan.from_json(claimed.plan)
+    plan = stored_plan(database, claimed.plan)
     with database.transaction(read_only=True) as session:
         results = load_results(session, claimed.audit_id)
         audit, model = report_headers(session, claimed.audit_id, stored, plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditor.errors import StoreError
+from auditor.language.task import Task
 from auditor.plans.plan import Plan
 from auditor.provenance import audit_header, calibrated_for
 from auditor.records import AuditHeader, ModelHeader
@@ -18,6 +19,7 @@ from auditor.store import (
     load_variants,
     resolve_audit,
 )
+from auditor.strings.parts import facts_of
 
 
 def finished_audit(session: Session, text: str) -> StoredAudit:
@@ -62,10 +64,12 @@ def report_headers(session: Session, audit_id: str, model: StoredModel, plan: Pl
         plan=plan,
         seed=audit.seed,
         weights_sha256=model.weights_sha256,
+        format_name=model.format,
         calibration=latest_calibration(
             session,
             calibrated_for(draws=statistics.draws, alpha=statistics.alpha, multiplicity=statistics.multiplicity),
         ),
+        strings=None if plan.strings is None else facts_of(Task.from_json(model.task), plan.strings),
     )
     return header, ModelHeader(
         id=model.id,

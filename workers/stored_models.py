@@ -1,9 +1,13 @@
-"""Weights from the database as models in float64. A process keeps the last few: many cells read the same ones."""
+"""Weights from the database as models in float64, and plans with their strings.
+
+A process keeps the last few: many cells read the same ones.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -15,8 +19,9 @@ from auditor.canonical.serialisation import model_from_bytes
 from auditor.language.task import Task
 from auditor.plans.plan import Plan
 from auditor.records import Json, Variant
+from auditor.records.values import group
 from auditor.stages.measure import Share
-from auditor.store import Database, StoredModel, StoredTwin, load_weights
+from auditor.store import Database, StoredModel, StoredTwin, get_blob, load_weights
 
 _KEPT: Final = 8
 
@@ -51,10 +56,28 @@ def twin_model(database: Database, stored: StoredModel, twin: StoredTwin) -> Can
     return _made_model(database, stored, twin.weights_sha256, twin.parameters)
 
 
+def stored_plan(database: Database, document: Mapping[str, Json]) -> Plan:
+    """The plan of an audit, with the strings that it names.
+
+    Raises:
+        StoreError: the strings are missing or were changed in the database.
+    """
+    plan = Plan.from_json(document)
+    if plan.strings is None:
+        return plan
+    return replace(plan, strings=replace(plan.strings, data=_strings(database, plan.strings.sha256)))
+
+
+@lru_cache(maxsize=2)
+def _strings(database: Database, sha256: str) -> bytes:
+    with database.transaction(read_only=True) as session:
+        return get_blob(session, sha256)
+
+
 def _made_model(
     database: Database, stored: StoredModel, sha256: str, parameters: Mapping[str, Json]
 ) -> CanonicalTransformer:
-    architecture = parameters.get(ARCHITECTURE, stored.architecture)
+    architecture = group(parameters, ARCHITECTURE) if ARCHITECTURE in parameters else stored.architecture
     return _model(database, sha256, _text(architecture), _text(stored.task))
 
 

@@ -78,8 +78,8 @@ def submit_audit(
 ) -> Submission:
     """Store an audit with its cells and send those that are ready. Without a broker URL nothing is sent.
 
-    ``reuse`` gives the audit of the same model, plan, seed and versions that is queued, running or done, where there is
-    one; its ready cells are sent again, so that an interrupted batch goes on.
+    ``reuse`` gives the audit of the same model, plan (with its strings), seed and versions that is queued, running or
+    done, where there is one; its ready cells are sent again, so that an interrupted batch goes on.
 
     Raises:
         NotFoundError, AmbiguousError: the model is none, or several.
@@ -88,13 +88,14 @@ def submit_audit(
     """
     from auditor.canonical.architecture import Architecture
     from auditor.plans.cells import planned_cells
-    from auditor.provenance import versions
+    from auditor.provenance import plugins_of, versions
 
     if broker_url is not None:
         check_broker_url(broker_url)
-    document, found_versions = plan.to_json(), versions()
+    document = plan.to_json()
     with database.transaction() as session:
         model = get_model(session, model_id)
+        found_versions = versions(plugins_of(plan, model.format))
         found = None
         if reuse:
             found = find_existing_audit(session, model_id=model.id, plan=document, seed=seed, versions=found_versions)
@@ -109,6 +110,7 @@ def submit_audit(
                 cells=cells,
                 versions=found_versions,
                 label=label,
+                strings=None if plan.strings is None else plan.strings.data,
             )
         else:
             audit = found

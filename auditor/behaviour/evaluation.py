@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
@@ -141,13 +142,23 @@ def draw_deeper(model: CanonicalTransformer, count: int, generator: np.random.Ge
 
 
 def full_behaviour(
-    model: CanonicalTransformer, *, sequences: int, longer_sequences: int, generator: np.random.Generator
+    model: CanonicalTransformer,
+    *,
+    sequences: int,
+    longer_sequences: int,
+    generator: np.random.Generator,
+    given: InputBatch | None = None,
+    classes: NDArray[np.int64] | None = None,
 ) -> Behaviour:
-    """In distribution, longer and deeper, as the report prints it; None with a reason where it cannot be."""
+    """In distribution, longer and deeper, as the report prints it; None with a reason where it cannot be.
+
+    Inputs that are ``given`` stand in place of those in distribution; ``classes`` are the right ones of a classifier.
+    """
     task = model.task
+    usual_inputs = draw_inputs(task, sequences, generator) if given is None else given
     if model.architecture.is_classifier:
-        return _classifier_behaviour(model, sequences, longer_sequences, generator)
-    usual = evaluate(model, draw_inputs(task, sequences, generator))
+        return _classifier_behaviour(model, usual_inputs, classes, longer_sequences, generator)
+    usual = evaluate(model, usual_inputs)
     longer = deeper = None
     lengths = longer_lengths(model, (max(LONGER[0], 2 * task.max_length), max(LONGER[1], 3 * task.max_length)))
     reasons = []
@@ -162,34 +173,44 @@ def full_behaviour(
         nested = draw_inputs(deeper_task(task), longer_sequences * 4, generator)
         deeper = replace(evaluate(model, nested), depth=nested.task.language.depth)
     scored = "positions with an open bracket" if task.objective == "closing_bracket" else "every position"
+    if given is not None:
+        scored += " of the given strings in place of the task's; KL is to the task's generator"
     return Behaviour(usual, longer, deeper, scored=scored, reason="; ".join(reasons))
 
 
 def _classifier_behaviour(
-    model: CanonicalTransformer, sequences: int, longer_sequences: int, generator: np.random.Generator
+    model: CanonicalTransformer,
+    inputs: InputBatch,
+    classes: NDArray[np.int64] | None,
+    longer_sequences: int,
+    generator: np.random.Generator,
 ) -> Behaviour:
-    """How often the class is right on words of the language and on corrupted ones."""
+    """How often the class is right: as it is given, else on words of the language and on corrupted ones."""
     why = "deeper: a classifier is measured on strings within its depth bound only"
-    usual, longer = _classified(model, draw_inputs(model.task, sequences, generator)), None
+    usual, longer = _classified(model, inputs, classes), None
     lengths = longer_lengths(model, (2 * model.task.max_length, 3 * model.task.max_length))
     if lengths is None:
         why = f"longer: the model has {model.architecture.max_positions} positions; {why}"
     else:
         inputs = draw_inputs(model.task, longer_sequences, generator, lengths=lengths)
         longer = replace(_classified(model, inputs), lengths=lengths)
-    return Behaviour(usual, longer, None, scored="one decision a string", reason=why)
+    scored = "one decision a string" if classes is None else "one decision a string, by the classes that were given"
+    return Behaviour(usual, longer, None, scored=scored, reason=why)
 
 
 @torch.no_grad()
-def _classified(model: CanonicalTransformer, inputs: InputBatch) -> ClassifierMetrics:
-    """Accuracy with the better choice of the class that means "word": a file does not say which one does."""
+def _classified(
+    model: CanonicalTransformer, inputs: InputBatch, classes: NDArray[np.int64] | None = None
+) -> ClassifierMetrics:
+    """Accuracy by the given classes; else with the better choice of the class that means "word"."""
     chosen = torch.empty(len(inputs), dtype=torch.int64)
     for rows, part in inputs.batches():
         chosen[rows] = model(part.tokens, fast=True).argmax(-1)
     words = torch.from_numpy(_are_words(inputs))
     right = [float(((chosen == cls) == words).double().mean()) for cls in range(model.architecture.outputs)]
     best = int(np.argmax(right))
-    return ClassifierMetrics(accuracy=right[best], word_class=best, sequences=len(inputs))
+    accuracy = right[best] if classes is None else float((chosen == torch.from_numpy(classes)).double().mean())
+    return ClassifierMetrics(accuracy=accuracy, word_class=best, sequences=len(inputs))
 
 
 def _are_words(inputs: InputBatch) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.errors import LanguageError
+from auditor.language.encoding import as_read, encoded, too_long
 from auditor.language.grammar import is_member, states
 
 Numbered = tuple[str, str]
@@ -32,19 +33,12 @@ def predictions(
 
 
 def _encode(model: CanonicalTransformer, where: str, text: str) -> list[int]:
-    vocabulary, limit = model.task.language.vocabulary, model.architecture.max_positions
-    try:
-        ids = vocabulary.encode(text)
-    except LanguageError as error:
-        raise LanguageError(f"{where}: {error.found}", expected=error.expected, action=error.action) from None
-    if vocabulary.start is not None and ids[:1] != [vocabulary.start]:
-        ids = [vocabulary.start, *ids]
-    if model.task.reads_end and vocabulary.end is not None and ids[-1:] != [vocabulary.end]:
-        ids = [*ids, vocabulary.end]
+    limit = model.architecture.max_positions
+    ids = as_read(model.task, encoded(model.task.language.vocabulary, text, where))
     if not ids:
         raise LanguageError(f"{where}: an empty string", expected="at least one token, as the vocabulary has no START")
     if limit is not None and len(ids) > limit:
-        raise LanguageError(f"{where}: {len(ids)} tokens with START and END", expected=f"at most {limit}")
+        raise too_long(where, len(ids), limit)
     return ids
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import ClassVar
 
 from auditor.contracts import InterpretationMethod, Request
 from auditor.records import Expected, Interpretation
 from auditor.records.axes import HEAD, SEQUENCE
+from auditor.records.theory import Aspect, Dependence, Expectation
 from auditor.seeds import numpy_generator
 
 SPREAD = 0.3
@@ -27,7 +27,7 @@ class RandomExplanation(InterpretationMethod):
     source = "a control, after Adebayo et al. 2018, arXiv 1810.03292"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = {}
+    depends_on: ClassVar[Dependence] = dict.fromkeys(Aspect, Expectation(Expected.OPEN, "random scores have no theory"))
 
     def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, head]."""

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, get_args
 
-from auditor.canonical.switches import Activation, DepthRule, Embedding, Mlp, Norm, NormSite, Positions
+from auditor.canonical.switches import (
+    Activation,
+    DepthRule,
+    Embedding,
+    Marker,
+    Mlp,
+    Norm,
+    NormSite,
+    Pooling,
+    Positions,
+    RotaryPairs,
+)
+from auditor.documents import Table
 from auditor.errors import ConfigurationError
-from auditor.records import Component
+from auditor.records import Component, Json, Record
 
 __all__ = [
     "Activation",
@@ -16,10 +28,13 @@ __all__ = [
     "Block",
     "DepthRule",
     "Embedding",
+    "Marker",
     "Mlp",
     "Norm",
     "NormSite",
+    "Pooling",
     "Positions",
+    "RotaryPairs",
 ]
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -29,11 +44,12 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "positions": get_args(Positions),
     "embedding": get_args(Embedding),
     "depth_rule": get_args(DepthRule),
+    "rotary_pairs": get_args(RotaryPairs),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Block(Record):
     """Widths of one layer. ``neurons`` is 0 without a two-layer MLP."""
 
     heads: int
@@ -43,7 +59,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
+class Architecture(Record):
     """All switches of the canonical model.
 
     With N a norm, each block computes::
@@ -53,9 +69,13 @@ class Architecture:
         f = MLP(h)                              x = N_mlp_out(x + f  or  f)
 
     and the model reads ``N_final(x) @ W_U + b_U``. Pre-norm models use attention_in and mlp_in, post-norm models
-    attention_out and mlp_out; any set of sites may carry a norm. ``embedding = "token_and_depth"`` looks up one
-    vector per (token, depth): the "minimal first layer" of Wen et al. 2023. ``read_out`` None is a language model; a
-    position makes a classifier.
+    attention_out and mlp_out; any set of sites may carry a norm. The norm "embedding" stands behind the sum of token
+    and position vectors. ``embedding = "token_and_depth"`` looks up one vector per (token, depth): the "minimal first
+    layer" of Wen et al. 2023.
+
+    ``read_out`` None is a language model. A classifier is read at a position, at the last token that is no padding
+    ("last"), or as the mean over all tokens that are no padding ("mean"), taken behind the final norm; ``mean_skips``
+    names markers that the mean leaves out as well.
 
     Raises:
         ConfigurationError: an unknown switch value or widths that contradict each other.
@@ -77,6 +97,9 @@ class Architecture:
     positions: Positions = "none"
     max_positions: int | None = None  # None: any length
     scalar_period: int | None = None  # N of the scalar position column i/N
+    rotary_width: int | None = None  # features of each query and key that rotary positions turn
+    rotary_base: float = 10_000.0  # pair p is turned by base^(−2p/rotary_width) per position
+    rotary_pairs: RotaryPairs = "halves"
     embedding: Embedding = "token"
     embedding_trained: bool = True  # False: a fixed one-hot table
     depth_slots: int = 0  # depths 0 … depth_slots − 2; the last slot is "outside"
@@ -84,7 +107,8 @@ class Architecture:
     tied_unembedding: bool = False
     causal: bool = True
     pad_masked: bool = False  # padding keys get no attention
-    read_out: int | None = None
+    read_out: int | Pooling | None = None
+    mean_skips: tuple[Marker, ...] = ()
     classes: int | None = None
 
     def __post_init__(self) -> None:
@@ -102,6 +126,8 @@ class Architecture:
             raise ConfigurationError(
                 "half a classifier", expected="both a read-out position and a class count, or neither"
             )
+        self._check_read_out()
+        self._check_rotary()
         if self.positions in ("learned", "sinusoidal") and self.max_positions is None:
             raise ConfigurationError(f"{self.positions} positions without a table size", expected="max_positions")
         if self.positions == "scalar" and not self.scalar_period:
@@ -124,6 +150,30 @@ class Architecture:
                 expected="heads × value width equal to the model width",
             )
 
+    def _check_read_out(self) -> None:
+        if isinstance(self.read_out, str) and self.read_out not in get_args(Pooling):
+            raise ConfigurationError(f"read_out = {self.read_out!r}", expected="a position, mean or last")
+        unknown = set(self.mean_skips) - set(get_args(Marker))
+        if unknown:
+            raise ConfigurationError(f"mean_skips {min(unknown)!r}", expected=" or ".join(get_args(Marker)))
+        if self.mean_skips and self.read_out != "mean":
+            raise ConfigurationError("mean_skips without a mean", expected='read_out = "mean"')
+
+    def _check_rotary(self) -> None:
+        width = self.rotary_width
+        if (self.positions == "rotary") != (width is not None):
+            raise ConfigurationError(
+                f"positions {self.positions!r} with rotary_width {width}",
+                expected="rotary positions and how many features they turn, or neither",
+            )
+        narrowest = min(block.query_width for block in self.blocks)
+        if width is not None and not (0 < width <= narrowest and width % 2 == 0):
+            raise ConfigurationError(
+                f"rotary_width {width} for queries of width {narrowest}", expected="an even number up to that width"
+            )
+        if not self.rotary_base > 1.0:
+            raise ConfigurationError(f"rotary_base {self.rotary_base}", expected="a number above 1")
+
     @property
     def layers(self) -> int:
         """Number of blocks."""
@@ -131,7 +181,7 @@ class Architecture:
 
     @property
     def is_classifier(self) -> bool:
-        """Whether the model returns classes read at one position."""
+        """Whether the model returns one set of classes per string."""
         return self.read_out is not None
 
     @property
@@ -152,65 +202,69 @@ class Architecture:
         )
 
     def has_norm(self, site: NormSite) -> bool:
-        """Whether a norm stands at this site of every block (or at the end, for "final")."""
+        """Whether a norm stands at this site of every block ("embedding" and "final": of the model)."""
         return site in self.norm_sites
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON form of every field."""
-        return {**asdict(self), "blocks": [asdict(block) for block in self.blocks], "norm_sites": list(self.norm_sites)}
+    @classmethod
+    def _after_writing(cls, document: dict[str, Json]) -> dict[str, Json]:
+        """Facts of rotary positions and of a mean stand there only where they are in use."""
+        unused = {"mean_skips"} if not document["mean_skips"] else set()
+        if document["rotary_width"] is None:
+            unused |= {"rotary_width", "rotary_base", "rotary_pairs"}
+        return {name: value for name, value in document.items() if name not in unused}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Architecture:
-        """Inverse of :meth:`to_json`.
+    def from_json(cls, data: Mapping[str, Json]) -> Architecture:
+        """Inverse of :meth:`to_json`, for input from an untrusted source.
 
         Raises:
             ConfigurationError: an unknown, missing or wrongly typed field, by name.
         """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(data) - known)
-        if unknown:
-            raise ConfigurationError(f"unknown architecture field {unknown[0]!r}", expected=", ".join(sorted(known)))
-        try:
-            blocks = tuple(Block(**{name: _whole(name, width) for name, width in b.items()}) for b in data["blocks"])
-            plain = {k: _typed(k, v) for k, v in data.items() if k not in ("blocks", "norm_sites")}
-            sites = tuple(data.get("norm_sites", ("attention_in", "mlp_in", "final")))
-            return cls(**plain, blocks=blocks, norm_sites=sites)
-        except (KeyError, TypeError, AttributeError) as wrong:
-            raise ConfigurationError(f"an architecture that cannot be read: {wrong}") from None
+        table = Table(data, ConfigurationError, where="architecture: ")
+        table.no_others(field.name for field in fields(cls))
+        for name in ("model_width", "vocabulary_size", "blocks"):  # those without a default
+            table.entry(name)
+        return cls(**{name: _value(table, name) for name in data})
 
 
-_WHOLE = frozenset(
-    ("model_width", "vocabulary_size", "max_positions", "scalar_period", "depth_slots", "read_out", "classes")
-)
-_TRUTH = frozenset(
-    (
-        "attention_residual",
-        "mlp_residual",
-        "mlp_input_residual",
-        "output_map",
-        "embedding_trained",
-        "tied_unembedding",
-        "causal",
-        "pad_masked",
-    )
-)
 MAX_WIDTH = 1_000_000
 """Above any Dyck model; keeps a hostile description from exhausting the memory."""
 
+_MAY_BE_NONE = frozenset(("attention_scale", "max_positions", "scalar_period", "rotary_width", "read_out", "classes"))
+_WHOLE = frozenset(
+    (
+        "model_width",
+        "vocabulary_size",
+        "max_positions",
+        "scalar_period",
+        "rotary_width",
+        "depth_slots",
+        "read_out",
+        "classes",
+    )
+)
+_POSITIVE = frozenset(("norm_epsilon", "attention_scale", "rotary_base"))
 
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not -MAX_WIDTH <= value <= MAX_WIDTH:
-        raise ConfigurationError(f"{name} = {str(value)[:40]}", expected=f"a whole number up to {MAX_WIDTH:,}")
-    return value
 
-
-def _typed(name: str, value: Any) -> Any:
+def _value(table: Table, name: str) -> Any:
+    """One field of an architecture."""
+    if name in _MAY_BE_NONE and table.entry(name) is None:
+        return None
+    if name == "blocks":
+        return tuple(_block(block) for block in table.tables(name))
+    if name in ("norm_sites", "mean_skips"):
+        return table.texts(name)
+    if name == "read_out" and isinstance(table.entry(name), str):
+        return table.choice(name, get_args(Pooling))
     if name in _WHOLE:
-        return None if value is None else _whole(name, value)
-    if name in _TRUTH and not isinstance(value, bool):
-        raise ConfigurationError(f"{name} = {str(value)[:40]}", expected="true or false")
-    if name in ("norm_epsilon", "attention_scale") and value is not None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
-            raise ConfigurationError(f"{name} = {str(value)[:40]}", expected="a positive number")
-        return float(value)
-    return value
+        return table.whole(name, at_least=-MAX_WIDTH, at_most=MAX_WIDTH)
+    if name in _CHOICES:
+        return table.choice(name, _CHOICES[name])
+    return table.positive(name) if name in _POSITIVE else table.truth(name)
+
+
+def _block(widths: Mapping[str, Json]) -> Block:
+    names = tuple(field.name for field in fields(Block))
+    table = Table(widths, ConfigurationError, where="block: ")
+    table.no_others(names)
+    return Block(**{name: table.whole(name, at_least=0, at_most=MAX_WIDTH) for name in names})

@@ -2,7 +2,7 @@
 
 With x the residual stream as row vectors, per layer and head h::
 
-    q = N(x) W_Q + b_Q     k = N(x) W_K + b_K     v = N(x) W_V + b_V
+    q = N(x) W_Q + b_Q     k = N(x) W_K + b_K     v = N(x) W_V + b_V     (q, k turned by rotary positions, if any)
     A = softmax(mask(q kᵀ · scale))       z = A v       attention(x) = Σ_h z_h W_O^h + b_O
 
 Attention is explicit, so that its pattern can be read and replaced. Sites (``auditor.canonical.sites``) are functions
@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auditor.canonical.architecture import Architecture, Block
+from auditor.canonical.rotary import rotary_of
 from auditor.canonical.sites import Hook, Site
 from auditor.errors import ConfigurationError, LanguageError
 from auditor.language.grammar import token_roles
@@ -46,6 +47,7 @@ class Attention(nn.Module):
         super().__init__()
         width, heads, d_k, d_v = architecture.model_width, block.heads, block.query_width, block.value_width
         self.scale = architecture.attention_scale or 1.0 / math.sqrt(d_k)
+        self.rotary = rotary_of(architecture)
         self.W_Q = nn.Parameter(torch.zeros(width, heads, d_k))
         self.W_K = nn.Parameter(torch.zeros(width, heads, d_k))
         self.W_V = nn.Parameter(torch.zeros(width, heads, d_v))
@@ -62,6 +64,8 @@ class Attention(nn.Module):
         q = _heads(x, self.W_Q, self.b_Q).transpose(1, 2)  # [batch, head, query, query_width]
         k = _heads(x, self.W_K, self.b_K).transpose(1, 2)
         v = _heads(x, self.W_V, self.b_V).transpose(1, 2)
+        if self.rotary is not None:
+            q, k = self.rotary.turned(q), self.rotary.turned(k)
         scores = (q @ k.transpose(-1, -2) * self.scale).masked_fill(blocked, -math.inf)
         pattern = self.pattern_site(scores)
         if hook is not None:
@@ -79,6 +83,8 @@ class Attention(nn.Module):
         if read is not None:
             blocked = blocked[..., [read], :].view(-1, 1, 1, x.shape[1])
         q, k, v = (part.transpose(1, 2) for part in self._projected(x, read))
+        if self.rotary is not None:
+            q, k = self.rotary.turned(q, None if read is None else read % x.shape[1]), self.rotary.turned(k)
         allowed = None if blocked.dim() == 2 else ~blocked
         z = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, is_causal=allowed is None, scale=self.scale)
         return self.write(z.transpose(1, 2))
@@ -159,7 +165,7 @@ class Layer(nn.Module):
         block = architecture.blocks[layer]
         self.attention = Attention(architecture, block)
         self.mlp = Mlp(architecture, block) if architecture.mlp == "two_layer" else None
-        self.norms = nn.ModuleDict({site: _norm(architecture) for site in architecture.norm_sites if site != "final"})
+        self.norms = nn.ModuleDict({site: _norm(architecture) for site in _block_sites(architecture)})
 
     def forward(self, x: Residual, blocked: Mask, hook: Hook | None = None, *, fast: bool = False) -> Residual:
         """The residual stream after this block."""
@@ -202,6 +208,10 @@ class Layer(nn.Module):
         return out
 
 
+def _block_sites(architecture: Architecture) -> list[str]:
+    return [site for site in architecture.norm_sites if site not in ("embedding", "final")]
+
+
 def _norm(architecture: Architecture) -> nn.Module:
     if architecture.norm == "rms":
         return nn.RMSNorm(architecture.model_width, eps=architecture.norm_epsilon)
@@ -226,6 +236,7 @@ class CanonicalTransformer(nn.Module):
         self.W_E.requires_grad_(architecture.embedding_trained)
         if architecture.positions == "learned":
             self.W_pos = nn.Parameter(torch.zeros(architecture.max_positions or 0, width))
+        self.embedding_norm = _norm(architecture) if architecture.has_norm("embedding") else nn.Identity()
         self.layers = nn.ModuleList(Layer(architecture, layer) for layer in range(architecture.layers))
         self.final_norm = _norm(architecture) if architecture.has_norm("final") else nn.Identity()
         self.W_U = None if architecture.tied_unembedding else nn.Parameter(torch.zeros(width, architecture.outputs))
@@ -247,6 +258,16 @@ class CanonicalTransformer(nn.Module):
         return self._blocks[layer]
 
     @property
+    def hides_padding(self) -> bool:
+        """Whether padding behind a string leaves what the model says of it as it is."""
+        architecture, has_pad = self.architecture, self.task.language.vocabulary.pad is not None
+        is_unseen = architecture.causal or (architecture.pad_masked and has_pad)
+        read_out = architecture.read_out
+        if isinstance(read_out, str):
+            return is_unseen and has_pad
+        return is_unseen and (read_out is None or read_out >= 0)
+
+    @property
     def _blocks(self) -> tuple[Layer, ...]:
         return tuple(layer for layer in self.layers if isinstance(layer, Layer))
 
@@ -266,23 +287,45 @@ class CanonicalTransformer(nn.Module):
         x = self.embed(tokens)
         if hook is not None:
             x = hook(Site.EMBEDDING, 0, x)
-        return self.run_from(x, self.blocked(tokens), 0, hook, fast=fast)
+        return self.run_from(x, tokens, 0, hook, fast=fast)
 
     def run_from(
-        self, x: Residual, blocked: Mask, layer: int, hook: Hook | None = None, *, fast: bool = False
+        self, x: Residual, tokens: Tokens, layer: int, hook: Hook | None = None, *, fast: bool = False
     ) -> Logits:
-        """Logits from the residual stream that enters ``layer``: earlier layers are not run again."""
+        """Logits from the residual stream that enters ``layer``: earlier layers are not run again.
+
+        Of ``tokens`` only what is padding and where the model is read is taken.
+        """
+        blocked = self.blocked(tokens)
         for index in range(layer, self.architecture.layers):
             if hook is not None:
                 x = hook(Site.RESIDUAL, index, x)
             x = self.layers[index](x, blocked, hook, fast=fast)
-        return self.read(x)
+        return self.read(x, tokens)
 
-    def read(self, x: Residual) -> Logits:
-        """Logits from the last residual stream."""
-        if self.architecture.read_out is not None:
-            x = x[:, self.architecture.read_out]
-        return self.unembed(x)
+    def read(self, x: Residual, tokens: Tokens) -> Logits:
+        """Logits from the last residual stream, where ``tokens`` are read."""
+        if not self.architecture.is_classifier:
+            return self.unembed(x)
+        where = self.read_positions(tokens)
+        if self.architecture.read_out != "mean":
+            return self.unembed(x[where])
+        share = where.to(x) / where.sum(1, keepdim=True).clamp_min(1)
+        return (share[:, None] @ self.unembed(x)).squeeze(1)  # the map is linear: the mean may come after it
+
+    def read_positions(self, tokens: Tokens) -> Tensor:
+        """[batch, position] True where a classifier is read: one position of each string, or all that a mean covers."""
+        vocabulary, read_out = self.task.language.vocabulary, self.architecture.read_out
+        position = torch.arange(tokens.shape[1], device=tokens.device)
+        if isinstance(read_out, int):
+            return (position == read_out % tokens.shape[1]).expand(tokens.shape)
+        not_padding = torch.ones_like(tokens, dtype=torch.bool) if vocabulary.pad is None else tokens != vocabulary.pad
+        if read_out == "last":
+            return position == (not_padding * position).amax(1, keepdim=True)
+        for marker in self.architecture.mean_skips:
+            if (token := getattr(vocabulary, marker)) is not None:
+                not_padding = not_padding & (tokens != token)
+        return not_padding
 
     def unembed(self, x: Residual) -> Logits:
         """Logits of vectors of the last residual stream, [..., model], wherever they are read."""
@@ -291,8 +334,13 @@ class CanonicalTransformer(nn.Module):
         return logits
 
     def embed(self, tokens: Tokens) -> Residual:
-        """Input vectors: the table row of each token (and its depth), plus its position."""
-        return self.add_positions(self.token_vectors(tokens))
+        """Input vectors: the table row of each token (and its depth), plus its position, through the norm behind it."""
+        return self.input_vectors(self.token_vectors(tokens))
+
+    def input_vectors(self, x: Residual) -> Residual:
+        """What enters the first layer for these token vectors."""
+        out: Tensor = self.embedding_norm(self.add_positions(x))
+        return out
 
     def token_vectors(self, tokens: Tokens) -> Residual:
         """The table row of each token (and its depth), without its position."""

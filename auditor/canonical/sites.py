@@ -11,7 +11,7 @@ from torch import Tensor
 class Site(StrEnum):
     """Named tensors of a forward pass, with their axes."""
 
-    EMBEDDING = "embedding"  # [batch, position, model], after positions
+    EMBEDDING = "embedding"  # [batch, position, model], after positions and their norm
     RESIDUAL = "residual"  # [batch, position, model], entering a layer
     PATTERN = "pattern"  # [batch, head, query, key], after softmax
     Z = "z"  # [batch, position, head, value_width], each head's mixed values before the output map

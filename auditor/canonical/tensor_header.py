@@ -16,8 +16,8 @@ from typing import Any
 
 from auditor.errors import UnsafeFileError
 
-MAX_HEADER_BYTES = 1_000_000
-"""A Dyck model needs some kilobytes; parsing a 100 MB header takes gigabytes."""
+MAX_HEADER_BYTES = 3_000_000
+"""A Dyck model needs some kilobytes, ten thousand tensors two megabytes; parsing a 100 MB header takes gigabytes."""
 
 MAX_TENSORS = 10_000
 MAX_NAME_LENGTH = 300

@@ -14,6 +14,7 @@ import safetensors.torch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.serialisation import check_finite, state_of
+from auditor.documents import Table
 from auditor.errors import ConfigurationError
 from auditor.language.task import Task
 from auditor.records import Json
@@ -37,13 +38,9 @@ def read_description(data: Mapping[str, Json]) -> tuple[Architecture, Task]:
     """
     if data.get("schema") != SCHEMA:
         raise ConfigurationError(f"description schema {ascii(data.get('schema'))[:60]}", expected=SCHEMA)
-    for name in FIELDS[1:]:
-        if not isinstance(data.get(name), Mapping):
-            raise ConfigurationError(f"no {name!r} in the description", expected=", ".join(FIELDS))
-    unknown = sorted(set(data) - set(FIELDS))
-    if unknown:
-        raise ConfigurationError(f"unknown field {ascii(unknown[0])[:60]}", expected=", ".join(FIELDS))
-    return Architecture.from_json(data["architecture"]), Task.from_json(data["task"])
+    table = Table(data, ConfigurationError, where="description: ")
+    table.no_others(FIELDS)
+    return Architecture.from_json(table.table("architecture")), Task.from_json(table.table("task"))
 
 
 def native_bytes(model: CanonicalTransformer) -> bytes:

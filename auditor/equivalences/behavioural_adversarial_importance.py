@@ -16,6 +16,7 @@ from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
 from auditor.measures.untouched import Untouched
 from auditor.records import Json, Kind
+from auditor.records.values import whole
 from auditor.twins.distillation import Schedule, optimise, weights_from
 from auditor.twins.distillation_data import distillation_data, why_not_taught
 from auditor.twins.importance import MARGIN, Promotion
@@ -71,8 +72,8 @@ class AdversarialImportance(Equivalence):
         ranked_on = inputs.rows(slice(0, RANKED_ON))
         before = _effects(model, ranked_on)
         rivals = np.argsort(before)[:-1]
-        target = int(rivals[int(parameters.get("from_last", 0)) % len(rivals)])
-        schedule = Schedule(steps=int(parameters.get("steps", STEPS)), peak=PEAK)
+        target = int(rivals[whole(parameters, "from_last", 0) % len(rivals)])
+        schedule = Schedule(steps=whole(parameters, "steps", STEPS), peak=PEAK)
         teacher = model.clone(dtype=torch.float32)
 
         def make(_number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:

@@ -114,8 +114,8 @@ def _class_vectors(model: CanonicalTransformer) -> Tensor:
     places += [(token, depth) for token in vocabulary.opening for depth in depths]
     places += [(token, depth - lowered) for token in vocabulary.closing for depth in depths]
     tokens, slots = (torch.tensor(column) for column in zip(*places, strict=True))
-    vectors: Tensor = model.block(0).normed("attention_in", model.W_E.detach()[tokens, slots])
-    return vectors.double()
+    rows = model.input_vectors(model.W_E.detach()[tokens, slots][:, None])[:, 0]
+    return model.block(0).normed("attention_in", rows.detach()).detach().double()
 
 
 def _layer_of(model: CanonicalTransformer) -> _FirstLayer:

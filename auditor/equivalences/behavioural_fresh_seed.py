@@ -6,6 +6,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.errors import ConfigurationError
 from auditor.records import Kind
+from auditor.records.values import whole
 from auditor.training.fit import DEFAULT, Schedule, check_trainable, train
 from auditor.twins.fresh_start import fresh_start, new_seed
 from auditor.twins.matching import match
@@ -45,7 +46,7 @@ class FreshSeed(Equivalence):
             request.parameters,
             request.progress,
         )
-        schedule = Schedule(steps=int(parameters.get("steps", DEFAULT.steps)))
+        schedule = Schedule(steps=whole(parameters, "steps", DEFAULT.steps))
         twin = fresh_start(model, generator)
         accuracy = _train(twin, schedule, new_seed(generator), progress)
         found = match(model, twin, inputs)

@@ -8,6 +8,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.values import whole
 from auditor.twins.distillation import Schedule
 from auditor.twins.distillation_data import distillation_data, teach, why_not_taught
 from auditor.twins.fresh_start import fresh_start
@@ -49,7 +50,7 @@ class FreshSeedDistilled(Equivalence):
             request.progress,
         )
         teacher = model.clone(dtype=torch.float32)
-        schedule = Schedule(steps=int(parameters.get("steps", STEPS)), peak=PEAK)
+        schedule = Schedule(steps=whole(parameters, "steps", STEPS), peak=PEAK)
 
         def make(_number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:
             student = fresh_start(teacher, generator)

@@ -10,6 +10,7 @@ import torch
 from auditor.canonical.model import Attention, CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.values import whole
 from auditor.twins.distillation_data import why_not_taught
 from auditor.twins.fixed_attention import STEPS, with_fixed_attention
 
@@ -41,7 +42,7 @@ class FrozenRandomAttention(Equivalence):
         best = with_fixed_attention(model, _randomise, parameters=parameters, generator=generator, progress=progress)
         report = {
             "layer": model.architecture.layers - 1,
-            "steps": int(parameters.get("steps", STEPS)),
+            "steps": whole(parameters, "steps", STEPS),
             "scale": _scale(best.chosen),
             **best.to_json(),
         }

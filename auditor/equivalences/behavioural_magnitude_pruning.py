@@ -16,6 +16,7 @@ from auditor.behaviour.input_batch import Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.records import Json, Kind
+from auditor.records.values import whole
 from auditor.twins.distillation import Schedule, distil
 from auditor.twins.distillation_data import distillation_data, why_not_taught
 from auditor.twins.restarts import Attempt, Objective
@@ -61,7 +62,7 @@ class MagnitudePruning(Equivalence):
     def transform(self, request: TransformRequest) -> Transformed:
         """The sparsest twin that passed; ``parameters`` report its sparsity, with and without training."""
         model, generator, parameters, progress = request.model, request.generator, request.parameters, request.progress
-        steps = 0 if why_not_taught(model) else int(parameters.get("steps", STEPS))
+        steps = 0 if why_not_taught(model) else whole(parameters, "steps", STEPS)
         teacher, passes = model.clone(dtype=torch.float32), _judge(model, generator)
         untrained = _bisected(lambda sparsity: passes(_pruned(teacher, sparsity)), 0.0, 1.0, HALVINGS)
         best = _Sparse(_pruned(teacher, untrained), untrained)

@@ -38,15 +38,16 @@ class PrunedRandom(Equivalence):
     summary = (
         "a larger random network, pruned and never trained: wide masked attention, weights of summed random numbers"
     )
-    needs = "nothing"
+    needs = "no rotary positions"
     promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = (
         "Wen et al. 2023, arXiv 2312.01429, section 3 (approximation by pruning); Pensia et al. 2020, arXiv 2006.07990"
     )
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Every model has matrices."""
-        del model
+        """Wider queries and keys must meet as the old ones did."""
+        if model.architecture.positions == "rotary":
+            return "rotary positions turn queries and keys before they meet, so their product cannot be widened"
         return None
 
     def transform(self, request: TransformRequest) -> Transformed:

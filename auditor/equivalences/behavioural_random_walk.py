@@ -8,6 +8,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.values import whole
 from auditor.twins.distillation import Schedule
 from auditor.twins.distillation_data import distillation_data, teach, why_not_taught
 from auditor.twins.matching import match
@@ -57,7 +58,7 @@ class RandomWalk(Equivalence):
             request.progress,
         )
         teacher = model.clone(dtype=torch.float32)
-        steps = int(parameters.get("steps", STEPS))
+        steps = whole(parameters, "steps", STEPS)
         schedule = Schedule(steps=max(1, steps // ROUNDS), peak=PEAK)
 
         def make(_number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:

@@ -7,6 +7,7 @@ import numpy as np
 from auditor.canonical.model import Attention, CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.values import whole
 from auditor.twins.distillation_data import why_not_taught
 from auditor.twins.fixed_attention import STEPS, with_fixed_attention
 
@@ -33,7 +34,7 @@ class UniformAttention(Equivalence):
         """The trained twin in float32; ``parameters`` says the steps and restarts."""
         model, generator, parameters, progress = request.model, request.generator, request.parameters, request.progress
         best = with_fixed_attention(model, _flatten, parameters=parameters, generator=generator, progress=progress)
-        report = {"layer": model.architecture.layers - 1, "steps": int(parameters.get("steps", STEPS))}
+        report = {"layer": model.architecture.layers - 1, "steps": whole(parameters, "steps", STEPS)}
         return Transformed(best.model, parameters={**report, **best.to_json()})
 
 

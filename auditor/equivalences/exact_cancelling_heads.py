@@ -8,6 +8,7 @@ import torch
 from auditor.canonical.model import Attention, CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind, Relabelling
+from auditor.records.theory import Aspect
 from auditor.symmetries.widening import extended, random_like, widened
 
 
@@ -20,6 +21,7 @@ class CancellingHeads(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.HEAD_COUNT})
     widens = True
     summary = "adds a pair of heads that cancel to each layer"
     needs = "an output map"

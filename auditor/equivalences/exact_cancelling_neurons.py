@@ -7,6 +7,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind, Relabelling
+from auditor.records.theory import Aspect
 from auditor.symmetries.widening import extended, random_like, widened
 
 PAIRS = 2
@@ -18,6 +19,7 @@ class CancellingNeurons(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.NEURON_COUNT})
     widens = True
     summary = "adds pairs of neurons that cancel"
     needs = "a two-layer MLP"

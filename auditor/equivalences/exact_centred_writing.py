@@ -11,6 +11,7 @@ from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Json, Kind
+from auditor.records.theory import Aspect
 from auditor.symmetries.mean_blind_writers import Writer, mean_blind_writers
 
 CENTRED = 1e-6
@@ -25,6 +26,7 @@ class CentredWriting(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.STREAM_WRITES})
     smallest_plan = "quick"
     summary = "removes the mean over features from all that is written where only LayerNorms read"
     needs = "a map that writes where every path on goes through a LayerNorm"

@@ -7,6 +7,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.theory import Aspect
 
 SIZE = 3.0
 """Length of c per feature, in root mean squares of the token table."""
@@ -23,6 +24,7 @@ class EmbeddingTrade(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.TOKEN_VECTORS})
     smallest_plan = "quick"
     summary = "adds a constant to every token vector and subtracts it from every position vector"
     needs = "learned positions and an unembedding of its own"

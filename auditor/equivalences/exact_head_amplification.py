@@ -12,6 +12,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.measures.ablation.sweep import head_ablation_effects
 from auditor.records import Component, Json, Kind, Relabelling
+from auditor.records.theory import Aspect
 from auditor.symmetries.widening import extended, share_with_last, widened
 
 SURPLUSES = (1.0, 3.0, 10.0, 30.0, 100.0)
@@ -29,6 +30,7 @@ class HeadAmplification(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.HEAD_COUNT, Aspect.HEAD_SURPLUS})
     widens = True
     summary = "lets one head write 1 + β times as much and a copy of it take β back"
     needs = "an output map and two heads"

@@ -8,6 +8,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind, Relabelling
+from auditor.records.theory import Aspect
 
 
 class HeadPermutation(Equivalence):
@@ -15,6 +16,7 @@ class HeadPermutation(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.HEAD_ORDER})
     smallest_plan = "quick"
     summary = "reorders the heads of each layer (Q, K, V and O together)"
     needs = "an output map and a layer with at least two heads"

@@ -7,6 +7,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind, Relabelling
+from auditor.records.theory import Aspect
 from auditor.symmetries.widening import extended, share_with_last, widened
 
 SHARES = (0.3, 0.7)
@@ -21,6 +22,7 @@ class HeadSplitting(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.HEAD_COUNT, Aspect.HEAD_SHARES})
     widens = True
     summary = "splits a head of each layer in two that attend alike and share what the one wrote"
     needs = "an output map"

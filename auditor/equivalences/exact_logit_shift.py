@@ -7,6 +7,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Compared, Kind
+from auditor.records.theory import Aspect
 
 SIZE = 3.0
 """Size of the shifts, in root mean squares of the unembedding, and of the constant, in logits."""
@@ -23,6 +24,7 @@ class LogitShift(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.LOGIT_ZERO})
     compares = Compared.LOG_PROBABILITIES
     smallest_plan = "quick"
     summary = "adds to all logits of an output the same number, another one at each input"

@@ -8,6 +8,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.theory import Aspect
 from auditor.symmetries.mean_blind_writers import mean_blind_writers
 
 SIZE = 2.0
@@ -25,6 +26,7 @@ class MeanDirectionWriting(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.STREAM_WRITES})
     smallest_plan = "quick"
     summary = "adds random multiples of the all-ones vector to all that is written where only LayerNorms read"
     needs = "a map that writes where every path on goes through a LayerNorm"

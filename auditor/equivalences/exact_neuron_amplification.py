@@ -7,6 +7,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind, Relabelling
+from auditor.records.theory import Aspect
 from auditor.symmetries.widening import extended, widened
 
 LEAD = 10.0
@@ -22,6 +23,7 @@ class NeuronAmplification(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.NEURON_COUNT, Aspect.NEURON_SURPLUS})
     widens = True
     summary = "lets one neuron of each layer write 1 + β times as much and a copy of it take β back"
     needs = "a two-layer MLP"

@@ -8,6 +8,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind, Relabelling
+from auditor.records.theory import Aspect
 
 
 class NeuronPermutation(Equivalence):
@@ -15,6 +16,7 @@ class NeuronPermutation(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.NEURON_ORDER})
     smallest_plan = "quick"
     summary = "reorders the neurons of each MLP"
     needs = "a two-layer MLP with at least two neurons"

@@ -8,6 +8,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.theory import Aspect
 
 SPREAD = 1.0
 """Standard deviation of log s: most scales lie between 1/7 and 7."""
@@ -18,6 +19,7 @@ class NeuronRescaling(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.NEURON_SCALE})
     smallest_plan = "quick"
     summary = "multiplies the input of each ReLU neuron by a positive number and divides its output by it"
     needs = "a two-layer MLP with ReLU"

@@ -7,6 +7,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind, Relabelling
+from auditor.records.theory import Aspect
 from auditor.symmetries.widening import extended, widened
 
 SHARE = 4
@@ -18,6 +19,7 @@ class NeuronSplitting(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.NEURON_COUNT, Aspect.NEURON_SHARES})
     widens = True
     summary = "splits some neurons in two that fire alike and share what the one wrote"
     needs = "a two-layer MLP"

@@ -8,6 +8,7 @@ from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Json, Kind
+from auditor.records.theory import Aspect
 from auditor.symmetries.norm_readers import fold_norms, norm_readings
 
 
@@ -20,6 +21,7 @@ class NormFolding(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.STREAM_READS, Aspect.NORM_OUTPUTS})
     smallest_plan = "quick"
     summary = "moves the gain and bias of each norm into the linear maps that read it"
     needs = "a norm that linear maps alone read, with a gain other than 1 or a bias other than 0"

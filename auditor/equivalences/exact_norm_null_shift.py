@@ -9,6 +9,7 @@ from torch import nn
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.theory import Aspect
 from auditor.symmetries.norm_readers import LinearMap, NormReading, norm_readings
 
 SIZE = 2.0
@@ -26,6 +27,7 @@ class NormNullShift(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.STREAM_READS})
     smallest_plan = "quick"
     summary = "shifts each map that reads a LayerNorm along the one direction in which the norm's output never varies"
     needs = "a linear map that reads a LayerNorm without zeros in its gain"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from auditor.canonical.model import Attention, CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.theory import Aspect
 from auditor.symmetries.gauges import orthogonal_complement, random_rotation
 from auditor.symmetries.norm_readers import NormReading, fold_norms, norm_readings
 
@@ -24,6 +25,7 @@ class ResidualRotation(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.STREAM_BASIS, Aspect.STREAM_READS, Aspect.NORM_OUTPUTS})
     smallest_plan = "quick"
     summary = "rotates the basis of the residual stream, after folding the norms"
     needs = "positions and an output map that can be rotated, and every gain foldable or constant"

@@ -16,6 +16,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.measures.ablation.sweep import head_ablation_effects, replacement_effects
 from auditor.records import Component, Json, Kind
+from auditor.records.theory import Aspect
 
 SCALES = (0.0, 1.0, 3.0, 10.0, 30.0)
 """Shift lengths tried, in root mean squares of the target's own z."""
@@ -36,6 +37,7 @@ class ValueBiasShift(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.VALUE_ZERO})
     smallest_plan = "quick"
     summary = "adds a constant to each head's values and subtracts its image from the output bias"
     needs = "an output map"
@@ -74,7 +76,7 @@ class ValueBiasShift(Equivalence):
         found = _search(model, inputs.rows(slice(0, min(SEARCH_SEQUENCES, len(inputs)))), target, progress)
         for head, shift in found.shifts.items():
             _shift(twin, head, shift)
-        report = {"zero_ablation_effects": found.effects, "target_on_top": found.on_top}
+        report: dict[str, Json] = {"zero_ablation_effects": found.effects, "target_on_top": found.on_top}
         return Transformed(twin, parameters={**parameters, **report})
 
 

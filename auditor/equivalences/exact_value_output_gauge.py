@@ -7,6 +7,7 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
+from auditor.records.theory import Aspect
 from auditor.symmetries.gauges import random_invertible
 
 
@@ -15,6 +16,7 @@ class ValueOutputGauge(Equivalence):
 
     version = 1
     kind = Kind.EXACT
+    changes = frozenset({Aspect.VALUE_BASIS})
     smallest_plan = "quick"
     summary = "rewrites each head's values in another basis and undoes it in the output map"
     needs = "an output map"

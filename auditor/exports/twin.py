@@ -3,8 +3,9 @@
     original.safetensors   the model, in the native format
     twin.safetensors       the variant, in the native format
     certificate.json       the variant with its certificate, plan and seed, versions
+    strings                the user's strings that it was made and certified on, where there are some
     README.txt             what this is and how to check it
-    SHA256SUMS             hashes of the four, as written by ``sha256sum``
+    SHA256SUMS             hashes of these, as written by ``sha256sum``
 
 A twin that missed its certificate is written too; checking it says so again.
 """
@@ -22,10 +23,12 @@ from auditor.checkpoints.native_file import native_bytes
 from auditor.contracts import Progress, silent
 from auditor.errors import PlanError, RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
+from auditor.exports.sealed_plan import names_with_strings, sealed_plan, strings_files
 from auditor.plans.cells import VariantRequest
-from auditor.plans.plan import Plan, foreign_plan
-from auditor.provenance import versions
+from auditor.plans.plan import Plan
+from auditor.provenance import plugins_named, versions
 from auditor.records import Certificate, Json, Kind, Variant
+from auditor.records.values import group, whole
 from auditor.stages.build import Built, make
 from auditor.stages.certify import certify, equivalence_of
 
@@ -108,13 +111,14 @@ def export_twin(directory: Path, *, original: CanonicalTransformer, built: Built
         "plan": plan.to_json(),
         "seed": built.variant.seed,
         "model": name,
-        "versions": versions(),
+        "versions": versions(plugins_named(equivalences_used=(built.variant.equivalence,))),
     }
     files = {
         ORIGINAL_FILE: native_bytes(original),
         TWIN_FILE: native_bytes(built.model),
         FACTS_FILE: facts_bytes(facts),
         README_FILE: _readme(built.variant, name).encode(),
+        **strings_files(plan.strings),
     }
     return write_sealed(directory, files)
 
@@ -131,12 +135,12 @@ def verify_twin(directory: Path, *, progress: Progress = silent) -> VerifiedTwin
         WitnessError: a file is missing or not what was exported, or the facts cannot be read.
     """
     progress(0.0, "hashes")
-    files = read_sealed(directory, (ORIGINAL_FILE, TWIN_FILE, FACTS_FILE, README_FILE))
+    files = read_sealed(directory, names_with_strings(directory, (ORIGINAL_FILE, TWIN_FILE, FACTS_FILE, README_FILE)))
     facts = read_facts(files[FACTS_FILE], FACTS_FILE, SCHEMA)
     try:
-        variant, seed = Variant.from_json(facts["variant"]), int(facts["seed"])
-        plan = foreign_plan(facts["plan"], FACTS_FILE)
-    except (RecordError, KeyError, TypeError, ValueError, AttributeError) as wrong:
+        variant, seed = Variant.from_json(group(facts, "variant")), whole(facts, "seed")
+        plan = sealed_plan(facts, files, FACTS_FILE)
+    except RecordError as wrong:
         raise WitnessError(f"{FACTS_FILE} cannot be read: {wrong}", expected=f"schema {SCHEMA}") from None
     progress(0.1, "models")
     original, twin = (load(directory / name, format="native").model for name in (ORIGINAL_FILE, TWIN_FILE))

@@ -3,8 +3,9 @@
     original.safetensors   the audited model, in the native format
     twin.safetensors       the variant, in the native format
     witness.json           the finding, the variant with its certificate, plan and seed, versions
+    strings                the user's strings that the audit saw, where there are some
     README.txt             what this is and how to check it
-    SHA256SUMS             hashes of the four, as written by ``sha256sum``
+    SHA256SUMS             hashes of these, as written by ``sha256sum``
 
 Checking means: the files are what was exported; both models are read; their equality is certified again on freshly
 drawn sequences; the method is run again on both; the same claim gets the same effect and the same verdict.
@@ -22,9 +23,10 @@ from auditor.checkpoints.native_file import native_bytes
 from auditor.contracts import Progress, methods, silent
 from auditor.errors import RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
+from auditor.exports.sealed_plan import names_with_strings, sealed_plan, strings_files
 from auditor.exports.twin import ORIGINAL_FILE, README_FILE, TWIN_FILE, same_function, sameness_text
-from auditor.plans.plan import Plan, foreign_plan
-from auditor.provenance import versions
+from auditor.plans.plan import Plan
+from auditor.provenance import plugins_named, versions
 from auditor.records import (
     ORIGINAL,
     RERUN,
@@ -32,10 +34,12 @@ from auditor.records import (
     Finding,
     Json,
     NotApplicable,
+    StringsFile,
     Variant,
     VariantState,
     Verdict,
 )
+from auditor.records.values import group, whole
 from auditor.stages.conclude import statistics_of
 from auditor.stages.measure import measure
 from auditor.verdicts.verdict import findings_of
@@ -66,8 +70,9 @@ def export_witness(
     finding: Finding,
     original: CanonicalTransformer,
     twin: CanonicalTransformer,
+    strings: StringsFile | None = None,
 ) -> Path:
-    """Write a witness into a new or empty folder and return the folder.
+    """Write a witness into a new or empty folder and return the folder. ``strings`` are those of the audit's plan.
 
     Raises:
         WitnessError: the finding compared no variant, or the folder cannot be written.
@@ -75,6 +80,7 @@ def export_witness(
     variant = next((v for v in report.variants if v.key == finding.worst_variant), None)
     if variant is None:
         raise WitnessError(f"finding {finding.id} compared no variant", action="choose one that is stable or unstable")
+    used = plugins_named(methods_used=(finding.method,), equivalences_used=(variant.equivalence,))
     facts: dict[str, Json] = {
         "schema": SCHEMA,
         "finding": finding.to_json(),
@@ -83,13 +89,14 @@ def export_witness(
         "seed": report.audit.seed,
         "audit": report.audit.id,
         "model": {"id": report.model.id, "name": report.model.name},
-        "versions": versions(),
+        "versions": versions(used),
     }
     files = {
         ORIGINAL_FILE: native_bytes(original),
         TWIN_FILE: native_bytes(twin),
         FACTS_FILE: facts_bytes(facts),
         README_FILE: _readme(finding, variant).encode(),
+        **strings_files(strings),
     }
     return write_sealed(directory, files)
 
@@ -101,12 +108,12 @@ def verify_witness(directory: Path, *, progress: Progress = silent) -> VerifiedW
         WitnessError: a file is missing or not what was exported, or the facts cannot be read.
     """
     progress(0.0, "hashes")
-    files = read_sealed(directory, (ORIGINAL_FILE, TWIN_FILE, FACTS_FILE, README_FILE))
+    files = read_sealed(directory, names_with_strings(directory, (ORIGINAL_FILE, TWIN_FILE, FACTS_FILE, README_FILE)))
     facts = read_facts(files[FACTS_FILE], FACTS_FILE, SCHEMA)
     try:
-        finding, variant = Finding.from_json(facts["finding"]), Variant.from_json(facts["variant"])
-        plan, seed = foreign_plan(facts["plan"], FACTS_FILE), int(facts["seed"])
-    except (RecordError, KeyError, TypeError, ValueError, AttributeError) as wrong:
+        finding, variant = Finding.from_json(group(facts, "finding")), Variant.from_json(group(facts, "variant"))
+        plan, seed = sealed_plan(facts, files, FACTS_FILE), whole(facts, "seed")
+    except RecordError as wrong:
         raise WitnessError(f"{FACTS_FILE} cannot be read: {wrong}", expected=f"schema {SCHEMA}") from None
     progress(0.1, "models")
     original, twin = (load(directory / name, format="native").model for name in (ORIGINAL_FILE, TWIN_FILE))

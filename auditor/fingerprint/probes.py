@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.canonical.architecture import Architecture
+from auditor.canonical.architecture import Architecture, Pooling
 from auditor.fingerprint.bits import integers
 from auditor.language.vocabulary import Vocabulary
 
@@ -37,7 +37,7 @@ class Interface:
 
     vocabulary_size: int
     outputs: int
-    read_out: int | None
+    read_out: int | Pooling | None
     max_positions: int | None
     opening: tuple[int, ...]
     closing: tuple[int, ...]
@@ -60,7 +60,8 @@ class Interface:
 
     def length(self, wanted: int) -> int:
         """``wanted`` tokens, or as many as the table holds, but enough to reach the read-out position."""
-        reached = 0 if self.read_out is None else self.read_out + 1 if self.read_out >= 0 else -self.read_out
+        at = self.read_out if isinstance(self.read_out, int) else -1
+        reached = at + 1 if at >= 0 else -at
         return max(reached, min(wanted, self.max_positions or wanted))
 
 

@@ -12,16 +12,20 @@ Every mistake is one line that names the file and its line.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from auditor.contracts import equivalences, methods
+from auditor.documents import Table
 from auditor.errors import ClaimsError
 from auditor.gate.statements import GRAMMAR, claim_of, component_named
 from auditor.records import Claim, Json, Kind
 from auditor.text_file import read_text, read_toml
+
+Read = TypeVar("Read")
 
 LARGEST_FILE = 1_000_000
 """Bytes: some thousand claims."""
@@ -123,7 +127,7 @@ def _entries(tables: list[Mapping[str, Json]], text: str, path: str) -> tuple[En
     starts = starts if len(starts) == len(tables) else [1] * len(tables)  # written inline: claim = [{…}]
     entries, names = [], set()
     for table, start, end in zip(tables, starts, [*starts[1:], len(text.splitlines()) + 1], strict=True):
-        entry = _Table(table, text, path, start, end).entry()
+        entry = _ClaimTable(table, text, path, start, end).claimed()
         if entry.name in names:
             raise ClaimsError(f"{path}:{start}: {entry.name!r} is claimed twice", expected="each name once")
         names.add(entry.name)
@@ -131,65 +135,65 @@ def _entries(tables: list[Mapping[str, Json]], text: str, path: str) -> tuple[En
     return tuple(entries)
 
 
-@dataclass(frozen=True)
-class _Table:
-    """One [[claim]] and where it stands."""
+class _ClaimTable(Table):
+    """One [[claim]] and the lines it stands on."""
 
-    values: Mapping[str, Json]
-    text: str
-    path: str
-    start: int
-    end: int
+    def __init__(self, entries: Mapping[str, Json], text: str, path: str, start: int, end: int) -> None:
+        super().__init__(entries, ClaimsError)
+        self._text, self._path, self._start, self._end = text, path, start, end
 
-    def entry(self) -> Entry:
-        for name in self.values:
-            if name not in _FIELDS:
-                raise self._wrong(name, f"unknown field {name!r}", ", ".join(_FIELDS))
-        try:
-            component = component_named(self._text("component"))
-        except ClaimsError as wrong:
-            raise self._wrong("component", wrong.found, wrong.expected) from None
-        method = self._text("method") if "method" in self.values else None
-        try:
-            claim = claim_of(component, self._text("statement"), method)
-        except ClaimsError as wrong:
-            raise self._wrong("statement", wrong.found, wrong.expected) from None
-        if claim.method not in methods():
-            field = "statement" if method is None else "method"
-            raise self._wrong(field, f"unknown method {claim.method!r}", "one of those that `dyck-audit methods` lists")
-        role = self._text("role") if "role" in self.values else Role.PRIMARY
-        if role not in tuple(Role):
-            raise self._wrong("role", f"role {role!r}", " or ".join(Role))
+    def refused(self, name: str, found: str, expected: str) -> ClaimsError:
+        line = _line_of(self._text, name, first=self._start, last=self._end)
+        return ClaimsError(f"{self._path}:{line}: {found}", expected=expected)
+
+    def missing(self, name: str, stand_in: Json) -> ClaimsError:  # noqa: ARG002
+        found = f"{self._path}:{self._start}: a claim without {name}"
+        return ClaimsError(found, expected=f'{name} = "…"', action=_HELP)
+
+    def claimed(self) -> Entry:
+        """The claim.
+
+        Raises:
+            ClaimsError: with file and line.
+        """
+        self.no_others(_FIELDS)
+        claim = self._claim()
         return Entry(
             claim=claim,
-            name=self._text("name") if "name" in self.values else claim.text,
+            name=self.text("name") if self.has("name") else claim.text,
             survives=self._survives(),
-            role=Role(role),
-            model=self._text("model") if "model" in self.values else None,
-            line=self.start,
+            role=self.choice("role", Role) if self.has("role") else Role.PRIMARY,
+            model=self.text("model") if self.has("model") else None,
+            line=self._start,
         )
 
+    def _claim(self) -> Claim:
+        component = self._read("component", component_named)
+        method = self.text("method") if self.has("method") else None
+        claim = self._read("statement", lambda text: claim_of(component, text, method))
+        if claim.method not in methods():
+            entry = "statement" if method is None else "method"
+            expected = "one of those that `dyck-audit methods` lists"
+            raise self.refused(entry, f"unknown method {claim.method!r}", expected)
+        return claim
+
+    def _read(self, name: str, reader: Callable[[str], Read]) -> Read:
+        """What a reader makes of a text; its error gets the line."""
+        text = self.text(name)
+        try:
+            return reader(text)
+        except ClaimsError as wrong:
+            raise self.refused(name, wrong.found, wrong.expected) from None
+
     def _survives(self) -> tuple[str, ...]:
-        listed = self.values.get("survives", [str(Kind.EXACT)])
-        if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
-            raise self._wrong("survives", f"survives = {listed!r}"[:80], "a list of kinds or names of equivalences")
+        listed = self.texts("survives") if self.has("survives") else (str(Kind.EXACT),)
+        if not listed:
+            raise self.refused("survives", "survives = []", "kinds or names of equivalences")
         for name in listed:
             if name not in tuple(Kind) and name not in equivalences():
                 expected = f"{', '.join(Kind)}, or one of those that `dyck-audit equivalences` lists"
-                raise self._wrong("survives", f"unknown equivalence {name!r}", expected)
+                raise self.refused("survives", f"unknown equivalence {name!r}", expected)
         return tuple(dict.fromkeys(listed))
-
-    def _text(self, field: str) -> str:
-        value = self.values.get(field)
-        if field not in self.values:
-            raise self._wrong(None, f"a claim without {field}", f'{field} = "…"')
-        if not isinstance(value, str) or not value.strip():
-            raise self._wrong(field, f"{field} = {value!r}"[:80], "a text")
-        return value.strip()
-
-    def _wrong(self, field: str | None, found: str, expected: str) -> ClaimsError:
-        line = self.start if field is None else _line_of(self.text, field, first=self.start, last=self.end)
-        return ClaimsError(f"{self.path}:{line}: {found}", expected=expected, action="" if field else _HELP)
 
 
 def _line_of(text: str, field: str, *, first: int = 1, last: int | None = None) -> int:

@@ -16,4 +16,5 @@ class HeadOptimalAblation(HeadAblation):
     version = 1
     summary = "how much the output distribution moves when the head's z is set to the best constant"
     source = "Li & Janson 2024, arXiv 2409.09951, section 2"
+    share = 8  # a search for each variant
     substitute = "optimal"

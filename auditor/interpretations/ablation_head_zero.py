@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from auditor.measures.ablation.method import HeadAblation
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_SCORES
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class HeadZeroAblation(HeadAblation):
@@ -21,5 +21,5 @@ class HeadZeroAblation(HeadAblation):
     smallest_plan = "quick"
     summary = "how much the output distribution moves when the head's output z is set to zero"
     source = "Michel et al. 2019, arXiv 1905.10650, section 3"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_value_bias_shift=Expected.FREE)
+    depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.VALUE_ZERO: Expected.FREE}
     substitute = "zero"

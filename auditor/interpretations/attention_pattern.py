@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -11,9 +10,10 @@ from torch import Tensor
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.measures.attention import AttentionMatrix
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_READINGS
 from auditor.measures.untouched import Piece
-from auditor.records import Component, Expected
+from auditor.records import Component
+from auditor.records.theory import Dependence
 
 
 class AttentionPattern(AttentionMatrix):
@@ -29,7 +29,7 @@ class AttentionPattern(AttentionMatrix):
     unit = "probability"
     higher_means = "the query looks more at the key"
     source = "Wen et al. 2023, arXiv 2312.01429, section 4"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
+    depends_on: ClassVar[Dependence] = HEAD_READINGS
     axis = "head"
 
     def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:

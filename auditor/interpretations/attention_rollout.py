@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -11,9 +10,10 @@ from torch import Tensor
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.measures.attention import AttentionMatrix
-from auditor.measures.expectations import whole_scores
+from auditor.measures.expectations import WHOLE_SCORES
 from auditor.measures.untouched import Piece
 from auditor.records import Component, Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class AttentionRollout(AttentionMatrix):
@@ -28,9 +28,7 @@ class AttentionRollout(AttentionMatrix):
     unit = "share of the input"
     higher_means = "the position takes more from the input token"
     source = "Abnar & Zuidema 2020, arXiv 2005.00928, section 3.1"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores(
-        exact_head_splitting=Expected.CHANGES, exact_cancelling_heads=Expected.CHANGES
-    )
+    depends_on: ClassVar[Dependence] = {**WHOLE_SCORES, Aspect.HEAD_COUNT: Expected.CHANGES}
     axis = "part"
 
     def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from captum.attr import LayerGradientXActivation
 from torch import Tensor
 
 from auditor.measures.attribution.method import ByBatch, HeadAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_SCORES
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class HeadGradientXActivation(HeadAttribution, ByBatch):
@@ -23,7 +26,7 @@ class HeadGradientXActivation(HeadAttribution, ByBatch):
     summary = "product of the head's output z with the score's gradient in it"
     higher_means = "the head's output points where the score rises"
     source = "Michel et al. 2019, arXiv 1905.10650, equation 2; Captum LayerGradientXActivation"
-    expected = head_scores(exact_value_bias_shift=Expected.FREE)
+    depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.VALUE_ZERO: Expected.FREE}
 
     def attribute(self, batch: Explained) -> Tensor:
         """Captum's products at the z of all layers in one pass, summed over positions and features."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from auditor.canonical.sites import Site
 from auditor.contracts import Request
@@ -11,8 +12,9 @@ from auditor.measures.attribution.orders import Orders, is_exhaustive, joining_o
 from auditor.measures.attribution.presence import Game, component_game, mean_activations, numbering
 from auditor.measures.attribution.score import Explained
 from auditor.measures.attribution.shapley import Shapley
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_SCORES
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class HeadShapley(HeadAttribution, Shapley):
@@ -28,7 +30,7 @@ class HeadShapley(HeadAttribution, Shapley):
     summary = "mean rise of the score as the head's z takes the place of its mean, over orders of all heads"
     higher_means = "the head contributes more, on average over which others are there"
     source = "Ghorbani & Zou 2020, arXiv 2002.09815; Castro et al. 2009; Captum ShapleyValueSampling"
-    expected = head_scores(exact_head_splitting=Expected.CHANGES, exact_cancelling_heads=Expected.CHANGES)
+    depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.HEAD_COUNT: Expected.CHANGES}
     draws = 24
 
     def players(self, request: Request) -> tuple[Orders, Callable[[Explained], Game]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from auditor.measures.attribution.by_path import ByPath
 from auditor.measures.attribution.method import NeuronAttribution
 from auditor.measures.attribution.path_integrals import PathIntegrals, Way
-from auditor.measures.expectations import neuron_scores
+from auditor.measures.expectations import NEURON_SCORES
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class NeuronInternalInfluence(NeuronAttribution, ByPath):
@@ -22,7 +25,7 @@ class NeuronInternalInfluence(NeuronAttribution, ByPath):
     unit = "nats per unit of the activation"
     higher_means = "the score rises faster with the neuron's activation"
     source = "Leino et al. 2018, arXiv 1802.03788, definition 1; Captum InternalInfluence at equal points"
-    expected = neuron_scores(exact_neuron_rescaling=Expected.CHANGES)
+    depends_on: ClassVar[Dependence] = {**NEURON_SCORES, Aspect.NEURON_SCALE: Expected.CHANGES}
     way = Way.NEURONS
 
     def own(self, found: PathIntegrals) -> PathIntegrals:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from captum.attr import InputXGradient
 from torch import Tensor
 
 from auditor.measures.attribution.method import ByBatch, TokenAttribution
 from auditor.measures.attribution.score import Explained
-from auditor.measures.expectations import whole_scores
+from auditor.measures.expectations import WHOLE_SCORES
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class TokenInputXGradient(TokenAttribution, ByBatch):
@@ -18,7 +21,7 @@ class TokenInputXGradient(TokenAttribution, ByBatch):
     summary = "product of each token vector with the score's gradient in it"
     higher_means = "the token's vector points where the score rises"
     source = "Shrikumar et al. 2016, arXiv 1605.01713; Denil et al. 2014, arXiv 1412.6815; Captum InputXGradient"
-    expected = whole_scores(exact_embedding_trade=Expected.CHANGES)
+    depends_on: ClassVar[Dependence] = {**WHOLE_SCORES, Aspect.TOKEN_VECTORS: Expected.CHANGES}
 
     def attribute(self, batch: Explained) -> Tensor:
         """Captum's products, summed over features."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -13,8 +12,9 @@ from auditor.canonical.sites import Site
 from auditor.measures.circuits import output_maps
 from auditor.measures.direct_logits import DirectLogits
 from auditor.measures.direct_paths import DirectPaths
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_SCORES
 from auditor.records import Component, Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class DirectLogitHead(DirectLogits):
@@ -27,7 +27,7 @@ class DirectLogitHead(DirectLogits):
     smallest_plan = "standard"
     summary = "what the head writes along the logit of the right closing bracket"
     higher_means = "the head itself speaks more for the right bracket"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_value_bias_shift=Expected.FREE)
+    depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.VALUE_ZERO: Expected.FREE}
     axis = "head"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

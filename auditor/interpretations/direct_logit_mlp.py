@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor
@@ -11,8 +10,9 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.measures.direct_logits import DirectLogits, without_mlp
 from auditor.measures.direct_paths import DirectPaths
-from auditor.measures.expectations import whole_scores
-from auditor.records import Component, Expected
+from auditor.measures.expectations import WHOLE_SCORES
+from auditor.records import Component
+from auditor.records.theory import Dependence
 
 
 class DirectLogitMlp(DirectLogits):
@@ -21,7 +21,7 @@ class DirectLogitMlp(DirectLogits):
     version = 1
     summary = "what the MLP writes along the logit of the right closing bracket"
     higher_means = "the MLP itself speaks more for the right bracket"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+    depends_on: ClassVar[Dependence] = WHOLE_SCORES
     axis = "part"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Request, methods
 from auditor.measures.attribution.infidelity import JUDGED, judge
 from auditor.measures.attribution.method import Attribution, attributed
 from auditor.measures.attribution.score import blank_token, why_no_score
-from auditor.measures.expectations import whole_scores
 from auditor.records import Component, Expected, Interpretation
+from auditor.records.theory import Aspect, Dependence
 
 MAX_SEQUENCES = 12
 """Sequences on which every attribution is made and judged."""
@@ -36,15 +37,13 @@ class Infidelity(InterpretationMethod):
     claims = ("value", "rank")
     distance = "relative_change"
     share = 8
-    expected = whole_scores(
-        exact_value_bias_shift=Expected.CHANGES,  # gradient × activation
-        exact_embedding_trade=Expected.CHANGES,  # input × gradient, integrated gradients from zero
-        exact_neuron_rescaling=Expected.CHANGES,  # internal influence
-        exact_head_splitting=Expected.CHANGES,  # more players, other sets
-        exact_cancelling_heads=Expected.CHANGES,
-        exact_neuron_splitting=Expected.CHANGES,
-        exact_cancelling_neurons=Expected.CHANGES,
-    )
+    depends_on: ClassVar[Dependence] = {
+        Aspect.VALUE_ZERO: Expected.CHANGES,  # gradient × activation
+        Aspect.TOKEN_VECTORS: Expected.CHANGES,  # input × gradient, integrated gradients from zero
+        Aspect.NEURON_SCALE: Expected.CHANGES,  # internal influence
+        Aspect.HEAD_COUNT: Expected.CHANGES,  # more players, other sets
+        Aspect.NEURON_COUNT: Expected.CHANGES,
+    }
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs a score, and a token to put in the place of brackets."""

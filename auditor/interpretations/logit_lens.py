@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -13,10 +12,11 @@ from auditor.behaviour.effects import mean_where
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.attention import with_open_bracket
-from auditor.measures.expectations import whole_scores
+from auditor.measures.expectations import WHOLE_SCORES
 from auditor.measures.streams import lens_logits, stream_components, streams_and_writes
 from auditor.measures.untouched import untouched
-from auditor.records import Expected, Interpretation
+from auditor.records import Interpretation
+from auditor.records.theory import Dependence
 
 
 class LogitLens(InterpretationMethod):
@@ -33,7 +33,7 @@ class LogitLens(InterpretationMethod):
     source = "nostalgebraist 2020, interpreting GPT: the logit lens; Belrose et al. 2023, arXiv 2303.08112, section 2"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+    depends_on: ClassVar[Dependence] = WHOLE_SCORES
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs next-token outputs."""
@@ -48,7 +48,7 @@ class LogitLens(InterpretationMethod):
             found, where = streams_and_writes(model, piece), with_open_bracket(piece.part)
             for column, component in enumerate(components):
                 is_last = column == len(components) - 1
-                logits = model.read(found[component]) if is_last else lens_logits(model, found[component])
+                logits = model.unembed(found[component]) if is_last else lens_logits(model, found[component])
                 values[piece.rows.numpy(), column] = mean_where(log_p_right_closing(logits, piece.part), where).numpy()
         has_open = with_open_bracket(request.inputs).any(1).numpy()
         return Interpretation(self.name, ("sequence", "part"), components, values[has_open])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from auditor.contracts import Request
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_SCORES
 from auditor.measures.patching.method import PathPatchingMethod
 from auditor.measures.patching.paths import head_to_head_effects, no_later_head, to_later_heads
 from auditor.measures.patching.runs import shared_pairs
 from auditor.records import Expected, Interpretation
+from auditor.records.theory import Aspect, Dependence
 
 MAX_SEQUENCES = 64
 """Sequences patched: the work grows with the square of the heads."""
@@ -26,7 +26,7 @@ class HeadToHeadPatching(PathPatchingMethod):
     summary = "margin lost when a head's corrupt output reaches one later head directly, for each pair"
     claims = ("pattern",)
     distance = "frobenius"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.CHANGES)
+    depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.HEAD_SHARES: Expected.CHANGES}
     path = staticmethod(to_later_heads)
     no_path = staticmethod(no_later_head)
 

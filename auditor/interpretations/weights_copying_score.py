@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.circuits import copying_scores
-from auditor.measures.expectations import head_scores
-from auditor.measures.weights import COPIED, ELHAGE, READS_AND_WRITES, HeadWeights
+from auditor.measures.expectations import HEAD_READINGS
+from auditor.measures.weights import ELHAGE, READS_AND_WRITES, HeadWeights
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class CopyingScore(HeadWeights):
@@ -23,9 +23,12 @@ class CopyingScore(HeadWeights):
     unit = "share of the eigenvalues"
     higher_means = "the head copies more of the tokens that it looks at"
     source = ELHAGE + "Detecting copying behavior"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(
-        exact_embedding_trade=Expected.CHANGES, exact_logit_shift=Expected.CHANGES, **READS_AND_WRITES, **COPIED
-    )
+    depends_on: ClassVar[Dependence] = {
+        **HEAD_READINGS,
+        **READS_AND_WRITES,
+        Aspect.TOKEN_VECTORS: Expected.CHANGES,
+        Aspect.LOGIT_ZERO: Expected.CHANGES,
+    }
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs one vector per token at both ends."""

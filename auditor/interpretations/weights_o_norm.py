@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -10,9 +9,10 @@ from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.circuits import output_maps
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_SCORES
 from auditor.measures.weights import HeadWeights
 from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class ONorm(HeadWeights):
@@ -23,11 +23,11 @@ class ONorm(HeadWeights):
     unit = "weight norm"
     higher_means = "the head can write more, for values of a given size"
     source = "Kobayashi et al. 2020, arXiv 2004.10102, section 2"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(
-        exact_value_output_gauge=Expected.CHANGES,
-        exact_centred_writing=Expected.CHANGES,
-        exact_mean_direction_writing=Expected.CHANGES,
-    )
+    depends_on: ClassVar[Dependence] = {
+        **HEAD_SCORES,
+        Aspect.VALUE_BASIS: Expected.CHANGES,
+        Aspect.STREAM_WRITES: Expected.CHANGES,
+    }
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs W_O."""

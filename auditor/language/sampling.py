@@ -17,6 +17,11 @@ from auditor.language.grammar import Dyck, Ids
 MAX_ROUNDS = 200
 """Rounds of rejection before the request is refused as practically impossible."""
 
+FEW_TYPES = 26
+"""Up to here codes of brackets are bytes, which keeps the walk in the processor's cache."""
+
+Codes = NDArray[np.int8 | np.int16]
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -118,15 +123,16 @@ def _walk(
     end_from: int | None,
     open_probability: float,
     generator: np.random.Generator,
-) -> tuple[NDArray[np.int8], Ids]:
+) -> tuple[Codes, Ids]:
     """Codes [count, steps] (0 … k−1 opens that type, k … 2k−1 closes it, −1 after the end) and lengths.
 
     ``end_from`` is the least length at which an empty stack may end; None never ends. A string that has not
     ended within ``steps`` gets length steps + 1. One uniform draw per step decides both the move and the type.
     """
     k, depth_bound = language.types, language.depth
-    codes = np.full((steps, count), -1, dtype=np.int8)  # step first: each step writes one contiguous row
-    stack = np.zeros((depth_bound + 1, count), dtype=np.int8)
+    code = np.int8 if k <= FEW_TYPES else np.int16
+    codes = np.full((steps, count), -1, dtype=code)  # step first: each step writes one contiguous row
+    stack = np.zeros((depth_bound + 1, count), dtype=code)
     height = np.zeros(count, dtype=np.int64)
     flat_stack = stack.reshape(-1)
     lengths = np.full(count, steps + 1, dtype=np.int64)
@@ -145,9 +151,9 @@ def _walk(
             break
         empty = height == 0
         opens = (draw < open_probability) & (height < depth_bound)
-        kind = np.minimum((draw * np.float32(k / open_probability)).astype(np.int8), k - 1)
+        kind = np.minimum(draw * np.float32(k / open_probability), k - 1).astype(code)
         if empty.any():  # an empty stack must open: END was refused or is not yet allowed, so draw the move again
-            redrawn = generator.integers(0, k, size=int(empty.sum()), dtype=np.int8)
+            redrawn = generator.integers(0, k, size=int(empty.sum()), dtype=code)
             kind[empty] = np.where(opens[empty], kind[empty], redrawn)
             opens |= empty
         slot = height * count + active
@@ -158,7 +164,7 @@ def _walk(
     return np.ascontiguousarray(codes.T), lengths
 
 
-def _assemble(language: Dyck, body: NDArray[np.int8], lengths: Ids, *, complete: bool) -> Sample:
+def _assemble(language: Dyck, body: Codes, lengths: Ids, *, complete: bool) -> Sample:
     vocabulary = language.vocabulary
     has_end = complete and vocabulary.end is not None
     first = 0 if vocabulary.start is None else 1

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.documents import Table
 from auditor.errors import ConfigurationError
 from auditor.language.corruption import every_second_corrupted
 from auditor.language.grammar import Dyck, Probabilities, States, distribution
@@ -108,7 +109,7 @@ class Task:
         return distribution(self.language, found, opens=must_open, ends=np.zeros_like(must_open))
 
     def to_json(self) -> dict[str, Any]:
-        """JSON form; ``reads_end`` only where it is true, so that older descriptions stay as they are."""
+        """JSON form; ``reads_end`` only where it is true."""
         return {
             "brackets": self.language.types,
             "depth": self.language.depth,
@@ -128,55 +129,36 @@ class Task:
         Raises:
             ConfigurationError: a missing, unknown or contradictory field, or one of the wrong type, by name.
         """
-        unknown = sorted(set(data) - _TYPES.keys())
-        if unknown:
-            raise ConfigurationError(f"unknown task field {ascii(unknown[0])[:60]}", expected=", ".join(_TYPES))
-        for name, kinds in _TYPES.items():
-            if name in data and type(data[name]) not in kinds:
-                wanted = " or ".join(_WORDS[kind] for kind in kinds)
-                raise ConfigurationError(f"task field {name} = {ascii(data[name])[:40]}", expected=wanted)
-        try:
-            task = cls(
-                language=Dyck(Vocabulary.from_json(data["vocabulary"]), data["depth"]),
-                objective=data["objective"],
-                min_length=data["min_length"],
-                max_length=data["max_length"],
-                prefixes=data["prefixes"],
-                open_probability=float(data["open_probability"]),
-                reads_end=data.get("reads_end", False),
-            )
-        except KeyError as missing:
-            raise ConfigurationError(f"a task without {missing.args[0]!r}", expected="every field of a task") from None
-        except (TypeError, ValueError) as wrong:
-            raise ConfigurationError(f"a task field of the wrong type: {wrong}") from None
-        if data.get("brackets", task.language.types) != task.language.types:
+        table = Table(data, ConfigurationError, where="task: ")
+        table.no_others(_FIELDS)
+        task = cls(
+            language=Dyck(Vocabulary.from_json(table.table("vocabulary")), table.whole("depth")),
+            objective=table.choice("objective", OBJECTIVES),
+            min_length=table.whole("min_length"),
+            max_length=table.whole("max_length"),
+            prefixes=table.truth("prefixes"),
+            open_probability=table.share("open_probability"),
+            reads_end=table.truth("reads_end") if table.has("reads_end") else False,
+        )
+        types = table.whole("brackets") if table.has("brackets") else task.language.types
+        if types != task.language.types:
             raise ConfigurationError(
-                f"{data['brackets']} bracket types, but the vocabulary has {task.language.types}",
-                expected="the same number",
+                f"{types} bracket types, but the vocabulary has {task.language.types}", expected="the same number"
             )
         return task
 
 
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "brackets": (int,),
-    "depth": (int,),
-    "vocabulary": (dict,),
-    "objective": (str,),
-    "min_length": (int,),
-    "max_length": (int,),
-    "prefixes": (bool,),
-    "open_probability": (float, int),
-    "reads_end": (bool,),
-}
-"""The fields of a task in JSON, and what each may be; a truth value is no number here."""
-
-_WORDS: Mapping[type, str] = {
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    bool: "true or false",
-    dict: "names and values",
-}
+_FIELDS = (
+    "brackets",
+    "depth",
+    "vocabulary",
+    "objective",
+    "min_length",
+    "max_length",
+    "prefixes",
+    "open_probability",
+    "reads_end",
+)
 
 
 @lru_cache(maxsize=64)

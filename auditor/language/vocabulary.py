@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
+from auditor.documents import Table
 from auditor.errors import ConfigurationError, LanguageError
+
+MAX_TYPES = 1_000
+"""Above any number of bracket types in use."""
+
+MOST_NAMED = 16
+"""Brackets that a message lists; of more it names the first and the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +76,7 @@ class Vocabulary:
         Raises:
             LanguageError: a token that is not in the vocabulary, or a piece without blanks with two readings.
         """
-        index = {spelling: i for i, spelling in enumerate(self.spellings)}
-        names = {"START": self.start, "END": self.end, "PAD": self.pad, "MASK": self.mask}
-        index = {**{name: i for name, i in names.items() if i is not None}, **index}
+        index = _readings(self)
         ids: list[int] = []
         for piece in text.split():
             ids += [index[piece]] if piece in index else self._segmented(piece, index, len(ids))
@@ -96,7 +102,7 @@ class Vocabulary:
         what, where = ("a piece that reads two ways", 0) if ways[-1] else ("unknown token", reached)
         raise LanguageError(
             f"{what} {piece[where:][:20]!r} at position {position + (len(ids) if where else 0)}",
-            expected=f"brackets {' '.join(brackets)}",
+            expected=f"brackets {' '.join(brackets)}" if len(brackets) <= MOST_NAMED else _ends_of(brackets),
             action="separate tokens with blanks",
         )
 
@@ -118,28 +124,30 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Vocabulary:
-        """Inverse of :meth:`to_json`."""
-        return cls(
-            spellings=tuple(data["spellings"]),
-            opening=tuple(data["opening"]),
-            closing=tuple(data["closing"]),
-            start=data.get("start"),
-            end=data.get("end"),
-            pad=data.get("pad"),
-            mask=data.get("mask"),
-        )
+        """Inverse of :meth:`to_json`.
+
+        Raises:
+            ConfigurationError: a missing, unknown or wrongly typed field, by name.
+        """
+        table = Table(data, ConfigurationError, where="vocabulary: ")
+        table.no_others(field.name for field in fields(cls))
+        special = {
+            name: None if not table.has(name) or table.entry(name) is None else table.whole(name, at_least=0)
+            for name in ("start", "end", "pad", "mask")
+        }
+        return cls(table.texts("spellings"), table.wholes("opening"), table.wholes("closing"), **special)
 
 
 def standard_vocabulary(types: int) -> Vocabulary:
     """PAD 0, MASK 1, START 2, END 3, then k opening brackets, then k closing ones (Hewitt et al. 2020; Wen et al.
     2023).
 
-    Types are spelled ``(a a)``, ``(b b)``, …
+    Types are spelled ``(a a)``, ``(b b)``, … as by :func:`type_name`.
     """
-    if not 1 <= types <= 26:
-        raise LanguageError(f"{types} bracket types", expected="1 to 26")
-    letters = [chr(ord("a") + t) for t in range(types)]
-    spellings = ("PAD", "MASK", "START", "END", *(f"({c}" for c in letters), *(f"{c})" for c in letters))
+    if not 1 <= types <= MAX_TYPES:
+        raise LanguageError(f"{types} bracket types", expected=f"1 to {MAX_TYPES:,}")
+    names = [type_name(kind) for kind in range(types)]
+    spellings = ("PAD", "MASK", "START", "END", *(f"({name}" for name in names), *(f"{name})" for name in names))
     return Vocabulary(
         spellings=spellings,
         opening=tuple(range(4, 4 + types)),
@@ -149,3 +157,27 @@ def standard_vocabulary(types: int) -> Vocabulary:
         start=2,
         end=3,
     )
+
+
+def type_name(kind: int) -> str:
+    """a … z, then aa, bb … zz, then aaa …: what Hewitt et al. 2020 and Yao et al. 2021 call the bracket types."""
+    return chr(ord("a") + kind % 26) * (kind // 26 + 1)
+
+
+def type_of_name(name: str) -> int | None:
+    """Inverse of :func:`type_name`; None for any other text."""
+    if not name or set(name) != {name[0]} or not "a" <= name[0] <= "z":
+        return None
+    return ord(name[0]) - ord("a") + 26 * (len(name) - 1)
+
+
+def _ends_of(brackets: list[str]) -> str:
+    return f"one of {len(brackets)} brackets, {brackets[0]} … {brackets[-1]}"
+
+
+@lru_cache(maxsize=64)
+def _readings(vocabulary: Vocabulary) -> dict[str, int]:
+    """Every text that stands for one token: the spellings, and the names of the special tokens that no spelling is."""
+    names = {"START": vocabulary.start, "END": vocabulary.end, "PAD": vocabulary.pad, "MASK": vocabulary.mask}
+    spelled = {spelling: i for i, spelling in enumerate(vocabulary.spellings)}
+    return {**{name: i for name, i in names.items() if i is not None}, **spelled}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,9 +15,10 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod, Request
 from auditor.language.grammar import token_roles
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_READINGS
 from auditor.measures.untouched import Piece, untouched
-from auditor.records import Component, Expected, Interpretation
+from auditor.records import Component, Interpretation
+from auditor.records.theory import Dependence
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class RowReading(InterpretationMethod):
     claims: ClassVar[tuple[str, ...]] = ("value", "rank")
     distance = "relative_change"
     is_sum: ClassVar[bool] = False  # over the rows of a sequence, in place of their mean
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(exact_head_splitting=Expected.RELABELLED)
+    depends_on: ClassVar[Dependence] = HEAD_READINGS
 
     @abstractmethod
     def read(self, rows: Rows) -> Tensor:

@@ -14,7 +14,6 @@ depth is D + 1 − n: the number "as published" pairs brackets of different dept
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -23,8 +22,9 @@ from torch import Tensor
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.circuits import output_maps
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_READINGS
 from auditor.records import Expected, Interpretation
+from auditor.records.theory import Aspect, Dependence
 
 MAX_STACKS = 65_536
 """Stacks below a query that are tried: k^(D − 1)."""
@@ -39,9 +39,7 @@ class BalanceViolation(InterpretationMethod):
     claims = ("value",)
     distance = "relative_change"
     as_published: ClassVar[bool]  # whether depth d is paired with depth D + 1 − d
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(
-        exact_value_bias_shift=Expected.CHANGES, exact_head_splitting=Expected.RELABELLED
-    )
+    depends_on: ClassVar[Dependence] = {**HEAD_READINGS, Aspect.VALUE_ZERO: Expected.CHANGES}
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Only models with a minimal first layer have the condition."""

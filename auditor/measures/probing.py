@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import zlib
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,10 +23,10 @@ from torch import Tensor
 
 from auditor.behaviour.input_batch import InputBatch
 from auditor.contracts import InterpretationMethod, Request
-from auditor.measures.expectations import whole_scores
 from auditor.measures.streams import stream_components, streams_and_writes, write_components
 from auditor.measures.untouched import untouched
 from auditor.records import Component, Expected, Interpretation
+from auditor.records.theory import Aspect, Dependence, Expectation
 
 FOLDS = 2
 
@@ -59,12 +58,10 @@ class Probe(InterpretationMethod):
     draws_at_random = True  # the labels of the control
     claims = ("value", "rank")
     distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores(
-        exact_centred_writing=Expected.CHANGES,
-        exact_mean_direction_writing=Expected.CHANGES,
-        exact_norm_folding=Expected.OPEN,  # where the stream itself is normed, its features lose their gain
-        exact_residual_rotation=Expected.OPEN,  # folds norms first
-    )
+    depends_on: ClassVar[Dependence] = {
+        Aspect.STREAM_WRITES: Expected.CHANGES,
+        Aspect.NORM_OUTPUTS: Expectation(Expected.OPEN, "reads the stream, which loses its gain where it is normed"),
+    }
 
     @abstractmethod
     def task(self, inputs: InputBatch) -> ProbeTask:
@@ -143,7 +140,8 @@ def _held_out(features: NDArray[np.float64], labels: NDArray[np.int64], folds: N
     right = np.empty(len(labels), dtype=np.bool_)
     for fold in range(FOLDS):
         held_out = folds == fold
-        scores = _ridge_scores(features[~held_out], np.eye(len(kinds))[answers[~held_out]], features[held_out])
+        targets = (answers[~held_out, None] == np.arange(len(kinds))).astype(float)
+        scores = _ridge_scores(features[~held_out], targets, features[held_out])
         right[held_out] = np.round(scores, TIE).argmax(1) == answers[held_out]
     return right
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -13,23 +12,12 @@ from torch import Tensor
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.circuits import composition_scores, ov_circuits, qk_circuits
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_READINGS, HEAD_SCORES
 from auditor.records import Expected, Interpretation
+from auditor.records.theory import Aspect, Dependence
 
-STREAM_BASIS: Mapping[str, Expected] = dict.fromkeys(
-    ("exact_norm_folding", "exact_norm_null_shift", "exact_residual_rotation"), Expected.CHANGES
-)
-"""Moves that rewrite how raw weights read the residual stream: a norm's gain or null direction goes into them."""
-
-WRITES: Mapping[str, Expected] = dict.fromkeys(
-    ("exact_centred_writing", "exact_mean_direction_writing"), Expected.CHANGES
-)
-"""Moves that rewrite what raw weights write into the stream where every reader removes the mean."""
-
-READS_AND_WRITES: Mapping[str, Expected] = {**STREAM_BASIS, **WRITES}
-
-COPIED: Mapping[str, Expected] = {"exact_head_splitting": Expected.RELABELLED}
-"""Splitting a head shares W_O between its copies and leaves what it reads as it is."""
+READS_AND_WRITES: Dependence = {Aspect.STREAM_READS: Expected.CHANGES, Aspect.STREAM_WRITES: Expected.CHANGES}
+"""Raw weights: a norm's gain or null direction goes into how they read, the mean into what they write."""
 
 ELHAGE = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, "
 
@@ -67,14 +55,14 @@ class OvCircuitNorm(CircuitNorm):
     """Norms of W_V W_O; without an output map of W_V, as the head then writes its values unchanged."""
 
     circuits = staticmethod(ov_circuits)
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(**READS_AND_WRITES)
+    depends_on: ClassVar[Dependence] = {**HEAD_SCORES, **READS_AND_WRITES}
 
 
 class QkCircuitNorm(CircuitNorm):
     """Norms of W_Q W_Kᵀ."""
 
     circuits = staticmethod(qk_circuits)
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(**STREAM_BASIS, **COPIED)
+    depends_on: ClassVar[Dependence] = {**HEAD_READINGS, Aspect.STREAM_READS: Expected.CHANGES}
 
 
 class Composition(InterpretationMethod):
@@ -88,7 +76,7 @@ class Composition(InterpretationMethod):
     claims = ("pattern",)
     distance = "frobenius"
     source = ELHAGE + "Q-, K- and V-Composition"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores(**READS_AND_WRITES, **COPIED)
+    depends_on: ClassVar[Dependence] = {**HEAD_READINGS, **READS_AND_WRITES}
 
     @abstractmethod
     def reads(self, model: CanonicalTransformer) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditor.canonical.architecture import Architecture
-from auditor.contracts import equivalences, methods
+from auditor.contracts import Equivalence, equivalences, methods
 from auditor.errors import PlanError
 from auditor.plans.plan import PLANS, Plan
 from auditor.records import ALL_OTHERS, ORIGINAL, RERUN, Cell, Json, Kind, Stage
@@ -42,8 +42,7 @@ def planned_variants(plan: Plan, architecture: Architecture) -> tuple[VariantReq
     requests = []
     for name in planned_equivalences(plan):
         plugin = equivalences()[name]
-        count = plan.exact_variants if plugin.kind is Kind.EXACT else plan.behavioural_variants
-        for index, parameters in enumerate(plugin.choices(architecture, count)):
+        for index, parameters in enumerate(plugin.choices(architecture, _variants_of(plugin, plan))):
             requests.append(VariantRequest(f"{name}/{index}", name, plugin.kind, parameters))
     return tuple(sorted(requests, key=lambda request: request.kind is Kind.EXACT))
 
@@ -75,6 +74,14 @@ def planned_cells(plan: Plan, architecture: Architecture) -> tuple[Cell, ...]:
         *(Cell(f"measure/{key}", Stage.MEASURE, f"build/{key}", key, names) for key in keys),
         Cell("conclude", Stage.CONCLUDE, ALL_OTHERS),
     )
+
+
+def _variants_of(plugin: Equivalence, plan: Plan) -> int:
+    """How many variants a plan asks of an equivalence: one of a kind that only the broadest plan trains unasked."""
+    if plugin.kind is Kind.EXACT:
+        return plan.exact_variants
+    is_extra = plugin.kind is Kind.BEHAVIOURAL and plugin.smallest_plan == "full" and not plan.equivalences
+    return min(1, plan.behavioural_variants) if is_extra else plan.behavioural_variants
 
 
 def _reaches(plan: Plan, smallest: str) -> bool:

@@ -23,7 +23,9 @@ from auditor.contracts import Progress, Request, equivalences, methods, silent
 from auditor.plans.cells import VariantRequest, methods_to_rerun, planned_cells, planned_methods, planned_variants
 from auditor.plans.plan import Plan, check_plan
 from auditor.records import Json, Kind, Record, named
+from auditor.records.values import number
 from auditor.seeds import numpy_generator
+from auditor.strings.parts import Part, take
 from auditor.verdicts.claims import mean_scores
 from auditor.verdicts.distances import SMALLEST_EFFECT, scale_of
 
@@ -71,7 +73,7 @@ class Forecast(Record):
 
     @classmethod
     def _after_writing(cls, document: dict[str, Json]) -> dict[str, Json]:
-        return {**document, "seconds": round(document["seconds"], 1)}
+        return {**document, "seconds": round(number(document, "seconds"), 1)}
 
 
 def forecast(
@@ -89,7 +91,7 @@ def forecast(
     """
     check_plan(plan)
     exact = model.clone(dtype=torch.float64)
-    inputs = draw_inputs(model.task, min(PILOT, plan.sequences), numpy_generator(seed, "forecast"))
+    inputs = _pilot(model, plan, seed)
     names = planned_methods(plan)
     measured = []
     for index, name in enumerate(names):
@@ -117,6 +119,13 @@ def forecast(
         cells=sum(cell.variant not in skipped for cell in planned_cells(plan, model.architecture)),
         seconds=STATISTICS * (measuring + _building(model, inputs, plan, made, kept)),
     )
+
+
+def _pilot(model: CanonicalTransformer, plan: Plan, seed: int) -> InputBatch:
+    count = min(PILOT, plan.sequences)
+    if plan.strings is not None:
+        return take(model.task, plan.strings, Part.INTERPRETATION, count, seed).inputs
+    return draw_inputs(model.task, count, numpy_generator(seed, "forecast"))
 
 
 def _method(name: str, model: CanonicalTransformer, inputs: InputBatch, plan: Plan, seed: int) -> MethodForecast:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from auditor.contracts import equivalences, methods
+from auditor.documents import Table
 from auditor.errors import PlanError
-from auditor.records import Json, Multiplicity, Record
+from auditor.records import LEFT_OUT_IF_NONE, Json, Multiplicity, Record, StringsFile
 from auditor.text_file import read_text, read_toml
 
 
@@ -32,6 +33,7 @@ class Plan(Record):
     multiplicity: str = "bh"  # how the false discovery rate over all claims is held: bh or by
     methods: tuple[str, ...] = ()  # empty: all
     equivalences: tuple[str, ...] = ()  # empty: all
+    strings: StringsFile | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # None: drawn from the task
 
 
 _QUICK = Plan(
@@ -69,7 +71,7 @@ PLANS: Mapping[str, Plan] = {
         exact_variants=3,
         behavioural_variants=2,
         twin_steps=3_000,
-        twin_restarts=3,
+        twin_restarts=2,
     ),
 }
 
@@ -111,38 +113,30 @@ def foreign_plan(data: Mapping[str, Json], where: str) -> Plan:
     return _with_fields(PLANS["quick"], data, where)
 
 
-def _with_fields(plan: Plan, data: Mapping[str, Any], where: str) -> Plan:
-    known = {field.name: getattr(plan, field.name) for field in fields(plan)}
-    for name, value in data.items():
-        if name not in known:
-            raise PlanError(f"{where}: unknown field {name!r}", expected=", ".join(known))
-        _check_value(name, value, known[name], where)
-    changed: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+def _with_fields(plan: Plan, data: Mapping[str, Json], where: str) -> Plan:
+    table = Table(data, PlanError, where=f"{where}: ")
+    known = {one.name: getattr(plan, one.name) for one in fields(plan) if one.name != "strings"}
+    table.no_others(known)
+    changed: dict[str, Any] = {name: _value(table, name, known[name]) for name in data}
     plan = replace(plan, **changed)
     check_plan(plan)
     return plan
 
 
-def _check_value(name: str, value: Any, example: Any, where: str) -> None:
+def _value(table: Table, name: str, example: object) -> object:
+    """One field of the kind that it has in another plan."""
+    if name == "multiplicity":
+        return str(table.choice(name, Multiplicity))
+    if name == "breadth":
+        return table.choice(name, PLANS)
     if isinstance(example, tuple):
-        fits, expected = isinstance(value, list) and all(isinstance(v, str) for v in value), "a list of names"
-    elif isinstance(example, bool):
-        fits, expected = isinstance(value, bool), "true or false"
-    elif isinstance(example, float):
-        fits, expected = isinstance(value, float) and 0 < value < 1, "a number between 0 and 1"
-    elif isinstance(example, int):
+        return table.texts(name)
+    if isinstance(example, float):
+        return table.share(name)
+    if isinstance(example, int):
         least, most = (0, MAX_VARIANTS) if name.endswith("_variants") else (1, MAX_SIZE)
-        fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-        expected = f"a whole number from {least} to {most:,}"
-    elif name == "multiplicity":
-        known = tuple(Multiplicity)
-        fits, expected = isinstance(value, str) and value in known, " or ".join(known)
-    elif name == "breadth":
-        fits, expected = isinstance(value, str) and value in PLANS, " or ".join(PLANS)
-    else:
-        fits, expected = isinstance(value, str) and bool(value), "a text"
-    if not fits:
-        raise PlanError(f"{where}: {name} = {value!r}", expected=expected)
+        return table.whole(name, at_least=least, at_most=most)
+    return table.text(name)
 
 
 def check_plan(plan: Plan) -> None:

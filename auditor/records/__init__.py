@@ -33,16 +33,20 @@ from auditor.records.states import (
     VariantState,
     Verdict,
 )
+from auditor.records.strings import BY_WEIGHT, IN_ORDER, SPLIT, StringsFacts, StringsFile
 from auditor.records.summary import ClaimCounts, MethodSummary, Summary
 from auditor.records.values import ALL_OTHERS, ORIGINAL, RERUN, Json
 from auditor.records.variant import Certificate, Variant
 
 __all__ = [
     "ALL_OTHERS",
+    "BY_WEIGHT",
+    "IN_ORDER",
     "LEFT_OUT_IF_NONE",
     "NOT_WRITTEN",
     "ORIGINAL",
     "RERUN",
+    "SPLIT",
     "Agreement",
     "AuditHeader",
     "AuditReport",
@@ -80,6 +84,8 @@ __all__ = [
     "Relabelling",
     "ScoreTable",
     "Stage",
+    "StringsFacts",
+    "StringsFile",
     "Summary",
     "Variant",
     "VariantState",

@@ -11,5 +11,5 @@ NEURON = "neuron"
 PART = "part"  # of a layer, or of the model
 TO_HEAD = "to_head"  # the head that is written to
 
-AXES = frozenset((SEQUENCE, POSITION, QUERY, KEY, HEAD, NEURON, PART, TO_HEAD, "layer"))
+AXES = frozenset((SEQUENCE, POSITION, QUERY, KEY, HEAD, NEURON, PART, TO_HEAD))
 """Every axis that scores may have."""

@@ -11,7 +11,7 @@ from auditor.records.interpretation import Component
 from auditor.records.record import NOT_WRITTEN, Record
 from auditor.records.spread import FlipRate, RashomonInterval
 from auditor.records.states import Expected, Kind, Verdict
-from auditor.records.values import Json
+from auditor.records.values import Json, group
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +89,4 @@ class Finding(Record):
     def _before_reading(cls, data: Mapping[str, Json]) -> Mapping[str, Json]:
         """Method and component stand beside the claim in JSON."""
         beside = {name: data[name] for name in ("method", "component")}
-        return {**data, "claim": {**data["claim"], **beside}}
+        return {**data, "claim": {**group(data, "claim"), **beside}}

@@ -9,6 +9,7 @@ from typing import Literal
 from auditor.records.calibration import CalibrationFacts
 from auditor.records.record import LEFT_OUT_IF_NONE, Record
 from auditor.records.states import AuditState
+from auditor.records.strings import StringsFacts
 from auditor.records.values import Json
 
 
@@ -28,6 +29,7 @@ class AuditHeader(Record):
     sequences: int  # seen by the methods
     device: str
     calibration: CalibrationFacts | None = None  # None: no rates were measured with these versions and settings
+    strings: StringsFacts | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # None: drawn from the task
 
 
 @dataclass(frozen=True, slots=True)

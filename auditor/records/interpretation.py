@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from auditor.records.axes import HEAD, NEURON, PART, SEQUENCE, TO_HEAD
 from auditor.records.record import LEFT_OUT_IF_NONE, Record
 from auditor.records.states import Expected
-from auditor.records.values import Json
+from auditor.records.values import Json, group
 
 WHOLE = ("tokens", "embedding", "bias")
 """Parts of the model rather than of a layer."""
@@ -83,8 +83,7 @@ class Relabelling(Record):
     @classmethod
     def _after_writing(cls, document: dict[str, Json]) -> dict[str, Json]:
         """The moves stand for the whole."""
-        moves: dict[str, Json] = document["moves"]
-        return moves
+        return dict(group(document, "moves"))
 
     @classmethod
     def _before_reading(cls, data: Mapping[str, Json]) -> Mapping[str, Json]:

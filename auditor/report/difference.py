@@ -77,12 +77,13 @@ class MetricPair:
 class AuditDifference:
     """The paired comparison of two audits, ``first`` before ``second``."""
 
-    first: Mapping[str, Json]  # audit id, model name, plan, seed
+    first: Mapping[str, Json]  # audit id, model name, plan, seed, SHA-256 of the strings (None: drawn from the task)
     second: Mapping[str, Json]
     pairs: tuple[FindingPair, ...]  # changed verdicts first, then the largest change of effect
     only_first: tuple[Finding, ...]
     only_second: tuple[Finding, ...]
     behaviour: tuple[MetricPair, ...]
+    other_strings: bool  # whether the two audits saw different strings: then no change is the models' alone
 
     SCHEMA: ClassVar[str] = "dyck-audit/difference/1"
 
@@ -101,6 +102,7 @@ class AuditDifference:
         return {
             "schema": self.SCHEMA,
             "audits": [dict(self.first), dict(self.second)],
+            "other_strings": self.other_strings,
             "compared": len(self.pairs),
             "changed": len(self.changed),
             "transitions": [
@@ -124,7 +126,14 @@ def compare(report_a: AuditReport, report_b: AuditReport) -> AuditDifference:
         only_first=tuple(finding for key, finding in first.items() if key not in second),
         only_second=tuple(finding for key, finding in second.items() if key not in first),
         behaviour=_metrics(report_a.behaviour, report_b.behaviour),
+        other_strings=saw_other_strings(report_a, report_b),
     )
+
+
+def saw_other_strings(first: AuditReport, second: AuditReport) -> bool:
+    """Whether one of two audits was given strings that the other was not."""
+    known = [None if one.audit.strings is None else one.audit.strings.sha256 for one in (first, second)]
+    return known[0] != known[1]
 
 
 def _keyed(findings: Sequence[Finding]) -> dict[PairKey, Finding]:
@@ -165,6 +174,7 @@ def _origin(report: AuditReport) -> dict[str, Json]:
         "model": report.model.name,
         "plan": report.audit.plan,
         "seed": report.audit.seed,
+        "strings_sha256": None if report.audit.strings is None else report.audit.strings.sha256,
     }
 
 

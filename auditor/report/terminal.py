@@ -71,13 +71,22 @@ def render_difference(difference: AuditDifference, *, max_pairs: int = 30) -> Re
         f"{len(difference.only_first)} only in the first, {len(difference.only_second)} only in the second"
     )
     moved = [pair for pair in difference.pairs if pair.verdict_changed or pair.effect_difference]
-    parts: list[RenderableType] = [title, Text(counts), Text()]
+    parts: list[RenderableType] = [title, Text(counts)]
+    if difference.other_strings:
+        parts.append(Text(_other_strings(difference), style="yellow"))
+    parts.append(Text())
     if moved:
         parts += [_pairs_table(moved[:max_pairs]), Text()]
     if len(moved) > max_pairs:
         parts.append(Text(f"{len(moved) - max_pairs} more differ; --json has them all", style="dim"))
     parts.append(_behaviour_difference(difference))
     return Group(*parts)
+
+
+def _other_strings(difference: AuditDifference) -> str:
+    known = (origin["strings_sha256"] for origin in (difference.first, difference.second))
+    first, second = ("drawn from the task" if one is None else f"sha256 {plain(one)[:16]}…" for one in known)
+    return f"! the two saw different strings ({first}; {second}): no difference is the models' alone"
 
 
 def verdict_text(verdict: Verdict) -> Text:
@@ -99,6 +108,8 @@ def _parts(view: ReportView, max_findings: int) -> Iterator[RenderableType]:
     style = {"UNSTABLE": "red", "STABLE": "green"}.get(view.badge, "yellow")
     yield Panel(Text.assemble((f"{view.badge}: ", f"bold {style}"), view.headline), border_style=style)
     yield Text(f"  {view.calibration}", style="dim")
+    if view.strings:
+        yield Text(f"  {view.strings}", style="dim")
     if view.reuse:
         yield Text(f"  {view.reuse}", style="dim")
     for warning in view.warnings:

@@ -18,7 +18,7 @@ from auditor.records import (
     Verdict,
 )
 from auditor.report.matrix import Agreement, Matrix, by_severity, by_weight, matrix_of
-from auditor.report.wording import calibration, counted, number, plain, reuse, setting, share, words
+from auditor.report.wording import calibration, counted, given_strings, number, plain, reuse, setting, share, words
 
 RANGES = ("in_distribution", "longer", "deeper")
 """Parts of the behaviour, in reading order."""
@@ -56,6 +56,7 @@ class ReportView:
     headline: str  # the rest of it
     claims: ClaimCounts
     certified: int
+    strings: str  # the user's own strings; empty where they were drawn from the task
     reuse: str  # which twins earlier audits made; empty when none
     calibration: str  # the audit's own error rates, in a sentence
     warnings: tuple[str, ...]
@@ -77,6 +78,7 @@ def view_of(report: AuditReport) -> ReportView:
         headline=rest[:1].upper() + rest[1:],
         claims=report.summary.claims,
         certified=sum(variant.state is VariantState.CERTIFIED for variant in report.variants),
+        strings=given_strings(report.audit.strings),
         reuse=reuse(report.variants),
         calibration=calibration(report.audit.calibration),
         warnings=_warnings(report, matrix),

@@ -10,7 +10,17 @@ import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from auditor.records import CalibrationFacts, Certificate, Claim, FlipRate, Json, Kind, RashomonInterval, Variant
+from auditor.records import (
+    CalibrationFacts,
+    Certificate,
+    Claim,
+    FlipRate,
+    Json,
+    Kind,
+    RashomonInterval,
+    StringsFacts,
+    Variant,
+)
 
 MISSING = "–"
 TEXT_LIMIT = 300
@@ -140,6 +150,17 @@ def reuse(variants: Sequence[Variant]) -> str:
         return ""
     named = ", ".join(dict.fromkeys(audits))
     return f"{counted(len(audits), 'twin')} made by an earlier audit ({plain(named)}), certified again here"
+
+
+def given_strings(facts: StringsFacts | None) -> str:
+    """Which strings of their own an audit was given; empty where they were drawn from the task."""
+    if facts is None:
+        return ""
+    parts = f"{facts.search:,} for search, {facts.interpretation:,} for interpretation, {facts.certificate:,} for "
+    return (
+        f"on {facts.strings:,} given strings, {facts.distinct:,} distinct ({parts}certificates): {plain(facts.format)} "
+        f"file of {facts.size:,} bytes, sha256 {plain(facts.sha256)}"
+    )
 
 
 def _escape(character: str) -> str:

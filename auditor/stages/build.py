@@ -105,7 +105,7 @@ def _transformed(
     return equivalences()[request.equivalence].transform(
         TransformRequest(
             original,
-            search_inputs(original.task, plan, seed),
+            search_inputs(original.task, request.kind, plan, seed),
             numpy_generator(seed, "transform", request.key),
             parameters=parameters_of(request, plan),
             progress=progress,

@@ -26,7 +26,7 @@ def certify(
     ours, theirs = original.clone(dtype=torch.float64), variant.clone(dtype=torch.float64)
     if plugin.kind is Kind.EXACT:
         count = min(plan.certificate_sequences, EXACT_SEQUENCES)
-        inputs = certificate_inputs(ours.task, count, seed)
+        inputs = certificate_inputs(ours.task, plan, count, seed)
         return certify_exact(ours, theirs, inputs, compares=plugin.compares)
     given = {
         where: rewritten(plugin, ours, inputs, seed, f"certificate/{where}".rstrip("/"))

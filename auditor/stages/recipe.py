@@ -20,12 +20,13 @@ def recipe_of(request: VariantRequest, plan: Plan, seed: int) -> dict[str, Json]
     """
     if request.kind is not Kind.BEHAVIOURAL:
         return None
-    found = versions()
+    equivalence = equivalences()[request.equivalence]
+    found = versions([equivalence])
     return {
         "variant": request.key,
-        "version": equivalences()[request.equivalence].version,
+        "version": equivalence.version,
         "parameters": parameters_of(request, plan),
         "seed": seed,
-        "sequences": plan.sequences,
-        "versions": {name: found[name] for name in COMPUTING},
+        **({} if plan.strings is None else {"strings": plan.strings.to_json(), "sequences": plan.sequences}),
+        "versions": {name: found[name] for name in (*COMPUTING, "plugins") if name in found},
     }

@@ -1,4 +1,8 @@
-"""The sequences of an audit, drawn once per process: its cells ask for the same ones again and again."""
+"""The sequences of an audit, drawn once per process: its cells ask for the same ones again and again.
+
+They are drawn from the task, or taken from the user's strings where the plan has some. Longer and deeper ones are
+always drawn.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,12 @@ from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.language.task import Task
 from auditor.plans.plan import Plan
+from auditor.records import Kind, StringsFile
 from auditor.seeds import numpy_generator
+from auditor.strings.parts import Given, Part, take
+
+TWIN_SEQUENCES = 500
+"""Seen by the making of a trained twin, so that plans of equal effort share their twins."""
 
 KEPT = 16
 """Batches kept: those of about three audits."""
@@ -18,28 +27,48 @@ KEPT = 16
 
 def interpretation_inputs(task: Task, plan: Plan, seed: int) -> InputBatch:
     """The sequences that every method sees: the same for the original and all variants of an audit."""
-    return _drawn(task, plan.sequences, seed, ("interpretation",))
+    return _of_part(task, plan, seed, Part.INTERPRETATION, plan.sequences)
 
 
-def search_inputs(task: Task, plan: Plan, seed: int) -> InputBatch:
-    """The sequences that the making of a variant may look at."""
-    return _drawn(task, plan.sequences, seed, ("search",))
+def search_inputs(task: Task, kind: Kind, plan: Plan, seed: int) -> InputBatch:
+    """The sequences that the making of a variant may look at.
+
+    A trained twin sees as many under every plan, but of a user's strings as many as the plan takes.
+    """
+    is_trained = kind is Kind.BEHAVIOURAL and plan.strings is None
+    return _of_part(task, plan, seed, Part.SEARCH, TWIN_SEQUENCES if is_trained else plan.sequences)
 
 
-def certificate_inputs(task: Task, count: int, seed: int) -> InputBatch:
+def certificate_inputs(task: Task, plan: Plan, count: int, seed: int) -> InputBatch:
     """Held-out sequences in distribution."""
-    return _drawn(task, count, seed, ("certificate",))
+    return _of_part(task, plan, seed, Part.CERTIFICATE, count)
+
+
+def behaviour_given(task: Task, plan: Plan, seed: int) -> Given | None:
+    """The user's strings that the original is judged on; None where the plan has none."""
+    return None if plan.strings is None else take(task, plan.strings, Part.WHOLE, plan.behaviour_sequences, seed)
 
 
 def held_out(model: CanonicalTransformer, plan: Plan, seed: int) -> dict[str, InputBatch]:
     """Sequences of a behavioural certificate: in distribution, longer and deeper where the model can read them."""
-    found = {"": certificate_inputs(model.task, plan.certificate_sequences, seed)}
+    found = {"": certificate_inputs(model.task, plan, plan.certificate_sequences, seed)}
     lengths = certificate_lengths(model)
     if lengths is not None:
         count = max(plan.longer_sequences, LONGER_SEQUENCES)
         found["longer"] = _drawn(model.task, count, seed, ("certificate", "longer"), lengths)
     deeper = draw_deeper(model, plan.longer_sequences, numpy_generator(seed, "certificate", "deeper"))
     return found if deeper is None else {**found, "deeper": deeper}
+
+
+def _of_part(task: Task, plan: Plan, seed: int, part: Part, count: int) -> InputBatch:
+    if plan.strings is None:
+        return _drawn(task, count, seed, (str(part),))
+    return _taken(task, plan.strings, part, count, seed)
+
+
+@lru_cache(maxsize=KEPT)
+def _taken(task: Task, strings: StringsFile, part: Part, count: int, seed: int) -> InputBatch:
+    return take(task, strings, part, count, seed).inputs
 
 
 @lru_cache(maxsize=KEPT)

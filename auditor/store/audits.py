@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, ins
 
 from auditor.errors import NotFoundError, StoreError
 from auditor.records import ALL_OTHERS, AuditState, Cell, CellState, Json, Verdict
+from auditor.store.blobs import STRINGS, put_blob
 from auditor.store.clock import database_now
 from auditor.store.digests import digest
 from auditor.store.ids import LATEST, new_id, resolve
@@ -61,8 +62,12 @@ def create_audit(
     cells: Sequence[Cell],
     versions: Mapping[str, Json],
     label: str | None = None,
+    strings: bytes | None = None,
 ) -> StoredAudit:
-    """Store a queued audit and its cells; those that need nothing are ready at once. Send them after the commit."""
+    """Store a queued audit and its cells; those that need nothing are ready at once. Send them after the commit.
+
+    ``strings`` is the user's file that the plan names by its SHA-256.
+    """
     _require_sound(cells)
     now = database_now(session)
     audit_id = new_id("a")
@@ -74,6 +79,7 @@ def create_audit(
         "plan": dict(plan),
         "plan_name": plan_name,
         "seed": seed,
+        "strings_sha256": None if strings is None else put_blob(session, strings, STRINGS),
         "versions": dict(versions),
         "state": AuditState.QUEUED,
         "cells_total": len(cells),

@@ -12,6 +12,7 @@ from auditor.store.schema import blob
 from auditor.store.upsert import insert_if_missing
 
 SAFETENSORS = "application/x-safetensors"
+STRINGS = "text/plain"
 
 
 def put_blob(session: Connection, data: bytes, media_type: str) -> str:

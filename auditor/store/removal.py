@@ -1,4 +1,4 @@
-"""Taking audits and models out of the store, and the weights that nothing refers to any more."""
+"""Taking audits and models out of the store, and the bytes that nothing refers to any more."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def remove_model(session: Connection, text: str, *, with_audits: bool = False) -
 
 
 def remove_orphans(session: Connection) -> int:
-    """Remove the bytes that no model, variant or twin refers to; how many bytes.
+    """Remove the bytes that no model, variant, twin or audit refers to; how many bytes.
 
     Safe beside a writer: on PostgreSQL a reference made meanwhile makes this transaction fail, not the reference.
     """
@@ -60,6 +60,7 @@ def remove_orphans(session: Connection) -> int:
         select(model.c.weights_sha256),
         select(twin.c.weights_sha256),
         select(variant.c.weights_sha256).where(variant.c.weights_sha256.is_not(None)),
+        select(audit.c.strings_sha256).where(audit.c.strings_sha256.is_not(None)),
     )
     orphan = blob.c.sha256.not_in(used)
     size: int = session.execute(select(func.coalesce(func.sum(blob.c.size), 0)).where(orphan)).scalar_one()

@@ -1,7 +1,7 @@
 """The tables, the same on SQLite and PostgreSQL.
 
-    model ──< audit ──< cell            blob: bytes by their SHA-256 (weights of models, variants and twins)
-          │       ├──< variant
+    model ──< audit ──< cell            blob: bytes by their SHA-256 (weights of models, variants and twins,
+          │       ├──< variant                  strings of audits)
           │       ├──< interpretation
           │       └──< finding
           └─< twin                      a trained variant by its recipe, for the audits to come
@@ -83,6 +83,7 @@ class _AuditColumns(TypedColumns):
     plan: Named[Any] = Column(CleanJson, nullable=False)
     plan_name: Named[str] = Column(CleanText)
     seed: Named[int] = Column(BigInteger)
+    strings_sha256: Named[str | None] = Column(CleanText, ForeignKey("blob.sha256"))  # the user's file, where given
     versions: Named[Any] = Column(CleanJson, nullable=False)
     state: Named[str] = Column(CleanText)  # AuditState
     cells_total: Named[int] = Column(Integer)
@@ -178,6 +179,7 @@ Index(None, twin.c.weights_sha256)
 Index(None, audit.c.model_id, audit.c.request)
 Index(None, audit.c.created_at)
 Index(None, audit.c.state)
+Index(None, audit.c.strings_sha256)
 Index(None, cell.c.state, cell.c.lease_until)
 Index(None, variant.c.weights_sha256)
 Index(None, finding.c.id)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from auditor.canonical.rotary import Rotary
+
 LOG_STRETCH = 0.5
 """Standard deviation of the log singular values: condition numbers near 10, so that rewrites lose about one digit."""
 
@@ -29,6 +31,26 @@ def random_invertible(width: int, generator: np.random.Generator, *, dtype: torc
     stretch = np.exp(generator.normal(0.0, LOG_STRETCH, size=width))
     matrix = (left * stretch) @ right.T
     inverse = (right / stretch) @ left.T
+    return Gauge(torch.from_numpy(matrix).to(dtype), torch.from_numpy(inverse).to(dtype))
+
+
+def random_commuting(width: int, rotary: Rotary, generator: np.random.Generator, *, dtype: torch.dtype) -> Gauge:
+    """A random invertible matrix that commutes with the turning of every position.
+
+    All pairs turn at speeds of their own, so within a pair it is a scaled rotation, a complex number; features that are
+    not turned mix among themselves; nothing else may be different from 0.
+    """
+    matrix, inverse = np.zeros((width, width)), np.zeros((width, width))
+    first, second = rotary.planes()
+    size = np.exp(generator.normal(0.0, LOG_STRETCH, size=len(first)))
+    angle = generator.uniform(0.0, 2.0 * np.pi, size=len(first))
+    for table, scale, sign in ((matrix, size, 1.0), (inverse, 1.0 / size, -1.0)):
+        table[first, first] = table[second, second] = scale * np.cos(angle)
+        table[first, second], table[second, first] = (side * sign * scale * np.sin(angle) for side in (1.0, -1.0))
+    if width > rotary.width:
+        rest = random_invertible(width - rotary.width, generator, dtype=torch.float64)
+        matrix[rotary.width :, rotary.width :] = rest.matrix.numpy()
+        inverse[rotary.width :, rotary.width :] = rest.inverse.numpy()
     return Gauge(torch.from_numpy(matrix).to(dtype), torch.from_numpy(inverse).to(dtype))
 
 

@@ -41,6 +41,7 @@ def mean_blind_writers(model: CanonicalTransformer) -> tuple[Writer, ...]:
         if at_write and (tables := _attention_tables(block.attention)):
             writers.append(Writer(f"attention of layer {layer}", tables))
         is_blind = architecture.has_norm("attention_in") and (at_write or not architecture.attention_residual)
+    is_blind = is_blind or architecture.has_norm("embedding")
     if is_blind and not architecture.tied_unembedding:
         writers.append(Writer("token table", (model.W_E,)))
     if is_blind and architecture.positions == "learned":

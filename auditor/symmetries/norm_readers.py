@@ -60,7 +60,8 @@ class NormReading:
 
 def norm_readings(model: CanonicalTransformer) -> tuple[NormReading, ...]:
     """Every norm that runs, in the order of a forward pass. Norms whose half is switched off are left out."""
-    trace, x = _Trace(), ""
+    trace = _Trace()
+    x = trace.through("embedding", model.embedding_norm, "")
     for layer in range(model.architecture.layers):
         x = _follow_layer(trace, model.block(layer), x)
     last = trace.through("final", model.final_norm, x)

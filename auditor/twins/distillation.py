@@ -126,11 +126,11 @@ def distil(
     def losses(pool: Pool) -> tuple[Tensor, Tensor]:
         blocked = student.blocked(pool.tokens)
         if penalty is None:
-            answers = student.run_from(pool.residual, blocked, first_layer, fast=True)
+            answers = student.run_from(pool.residual, pool.tokens, first_layer, fast=True)
             return kl_to_teacher(pool, answers.log_softmax(-1)), torch.zeros(())
         theirs = _teacher_patterns(teacher, pool, blocked, first_layer, watched)
         ours: dict[int, Tensor] = {}
-        answers = student.run_from(pool.residual, blocked, first_layer, _collector(ours, watched))
+        answers = student.run_from(pool.residual, pool.tokens, first_layer, _collector(ours, watched))
         asked = torch.stack([penalty(ours[layer], theirs[layer], pool.not_padding) for layer in sorted(watched)]).sum()
         return kl_to_teacher(pool, answers.log_softmax(-1)), asked
 

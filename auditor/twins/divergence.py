@@ -22,6 +22,7 @@ from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.records import Json
+from auditor.records.values import whole
 from auditor.twins.distillation import Penalty, Schedule, distil
 from auditor.twins.distillation_data import distillation_data
 from auditor.twins.restarts import Objective, best_of, restarts_of
@@ -77,7 +78,7 @@ def attend_elsewhere(
     Layers before the first of these stay as they are.
     """
     teacher, first = model.clone(dtype=torch.float32), min(layers)
-    schedule = Schedule(steps=int(parameters.get("steps", STEPS)), hard_example_share=HARD_EXAMPLE_SHARE)
+    schedule = Schedule(steps=whole(parameters, "steps", STEPS), hard_example_share=HARD_EXAMPLE_SHARE)
     penalty = _shortfall(wanted.target, _reach(model, generator))
 
     def make(

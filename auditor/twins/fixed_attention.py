@@ -9,6 +9,7 @@ import torch
 
 from auditor.canonical.model import Attention, CanonicalTransformer
 from auditor.records import Json
+from auditor.records.values import whole
 from auditor.twins.distillation import Schedule, distil
 from auditor.twins.distillation_data import distillation_data
 from auditor.twins.restarts import Best, Progress, best_of, restarts_of
@@ -39,7 +40,7 @@ def with_fixed_attention(
     All layers are trained, since what the last one reads must suit the attention that it now has.
     """
     teacher = model.clone(dtype=torch.float32)
-    schedule = Schedule(steps=int(parameters.get("steps", STEPS)), peak=PEAK, hard_example_share=HARD_EXAMPLE_SHARE)
+    schedule = Schedule(steps=whole(parameters, "steps", STEPS), peak=PEAK, hard_example_share=HARD_EXAMPLE_SHARE)
 
     def make(number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:
         student = teacher.clone()

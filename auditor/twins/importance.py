@@ -43,7 +43,7 @@ class Promotion:
     def __call__(self, pool: Pool) -> tuple[Tensor, Tensor]:
         """(KL to the teacher of each sequence in nats, penalty) of a batch."""
         if pool.tokens.shape[1] > self.max_length + 1:
-            answers = self.student.run_from(pool.residual, self.student.blocked(pool.tokens), 0, fast=True)
+            answers = self.student.run_from(pool.residual, pool.tokens, 0, fast=True)
             return kl_to_teacher(pool, answers.log_softmax(-1)), torch.zeros(())
         log_q, means = self._untouched(pool)
         effects = self._effects(pool, log_q, means)
@@ -61,7 +61,7 @@ class Promotion:
                 means.append((value * not_padding).sum((0, 1)) / not_padding.sum())
             return value
 
-        logits = self.student.run_from(pool.residual, self.student.blocked(pool.tokens), 0, hook)
+        logits = self.student.run_from(pool.residual, pool.tokens, 0, hook)
         return logits.log_softmax(-1), means
 
     def _effects(self, pool: Pool, log_q: Tensor, means: list[Tensor]) -> Tensor:
@@ -80,7 +80,7 @@ class Promotion:
             return torch.where(is_hit[:, None, :, None], means[layer], value)
 
         tokens = pool.tokens[row]
-        logits = self.student.run_from(pool.residual[row], self.student.blocked(tokens), 0, hook)
+        logits = self.student.run_from(pool.residual[row], tokens, 0, hook)
         effect = mean_where(kl_per_position(log_q[row], logits.log_softmax(-1)), pool.scored[row])
         total = torch.zeros(len(heads), dtype=effect.dtype).index_add(0, ablated, effect)
         return total / torch.bincount(ablated, minlength=len(heads)) + SMALLEST_EFFECT

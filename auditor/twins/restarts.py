@@ -19,6 +19,7 @@ from auditor.behaviour.evaluation import certificate_lengths
 from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate, Json
+from auditor.records.values import whole
 
 RESTARTS = 2
 """Attempts unless the plan says otherwise."""
@@ -161,4 +162,4 @@ def _part(progress: Progress, number: int, of: int) -> Progress:
 
 def restarts_of(parameters: Mapping[str, Json]) -> int:
     """How many attempts the plan allows."""
-    return int(parameters.get("restarts", RESTARTS))
+    return whole(parameters, "restarts", RESTARTS)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.records import Claim
+from auditor.records.values import number, whole
 from auditor.verdicts.bootstrap import generator_for
 from auditor.verdicts.distances import pattern_distance, rank_shortfall, scale_of
 from auditor.verdicts.pairing import Pairing
@@ -45,10 +46,10 @@ def ceiling_of(claim: Claim, pairing: Pairing, *, seed: int) -> float | None:
     if claim.kind == "value":
         return float((np.abs(scores - scores[index]) / scale_of(scores)[index]).mean())
     if claim.kind == "predicate":
-        below = float(claim.parameters["threshold"]) - float(scores.mean())
+        below = number(claim.parameters, "threshold") - float(scores.mean())
         return below if claim.parameters.get("above", True) else -below
     if claim.kind == "rank":
-        top = int(claim.parameters.get("top", 1))
+        top = whole(claim.parameters, "top", 1)
         return float(np.mean([rank_shortfall(scores, one, top) for one in range(len(scores))]))
     return _mean_shortfall(scores, len(members_of(claim, itself)), seed=seed)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.records import Claim, Component, Interpretation, MethodCard
+from auditor.records import Claim, Component, Interpretation, Json, MethodCard
 from auditor.verdicts.distances import EXACT_TOLERANCE, rank_shortfall
 
 MOST_VALUES = 8
@@ -92,7 +92,7 @@ def _leading_set(card: MethodCard, found: Interpretation, scores: NDArray[np.flo
 
 def _predicate(card: MethodCard, component: Component, name: str, threshold: float) -> Claim:
     text = f"{component.label} is {name}: {card.name} at least {threshold:g}"
-    parameters = {"predicate": name, "threshold": threshold, "above": True}
+    parameters: dict[str, Json] = {"predicate": name, "threshold": threshold, "above": True}
     return Claim(card.name, "predicate", component, text, parameters)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.records import Claim
+from auditor.records.values import number, whole
 from auditor.verdicts.distances import SCALE_FLOOR, scale_of
 from auditor.verdicts.pairing import Pairing
 from auditor.verdicts.quantities import members_of
@@ -64,7 +65,7 @@ def margins_of(claim: Claim, pairing: Pairing) -> Margins:
         members = np.asarray(members_of(claim, pairing))
         others = np.delete(np.arange(len(pairing.components)), members)
         return _order(pairing, np.repeat(members, len(others)), np.tile(others, len(members)))
-    index, top = pairing.index(claim.component), int(claim.parameters.get("top", 1))
+    index, top = pairing.index(claim.component), whole(claim.parameters, "top", 1)
     others = np.delete(np.arange(len(pairing.components)), index)
     others = others[np.argsort(-pairing.means[1][others], kind="stable")[top - 1 :]]
     return _order(pairing, np.full(len(others), index), others, spared=top - 1)
@@ -95,7 +96,7 @@ def _scale_by_sequence(ours: Array, index: int) -> Array:
 
 def _predicate(claim: Claim, pairing: Pairing) -> Margins:
     sign = -1.0 if claim.parameters.get("above", True) else 1.0
-    index, threshold = pairing.index(claim.component), float(claim.parameters["threshold"])
+    index, threshold = pairing.index(claim.component), number(claim.parameters, "threshold")
     effect = sign * (float(pairing.means[1][index]) - threshold)
     scores = pairing.theirs[:, [index]]
     unit = float(np.abs(scores).max())

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.records import Claim, Component, Interpretation
+from auditor.records.values import texts, whole
 from auditor.verdicts.distances import RowVariation, pattern_distance
 
 Array = NDArray[np.float64]
@@ -83,7 +84,7 @@ class Pairing:
         """Why the claim says nothing about this pair; empty when it does."""
         if self.base.values.shape != self.other.values.shape:
             return "a variant was scored on other sequences than the original"
-        for label in (claim.component.label, *claim.parameters.get("members", ())):
+        for label in (claim.component.label, *texts(claim.parameters, "members")):
             index = self._labels.get(label)
             if index is None:
                 return f"{label} is no component that {claim.method} scores"
@@ -101,7 +102,7 @@ class Pairing:
         missing = {**self.other.undefined, **self.base.undefined}
         if missing:
             return next(iter(missing.values()))
-        led = int(claim.parameters.get("top", 1)) if claim.kind == "rank" else len(claim.parameters["members"])
+        led = whole(claim.parameters, "top", 1) if claim.kind == "rank" else len(texts(claim.parameters, "members"))
         if not 0 < led < len(self.components):
             return f"{led} of {len(self.components)} components say nothing about an order"
         return ""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from auditor.records import Claim, FlipRate, RashomonInterval
+from auditor.records.values import number, texts, whole
 from auditor.verdicts.distances import EXACT_TOLERANCE, SMALLEST_EFFECT, relative_change
 from auditor.verdicts.pairing import Pairing
 
@@ -50,11 +51,11 @@ def is_false(claim: Claim, pairing: Pairing) -> bool:
     scores = pairing.means[1]
     rounding = EXACT_TOLERANCE * float(np.abs(scores).max())
     if claim.kind == "rank":
-        return _position(scores, pairing.index(claim.component)) > int(claim.parameters.get("top", 1))
+        return _position(scores, pairing.index(claim.component)) > whole(claim.parameters, "top", 1)
     if claim.kind == "set":
         members = members_of(claim, pairing)
         return bool(np.delete(scores, members).max() - scores[members].min() > rounding)
-    score, threshold = float(scores[pairing.index(claim.component)]), float(claim.parameters["threshold"])
+    score, threshold = float(scores[pairing.index(claim.component)]), number(claim.parameters, "threshold")
     if claim.parameters.get("above", True):
         return score < threshold - rounding
     return score >= threshold + rounding
@@ -73,7 +74,7 @@ def why_false(claim: Claim, itself: Pairing) -> str:
         return ""
     index = itself.index(claim.component)
     claimed = itself.means[0].copy()
-    claimed[index] = float(claim.parameters["score"])
+    claimed[index] = number(claim.parameters, "score")
     is_far = relative_change(itself.means[0], claimed)[index] > SMALLEST_EFFECT["value"]
     return f"the original scores {itself.means[0][index]:.3g}" if is_far else ""
 
@@ -81,7 +82,7 @@ def why_false(claim: Claim, itself: Pairing) -> str:
 def members_of(claim: Claim, pairing: Pairing) -> list[int]:
     """Where the members of a set claim stand among the components compared."""
     labels = [component.label for component in pairing.components]
-    return sorted(labels.index(label) for label in {*claim.parameters["members"]})
+    return sorted(labels.index(label) for label in {*texts(claim.parameters, "members")})
 
 
 def rashomon_interval(

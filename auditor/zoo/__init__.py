@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from auditor.errors import NotFoundError
-from auditor.records import Json
 
 DEMONSTRATION = "dyck2x4-2layer-2head"
 """The model that demonstrations audit."""
@@ -40,13 +40,13 @@ def path(name: str) -> Path:
     return _folder() / f"{name}{_WEIGHTS}"
 
 
-def card(name: str) -> dict[str, Json]:
+def card(name: str) -> dict[str, Any]:
     """How a bundled model was made (architecture, task, seed, schedule, curve) and how well it does, as measured.
 
     Raises:
         NotFoundError: no bundled model has this name.
     """
-    found: dict[str, Json] = json.loads(path(name).with_name(f"{name}{_CARD}").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(path(name).with_name(f"{name}{_CARD}").read_text(encoding="utf-8"))
     return found
 
 

@@ -227,7 +227,7 @@ def _accuracies(model: CanonicalTransformer, inputs: InputBatch) -> dict[str, Js
 
 def _made(name: str, recipe: Recipe | Construction, model: CanonicalTransformer, how: Mapping[str, Json]) -> Made:
     weights = native_bytes(model)
-    card = {
+    card: dict[str, Json] = {
         "schema": CARD_SCHEMA,
         "name": name,
         "summary": recipe.summary,

@@ -19,10 +19,10 @@ from auditor.records import AuditReport, Expected, Interpretation, Kind, Variant
 from auditor.report.machine import schema, to_json_text
 from auditor.stages.build import build
 from auditor.stages.measure import measure
+from auditor.testing.families import FAMILIES, task_for
+from auditor.testing.snapshots import differences, snapshot
 from tests.auditor.small_audits import PLAN, small_model
 from tests.handmade import inputs_for, random_model
-from tests.laws.architectures import FAMILIES, task_for
-from tests.laws.snapshots import differences, snapshot
 
 TIMES = ("created_at", "finished_at", "seconds")
 

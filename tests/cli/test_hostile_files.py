@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from auditor import zoo
@@ -57,6 +58,52 @@ def test_a_hostile_checkpoint(name: str, run: Run, home: Path, tmp_path: Path) -
     MAKERS[name](path, canary)
     assert "model.params" in _is_refused(run, "inspect", path)
     assert not canary.exists()
+    assert not home.exists()
+
+
+HURRIED_SECONDS = 3.0
+WRAPPED = sorted(name for name in MAKERS if "wrap" in name or "dots" in name or "entries" in name or "inert" in name)
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+@pytest.mark.parametrize("options", [("--template",), ("--entry", "model"), ("--entry", "." * 100_000)])
+def test_a_hostile_wrapper_by_entry_and_as_a_template(
+    name: str, options: tuple[str, ...], run: Run, home: Path, tmp_path: Path
+) -> None:
+    canary, path = tmp_path / "canary", tmp_path / "model.params"
+    MAKERS[name](path, canary)
+    start = time.process_time()
+    ended = run("inspect", path, *options)
+    assert time.process_time() - start < HURRIED_SECONDS
+    assert ended.code == 1
+    assert ended.refusal.isprintable()
+    assert "unexpected" not in ended.refusal
+    assert not canary.exists()
+    assert not home.exists()
+
+
+NAMES: dict[str, str] = {
+    "dots.toml": "[names]\nencoder = '" + "." * 90_000 + "'\n",
+    "many.toml": "[names]\nignore = [" + "'a', " * 15_000 + "]\n",
+    "number.toml": "[names]\nignore = 3\n",
+    "numbers.toml": "[names]\nignore = [1, [2]]\n",
+    "group.toml": "[names.ignore]\na = 1\n",
+    "text.toml": 'names = "ignore"\n',
+    "padding.toml": '[vocabulary]\ntokens = "()"\npairs = ["()"]\nunused = 1000000000000\n',
+}
+
+
+@pytest.mark.parametrize("template", [(), ("--template",)])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_hostile_section_of_names(name: str, template: tuple[str, ...], run: Run, home: Path, tmp_path: Path) -> None:
+    state = torch.nn.TransformerEncoderLayer(4, 2, 4).state_dict()
+    torch.save({f"module.layers.0.{key}": tensor for key, tensor in state.items()}, tmp_path / "m.pt")
+    (tmp_path / name).write_text(NAMES[name])
+    start = time.process_time()
+    ended = run("inspect", tmp_path / "m.pt", "--config", tmp_path / name, *template)
+    assert time.process_time() - start < HURRIED_SECONDS
+    assert ended.code in (0, 1) if template else ended.code == 1
+    assert "unexpected" not in ended.stderr
     assert not home.exists()
 
 
@@ -137,8 +184,6 @@ def test_a_hostile_description(name: str, run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["[" * 50_000, "[]", '{"model_type": "gpt2", "model_type": "gpt2"}', "\x00"])
 def test_a_hostile_folder(content: str, run: Run, tmp_path: Path) -> None:
-    import torch
-
     folder = tmp_path / "gpt2"
     folder.mkdir()
     save_file({"transformer.wte.weight": torch.ones(7, 4)}, folder / "model.safetensors")
@@ -147,8 +192,6 @@ def test_a_hostile_folder(content: str, run: Run, tmp_path: Path) -> None:
 
 
 def test_sizes_that_no_memory_holds_are_refused_before_they_are_made(run: Run, tmp_path: Path) -> None:
-    import torch
-
     folder, config = tmp_path / "gpt2", tmp_path / "c.toml"
     folder.mkdir()
     save_file({"transformer.wte.weight": torch.ones(8, 4)}, folder / "model.safetensors")

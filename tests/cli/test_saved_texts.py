@@ -53,12 +53,12 @@ def _as_toml(facts: dict[str, object]) -> str:
 def test_a_description(run: Run, tmp_path: Path, encoder: tuple[Path, dict[str, object]], how: str, form: str) -> None:
     checkpoint, facts = encoder
     forms = {"toml": _as_toml, "json": lambda f: json.dumps(f, indent=1), "yaml": yaml.safe_dump}
-    told = []
+    shown = []
     for name, saved in (("plain", str.encode), ("other", SAVED[how])):
         file = tmp_path / f"{name}.{form}"
         file.write_bytes(saved(forms[form](facts)))
-        told.append(run("inspect", checkpoint, "--config", file, "--no-behaviour", "--json").document)
-    assert told[0] == told[1]
+        shown.append(run("inspect", checkpoint, "--config", file, "--no-behaviour", "--json").document)
+    assert shown[0] == shown[1]
 
 
 @pytest.mark.parametrize("how", SAVED)

@@ -57,8 +57,31 @@ def token_batches(generator: np.random.Generator) -> tuple[Tensor, Tensor]:
     lengths = generator.integers(2, LONGEST + 1, size=4)
     lengths[0] = LONGEST
     tokens = generator.integers(1, len(SPELLINGS), size=(4, LONGEST))
+    tokens[:, 1] = generator.integers(1, START, size=4)  # a mean without markers has something to count
     not_padding = np.arange(LONGEST)[None, :] < lengths[:, None]
     return torch.from_numpy(np.where(not_padding, tokens, PAD)), torch.from_numpy(not_padding)
+
+
+READ_OUTS: tuple[dict[str, Any], ...] = (
+    {"position": 0},
+    {"position": "last"},
+    {"position": "mean", "counts_start": True},
+    {"position": "mean", "counts_start": False},
+)
+"""Where classifiers are read, as a description says it."""
+
+
+def read_at(x: Tensor, tokens: Tensor, read_out: Mapping[str, Any]) -> Tensor:
+    """[batch, position, feature] → [batch, feature], string by string."""
+    rows = []
+    for row, ids in zip(x, tokens.tolist(), strict=True):
+        real = [place for place, token in enumerate(ids) if token != PAD]
+        if read_out["position"] == "mean":
+            counted = [place for place in real if read_out["counts_start"] or ids[place] != START]
+            rows.append(row[counted].mean(0))
+        else:
+            rows.append(row[real[-1] if read_out["position"] == "last" else read_out["position"]])
+    return torch.stack(rows)
 
 
 def pick(generator: np.random.Generator, *options: Any) -> Any:

@@ -8,7 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tests.foreign.source import CLASSES, LONGEST, PAD, SPELLINGS, TASK, VOCABULARY, Source, pick, scrambled
+from tests.foreign.source import (
+    CLASSES,
+    LONGEST,
+    PAD,
+    READ_OUTS,
+    SPELLINGS,
+    TASK,
+    VOCABULARY,
+    Source,
+    pick,
+    read_at,
+    scrambled,
+)
 
 
 class EncoderModel(nn.Module):
@@ -20,6 +32,8 @@ class EncoderModel(nn.Module):
         self.embed = nn.Embedding(len(SPELLINGS), width)
         if facts["positions"] == "learned":
             self.pos = nn.Embedding(LONGEST, width)
+        if facts["embedding_norm"] != "none":
+            self.embed_norm = nn.LayerNorm(width, bias=facts["bias"])
         self.encoder = nn.TransformerEncoder(
             layer, layers, norm=nn.LayerNorm(width, bias=facts["bias"]) if norm else None, enable_nested_tensor=False
         )
@@ -28,12 +42,16 @@ class EncoderModel(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         facts, length = self.facts, tokens.shape[1]
         x = self.embed(tokens) * facts["scale"]
+        if facts["embedding_norm"] == "before_positions":
+            x = self.embed_norm(x)
         if facts["positions"] == "learned":
             x = x + self.pos.weight[:length]
+        if facts["embedding_norm"] == "after_positions":
+            x = self.embed_norm(x)
         mask = torch.ones(length, length, dtype=torch.bool).triu(1) if facts["causal"] else None
         padding = tokens == PAD if facts["pad_masked"] else None
         x = self.encoder(x, mask=mask, src_key_padding_mask=padding)
-        out: Tensor = self.head(x[:, 0] if facts["classifier"] else x)
+        out: Tensor = self.head(read_at(x, tokens, facts["read_out"]) if facts["classifier"] else x)
         return out
 
 
@@ -50,6 +68,8 @@ def torch_encoder(seed: int) -> Source:
         "pad_masked": pick(draw, True, False),
         "head_bias": pick(draw, True, False),
         "scale": pick(draw, 1.0, float(np.sqrt(width))),
+        "embedding_norm": pick(draw, "none", "before_positions", "after_positions"),
+        "read_out": pick(draw, *READ_OUTS),
     }
     activation, norm_first, final_norm = pick(draw, "relu", "gelu"), pick(draw, True, False), pick(draw, True, False)
     layer = nn.TransformerEncoderLayer(
@@ -74,13 +94,16 @@ def torch_encoder(seed: int) -> Source:
         "pad_masked": facts["pad_masked"],
         "positions": facts["positions"],
         "embedding_scale": facts["scale"],
+        "embedding_norm": facts["embedding_norm"],
     }
     names = {"encoder": "encoder", "embedding": "embed.weight", "read_out": "head.weight"}
     if facts["positions"] == "learned":
         names["positions"] = "pos.weight"
+    if facts["embedding_norm"] != "none":
+        names["embedding_norm"] = "embed_norm"
     if facts["head_bias"]:
         names["read_out_bias"] = "head.bias"
     described: dict[str, Any] = {"model": model, "names": names, "vocabulary": VOCABULARY, "task": TASK}
     if facts["classifier"]:
-        described["read_out"] = {"position": 0, "classes": CLASSES}
+        described["read_out"] = {**facts["read_out"], "classes": CLASSES}
     return Source("torch_encoder", module, described, module)

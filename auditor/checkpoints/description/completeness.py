@@ -11,12 +11,18 @@ from auditor.checkpoints.description.schema import SECTIONS
 from auditor.contracts import ArchitectureAdapter, Weights
 from auditor.errors import AuditorError, ConfigurationError
 from auditor.records import Json
+from auditor.records.values import texts
 
 MAX_FACTS = 100
 _VOCABULARY = "vocabulary."
 _IGNORE = "names.ignore"
-_STAND_INS: Mapping[str, Json] = {"task.max_length": 2, "model.max_positions": 64}
-"""Where the smallest value of the kind would contradict the others."""
+_STAND_INS: Mapping[str, Json] = {
+    "task.max_length": 2,
+    "model.max_positions": 64,
+    "model.attention": "bidirectional",
+    "model.positions": "sinusoidal",
+}
+"""Where the first value of the kind would contradict the others, or keep further facts from being asked for."""
 
 _SPELLED = ("vocabulary.tokens", "vocabulary.pairs")
 
@@ -43,14 +49,16 @@ def convert(adapter: ArchitectureAdapter, weights: Weights) -> CanonicalTransfor
         if not missing.belongs_to_config:
             raise
         names = asked(adapter, weights).names or (missing.name,)
-    raise missing_facts(names)
+    raise missing_facts(names, has_template=bool(adapter.reads))
 
 
 def asked(adapter: ArchitectureAdapter, weights: Weights) -> Asked:
     """The facts of --config that a format asks for and that the description does not state."""
     recognised = adapter.recognised_facts(weights)
-    facts: Mapping[str, Json] = _with_optional(dict(weights.configuration or {}), recognised, adapter)
-    ignored = recognised.get(_IGNORE) or ()
+    facts: Mapping[str, Json] = _with_optional(
+        dict(weights.configuration or {}), recognised, adapter.facts_read(weights)
+    )
+    ignored = texts(recognised, _IGNORE)
     weights = replace(weights, tensors={name: t for name, t in weights.tensors.items() if name not in ignored})
     names: list[str] = []
     while len(names) < MAX_FACTS:
@@ -69,13 +77,13 @@ def asked(adapter: ArchitectureAdapter, weights: Weights) -> Asked:
 
 
 def _with_optional(
-    facts: dict[str, Json], recognised: Mapping[str, Json], adapter: ArchitectureAdapter
+    facts: dict[str, Json], recognised: Mapping[str, Json], read: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Json]:
     """Facts with those recognised that no format asks for: without them the search would end early."""
     for name, value in recognised.items():
         section, _, key = name.rpartition(".")
         group = facts.get(section, {})
-        is_read = key in adapter.reads.get(section, ()) and SECTIONS[section][key].absent
+        is_read = key in read.get(section, ()) and SECTIONS[section][key].absent
         if is_read and isinstance(group, Mapping) and key not in group:
             facts = with_fact(facts, name, value)
     return facts
@@ -112,9 +120,10 @@ def with_fact(facts: Mapping[str, Json], name: str, value: Json) -> dict[str, Js
 
 
 def stand_in_vocabulary(rows: int) -> dict[str, Json]:
-    """A vocabulary of so many tokens, of which two are brackets."""
-    listed = [f"token{index}" for index in range(min(rows, 2))]
-    return {"tokens": listed, "pairs": [listed], "unused": max(rows - 2, 0)}
+    """A vocabulary of so many tokens, of which two are brackets, and a third is PAD."""
+    listed = [f"token{index}" for index in range(2 if rows < 3 else 3)]
+    pad = {"pad": listed[2]} if len(listed) > 2 else {}
+    return {"tokens": listed, "pairs": [listed[:2]], "unused": max(rows - len(listed), 0), **pad}
 
 
 def _rows(weights: Weights, recognised: Mapping[str, Json]) -> int:

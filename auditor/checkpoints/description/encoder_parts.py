@@ -15,6 +15,7 @@ from auditor.records import Json
 
 _LAYER = re.compile(r"^(.*?)layers\.\d{1,6}\.self_attn\.in_proj_weight$")
 _POSITIONS = re.compile(r"pos|(^|\.)[pw]pe(\.|$)", re.IGNORECASE)
+_EMBEDDING = re.compile(r"emb", re.IGNORECASE)
 _READ_OUT = re.compile(r"head|classifier|decoder|unembed|output|(^|\.)(out|fc|proj|linear)", re.IGNORECASE)
 
 
@@ -27,7 +28,11 @@ def parts_of(tensors: Mapping[str, Tensor]) -> dict[str, Json]:
     outside = {n: t for n, t in sorted(tensors.items()) if not n.startswith(f"{encoder}layers.")}
     facts: dict[str, Json] = {"names.encoder": encoder.rstrip(".")} if encoder else {}
     facts["model.bias"] = f"{encoder}layers.0.self_attn.in_proj_bias" in tensors
-    norm = next(iter(_norms(outside, width)), None)
+    norms = list(_norms(outside, width))
+    behind = next((name for name in norms if _EMBEDDING.search(name)), None)
+    if behind is not None:
+        facts["names.embedding_norm"] = behind
+    norm = next((name for name in norms if name != behind), None)
     facts["model.final_norm"] = norm is not None
     if norm is not None and norm != f"{encoder}norm":
         facts["names.final_norm"] = norm
@@ -38,9 +43,8 @@ def _tables(outside: Mapping[str, Tensor], width: int) -> dict[str, Json]:
     facts: dict[str, Json] = {}
     tables = [name for name, tensor in outside.items() if _is_table(tensor, width)]
     positions = [name for name in tables if _POSITIONS.search(name)]
-    facts["model.positions"] = "learned" if positions else "none"
-    if positions:
-        facts["names.positions"] = positions[0]
+    if positions:  # without a table they may be sinusoidal, which leaves no trace
+        facts |= {"model.positions": "learned", "names.positions": positions[0]}
     others = [name for name in tables if name not in positions and outside[name].dim() == 2]
     heads = [name for name in others if _READ_OUT.search(name)] or others[1:]
     embeddings = [name for name in others if name not in heads]

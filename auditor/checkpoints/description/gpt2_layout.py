@@ -16,14 +16,15 @@ from torch import Tensor
 from auditor.canonical.architecture import Activation, Architecture, Block
 from auditor.checkpoints.description.fused_attention import head_width, split_fused
 from auditor.checkpoints.description.state_dict import StateDict
-from auditor.errors import ConfigurationError, FormatError
+from auditor.errors import ConfigurationError
 
 _FUSED = re.compile(r"(?:^|\.)h\.\d{1,6}\.attn\.c_attn\.weight$")
 _BUFFERS = ("attn.bias", "attn.masked_bias")
 """The causal mask, which older releases of both codes saved."""
 
 BODY = "transformer."
-LANDMARK = r"(?:transformer\.)?wte\.weight"
+_HEAD = "lm_head.weight"
+LANDMARK = r"(?:transformer\.)?w[tp]e\.weight"
 """A name that every checkpoint of a GPT-2 has."""
 
 
@@ -58,7 +59,7 @@ def is_input_first(tensors: Mapping[str, Tensor]) -> bool | None:
 
 def has_gpt2_names(names: Mapping[str, object]) -> bool:
     """Whether names begin as in a GPT-2, with or without the name of the body."""
-    return "wte.weight" in names or f"{BODY}wte.weight" in names
+    return "wpe.weight" in names or f"{BODY}wpe.weight" in names
 
 
 def body_of(names: Mapping[str, object]) -> str:
@@ -66,9 +67,17 @@ def body_of(names: Mapping[str, object]) -> str:
     return BODY if any(name.startswith(BODY) for name in names) else ""
 
 
+def with_embedding(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The tensors with the token table, where a library that saves shared tensors once kept it as the head only."""
+    embedding = f"{body_of(tensors)}wte.weight"
+    if embedding in tensors or _HEAD not in tensors:
+        return tensors
+    return {**tensors, embedding: tensors[_HEAD]}
+
+
 def rows_of(tensors: Mapping[str, Tensor], name: str) -> int | None:
     """Rows of a table of the body."""
-    table = tensors.get(body_of(tensors) + name)
+    table = with_embedding(tensors).get(body_of(tensors) + name)
     return None if table is None or table.dim() != 2 else table.shape[0]
 
 
@@ -122,8 +131,8 @@ class Gpt2Tables:
             tables |= self._layer(layer)
         tables |= self._norm("ln_f", "final_norm")
         if not sizes.tied:
-            tables["W_U"] = self.state.take("lm_head.weight", sizes.vocabulary, sizes.width, because=self.because).T
-        elif "lm_head.weight" in self.state:
+            tables["W_U"] = self.state.take(_HEAD, sizes.vocabulary, sizes.width, because=self.because).T
+        elif _HEAD in self.state:
             self._check_tie(tables["W_E"])
         self.state.finish()
         return tables
@@ -167,16 +176,9 @@ class Gpt2Tables:
         return self.state.take(self.body + name, *shape, because=self.because)
 
     def _check_tie(self, embedding: Tensor) -> None:
-        head = self.state.take("lm_head.weight", *embedding.shape, because=self.because)
+        head = self.state.take(_HEAD, *embedding.shape, because=self.because)
         if not torch.equal(head, embedding):
             raise ConfigurationError(
                 f"'lm_head.weight' differs from '{self.body}wte.weight', which {self.because} ties to it",
                 expected="one table, or a description without the tie",
             )
-
-
-def check_body(tensors: Mapping[str, Tensor], body: str) -> None:
-    """Raise FormatError for a tensor outside the body that is not the head: a prefix was lost or renamed."""
-    for name in sorted(tensors):
-        if not name.startswith(body) and name != "lm_head.weight":
-            raise FormatError(f"unknown tensor {name!a}", expected=f"names that begin with {body!r}, or lm_head.weight")

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
+from auditor.canonical.switches import Pooling
 from auditor.checkpoints.description.reading import Description
 from auditor.errors import ConfigurationError
 from auditor.language.grammar import Dyck
@@ -25,7 +27,7 @@ _SPECIALS = ("start", "end", "pad", "mask")
 class ReadOut:
     """Where a classifier is read, and how many classes it tells apart."""
 
-    position: int
+    position: int | Pooling
     classes: int
 
 
@@ -37,9 +39,18 @@ def read_out_of(description: Description) -> ReadOut | None:
     """
     if not description.section("read_out"):
         return None
-    return ReadOut(
-        description.whole("read_out.position", at_least=0), description.whole("read_out.classes", at_least=2)
-    )
+    return ReadOut(_position(description), description.whole("read_out.classes", at_least=2))
+
+
+def _position(description: Description) -> int | Pooling:
+    name = "read_out.position"
+    found = description.fact(name, stand_in=0)
+    for pooling in get_args(Pooling):
+        if found == pooling:
+            return pooling  # type: ignore[no-any-return]
+    if isinstance(found, str):
+        raise ConfigurationError(f"{name} = {ascii(found)[:40]}", expected="a position from 0 on, mean or last")
+    return description.whole(name, at_least=0)
 
 
 def task_of(description: Description) -> Task:

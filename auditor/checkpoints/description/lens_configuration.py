@@ -28,11 +28,17 @@ _SIZES: Mapping[str, tuple[str, int]] = {
 
 READ = (
     *_SIZES, "n_layers", "act_fn", "normalization_type", "attention_dir", "positional_embedding_type", "eps",
-    "use_attn_scale", "attn_scale", "attn_only",
+    "use_attn_scale", "attn_scale", "attn_only", "post_embedding_ln", "rotary_dim", "rotary_base",
+    "rotary_adjacent_pairs",
 )  # fmt: skip
 
 SETTLED = ("rotary_", "NTK_", "use_NTK_", "relative_attention_", "window_size")
 """Beginnings of options of position encodings and of local attention, which other options switch on."""
+
+_RESCALED = (
+    "use_NTK_by_parts_rope", "use_yarn_rope", "use_dynamic_ntk_rope", "rotary_scaling_factor", "rotary_base_local",
+)  # fmt: skip
+"""Options that turn other angles than the base and the width say."""
 
 
 def implied_facts(library: Mapping[str, Json]) -> dict[str, Json]:
@@ -49,11 +55,30 @@ def implied_facts(library: Mapping[str, Json]) -> dict[str, Json]:
     if "attention_dir" in library:
         found["attention"] = _one_of(library, "attention_dir", {name: name for name in ("causal", "bidirectional")})
     if "positional_embedding_type" in library:
-        found["positions"] = _one_of(library, "positional_embedding_type", {"standard": "learned"})
+        found["positions"] = _one_of(library, "positional_embedding_type", {"standard": "learned", "rotary": "rotary"})
+    if found.get("positions") == "rotary":
+        found |= _rotary_facts(library)
     if "eps" in library:
         found["norm_epsilon"] = library["eps"]
     scale = _attention_scale(library)
     return found if scale is None else {**found, "attention_scale": scale}
+
+
+def _rotary_facts(library: Mapping[str, Json]) -> dict[str, Json]:
+    for name in _RESCALED:
+        value = library.get(name)
+        if value is True or value not in (None, False, 1):
+            raise ConfigurationError(
+                f"{FILE}: {name} = {ascii(value)[:60]} is not supported",
+                expected="rotary positions as published",
+            )
+    found: dict[str, Json] = {}
+    if library.get("rotary_dim") is not None:
+        found["rotary_width"] = library["rotary_dim"]
+    if "rotary_base" in library:
+        found["rotary_base"] = library["rotary_base"]
+    found["rotary_pairs"] = "adjacent" if library.get("rotary_adjacent_pairs") else "halves"
+    return found
 
 
 def _attention_scale(library: Mapping[str, Json]) -> float | None:
@@ -71,6 +96,11 @@ def check_shapes(library: Mapping[str, Json], shapes: Mapping[str, tuple[int, ..
     layers = len({name.split(".")[1] for name in shapes if name.startswith("blocks.")})
     if type(library.get("n_layers")) is int and library["n_layers"] != layers:
         raise ConfigurationError(f"{FILE}: n_layers = {library['n_layers']}", expected=f"{layers} by the tensors")
+    if "post_embedding_ln" in library and bool(library["post_embedding_ln"]) != ("embed.ln.w" in shapes):
+        raise ConfigurationError(
+            f"{FILE}: post_embedding_ln = {ascii(library['post_embedding_ln'])[:60]}",
+            expected="true with a tensor 'embed.ln.w', or false without it",
+        )
     for name, (tensor, axis) in _SIZES.items():
         shape, stated = shapes.get(tensor, ()), library.get(name)
         if type(stated) is int and stated >= 0 and axis < len(shape) and shape[axis] != stated:

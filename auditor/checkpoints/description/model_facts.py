@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TypedDict, get_args
 
-from auditor.canonical.architecture import Activation
+import torch.nn.functional as F
+from torch import Tensor
+
+from auditor.canonical.architecture import Activation, Marker, Pooling
 from auditor.checkpoints.description.language_facts import read_out_of
 from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.schema import ATTENTION
@@ -20,7 +23,8 @@ class Reading(TypedDict):
 
     causal: bool
     pad_masked: bool
-    read_out: int | None
+    read_out: int | Pooling | None
+    mean_skips: tuple[Marker, ...]
     classes: int | None
 
 
@@ -33,6 +37,13 @@ def activation_of(description: Description) -> Activation:
 def epsilon_of(description: Description) -> float:
     """What is added to a norm's variance."""
     return description.positive("model.norm_epsilon") if description.has("model.norm_epsilon") else EPSILON
+
+
+def fold_embedding_norm(tables: dict[str, Tensor], epsilon: float) -> None:
+    """Put a LayerNorm of token vectors into the token table: it reads nothing else, so its rows can be normed once."""
+    rows = tables["W_E"]
+    weight, bias = (tables.pop(f"embedding_norm.{name}").to(rows) for name in ("weight", "bias"))
+    tables["W_E"] = F.layer_norm(rows, weight.shape, weight, bias, epsilon)
 
 
 def scale_of(description: Description) -> float | None:
@@ -58,8 +69,19 @@ def reading_of(description: Description, task: Task) -> Reading:
         causal=causal,
         pad_masked=pad_masked,
         read_out=None if read_out is None else read_out.position,
+        mean_skips=_mean_skips(description, task) if read_out is not None and read_out.position == "mean" else (),
         classes=None if read_out is None else read_out.classes,
     )
+
+
+def _mean_skips(description: Description, task: Task) -> tuple[Marker, ...]:
+    """The markers that a mean leaves out, of those that are inputs."""
+    skipped: list[Marker] = []
+    if task.language.vocabulary.start is not None and not description.truth("read_out.counts_start"):
+        skipped.append("start")
+    if task.reads_end and not description.truth("read_out.counts_end"):
+        skipped.append("end")
+    return tuple(skipped)
 
 
 def outputs_of(description: Description, task: Task) -> int:

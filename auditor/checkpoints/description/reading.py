@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from auditor.documents import LARGEST, Table, shown
 from auditor.errors import ConfigurationError
 from auditor.records import Json
 
@@ -21,17 +22,17 @@ class MissingFactError(ConfigurationError):
     belongs_to_config: bool = False  # whether it is a fact of --config, and not of a library's own file
 
 
-def missing_facts(names: Iterable[str]) -> ConfigurationError:
+def missing_facts(names: Iterable[str], *, has_template: bool) -> ConfigurationError:
     """The refusal that names all facts that a description lacks."""
     listed = list(names)
     return ConfigurationError(
         f"no {', '.join(repr(name) for name in listed)} in the description",
         expected="this fact" if len(listed) == 1 else "these facts",
-        action=_TEMPLATE,
+        action=_TEMPLATE if has_template else _ACTION,
     )
 
 
-class Description:
+class Description(Table):
     """A description whose facts are read by dotted name, for example ``lm.num_layers``.
 
     ``action`` says where a missing fact is to be written.
@@ -41,8 +42,14 @@ class Description:
     """
 
     def __init__(self, facts: Mapping[str, Json], *, action: str = _ACTION) -> None:
-        self._facts = facts
-        self._action = action
+        super().__init__(facts, ConfigurationError, action=action)
+
+    def missing(self, name: str, stand_in: Json) -> MissingFactError:
+        """The error about a fact that is not stated."""
+        error = MissingFactError(f"no {name!r} in the description", expected="this fact", action=self._action)
+        error.name, error.stand_in = name, stand_in
+        error.belongs_to_config = self._action == _ACTION
+        return error
 
     def has(self, name: str) -> bool:
         """Whether the fact is stated."""
@@ -51,7 +58,7 @@ class Description:
 
     def section(self, name: str) -> Mapping[str, Json]:
         """A group of facts; empty when it is not there."""
-        found = self._facts
+        found = self._entries
         for part in filter(None, name.split(".")):
             inner = found.get(part, {})
             if not isinstance(inner, Mapping):
@@ -66,43 +73,21 @@ class Description:
         section, _, key = name.rpartition(".")
         facts = self.section(section)
         if key not in facts:
-            missing = MissingFactError(f"no {name!r} in the description", expected="this fact", action=self._action)
-            missing.name, missing.stand_in = name, stand_in
-            missing.belongs_to_config = self._action == _ACTION
-            raise missing
+            raise self.missing(name, stand_in)
         return facts[key]
 
-    def whole(self, name: str, *, at_least: int = 1) -> int:
-        """A whole number."""
-        found = self.fact(name, stand_in=at_least)
-        if type(found) is not int or found < at_least:
-            raise ConfigurationError(f"{name} = {_shown(found)}", expected=f"a whole number of at least {at_least}")
-        return found
+    entry = fact
 
     def positive(self, name: str) -> float:
         """A number above 0. Text such as ``1e-5``, which YAML 1.1 does not read as a number, counts as one."""
         found = self.fact(name, stand_in=1.0)
         try:
-            number = float(found) if isinstance(found, str) or type(found) in (int, float) else float("nan")
+            number = float(found) if isinstance(found, str | int | float) and type(found) is not bool else float("nan")
         except (ValueError, OverflowError):
             number = float("nan")
-        if not 0.0 < number < _LARGEST:
-            raise ConfigurationError(f"{name} = {_shown(found)}", expected="a positive number")
+        if not 0.0 < number < LARGEST:
+            raise self._wrong(name, "a positive number")
         return number
-
-    def truth(self, name: str) -> bool:
-        """True or false."""
-        found = self.fact(name, stand_in=False)
-        if type(found) is not bool:
-            raise ConfigurationError(f"{name} = {_shown(found)}", expected="true or false")
-        return found
-
-    def text(self, name: str) -> str:
-        """A text."""
-        found = self.fact(name, stand_in="")
-        if not isinstance(found, str):
-            raise ConfigurationError(f"{name} = {_shown(found)}", expected="a text")
-        return found
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts; one text stands for its characters."""
@@ -110,16 +95,8 @@ class Description:
         if isinstance(found, str):
             return tuple(found)
         if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-            raise ConfigurationError(f"{name} = {_shown(found)}", expected="a list of texts, or one text of characters")
+            raise self._wrong(name, "a list of texts, or one text of characters")
         return tuple(found)
-
-    def choice(self, name: str, options: Iterable[str]) -> str:
-        """One of a few words."""
-        known = tuple(options)
-        found = self.fact(name, stand_in=known[0])
-        if not isinstance(found, str) or found not in known:
-            raise ConfigurationError(f"{name} = {_shown(found)}", expected=" or ".join(known))
-        return found
 
     def only(self, section: str, known: Iterable[str]) -> None:
         """Raise ConfigurationError for a fact of this group that nobody reads; "" is the outermost group."""
@@ -127,16 +104,7 @@ class Description:
         for key in self.section(section):
             if key not in names:
                 raise ConfigurationError(
-                    f"unknown option {_shown(f'{section}.{key}' if section else key)}",
+                    f"unknown option {shown(f'{section}.{key}' if section else key)}",
                     expected=", ".join(sorted(names)) or "none",
                     action="remove it, if the model does not depend on it",
                 )
-
-
-_LARGEST = 1e6
-"""Above any scale or epsilon in use."""
-
-
-def _shown(value: Json) -> str:
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from auditor.canonical.architecture import Activation
+from auditor.canonical.architecture import Activation, Pooling, RotaryPairs
 from auditor.checkpoints.description.reading import Description
 from auditor.language.task import OBJECTIVES
 
 SCHEMA = "dyck-audit/config/1"
-Kind = Literal["whole", "positive", "truth", "text", "texts", "pairs", "token", "unused", "choice"]
+Kind = Literal["whole", "positive", "truth", "text", "texts", "pairs", "token", "unused", "position", "choice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Fact:
 
 ATTENTION = ("causal", "bidirectional")
 NORMS = ("layer", "rms", "none")
-POSITIONS = ("learned", "sinusoidal", "none")
+POSITIONS = ("learned", "sinusoidal", "rotary", "none")
+EMBEDDING_NORMS = ("after_positions", "before_positions", "none")
 
 SECTIONS: Mapping[str, Mapping[str, Fact]] = {
     "model": {
@@ -45,16 +46,35 @@ SECTIONS: Mapping[str, Mapping[str, Fact]] = {
         "attention": Fact("choice", "which way a query may look", choices=ATTENTION),
         "attention_scale": Fact("positive", "factor of the scores", absent="1/√(width of a head)"),
         "pad_masked": Fact("truth", "whether PAD keys get no attention; asked for in bidirectional models with PAD"),
-        "positions": Fact("choice", "the position encoding that is added to the embedding", choices=POSITIONS),
+        "positions": Fact(
+            "choice",
+            "the position encoding that is added to the embedding; rotary: that turns queries and keys",
+            choices=POSITIONS,
+        ),
+        "rotary_width": Fact("whole", "features of a query or key that are turned", absent="the width of a head"),
+        "rotary_base": Fact("positive", "pair p turns by base^(-2p/width) per position", absent="10000"),
+        "rotary_pairs": Fact(
+            "choice",
+            "features that make a pair; halves: p and p + width/2 (GPT-NeoX), adjacent: 2p and 2p + 1 (GPT-J)",
+            choices=get_args(RotaryPairs),
+        ),
         "max_positions": Fact("whole", "rows of a sinusoidal table"),
         "embedding_scale": Fact("positive", "factor of the token embedding", absent="1"),
+        "embedding_norm": Fact(
+            "choice",
+            "a norm of the token embedding, before positions are added or after",
+            absent="none",
+            choices=EMBEDDING_NORMS,
+        ),
     },
     "vocabulary": {
         "brackets": Fact("whole", "k: the standard vocabulary PAD MASK START END (a (b … a) b) …, instead of tokens"),
         "tokens": Fact("texts", "the spelling of every token id, in order; one text stands for its characters"),
         "pairs": Fact("pairs", 'one [opening, closing] per bracket type, or texts such as "()"'),
         "start": Fact("token", "spelling or id of what stands before every string", absent="there is none"),
-        "end": Fact("token", "spelling or id of what stands behind every string", absent="there is none"),
+        "end": Fact(
+            "token", "spelling or id of what stands behind every string, a CLS too (reads_end)", absent="there is none"
+        ),
         "pad": Fact("token", "spelling or id of the filler", absent="there is none"),
         "mask": Fact("token", "spelling or id of a neutral token", absent="there is none"),
         "unused": Fact(
@@ -75,13 +95,19 @@ SECTIONS: Mapping[str, Mapping[str, Fact]] = {
         "reads_end": Fact("truth", "whether END is an input of the model and not only a label", absent="false"),
     },
     "read_out": {
-        "position": Fact("whole", "the position a classifier is read at; 0 is the first token"),
+        "position": Fact(
+            "position",
+            "the position a classifier is read at, 0 is the first token; or last, or mean: of the tokens but padding",
+        ),
+        "counts_start": Fact("truth", "whether a mean counts START; asked for where it is an input"),
+        "counts_end": Fact("truth", "whether a mean counts END; asked for where it is an input"),
         "classes": Fact("whole", "number of classes"),
     },
     "names": {
         "encoder": Fact("text", "what the names of nn.TransformerEncoder begin with", absent="nothing"),
         "embedding": Fact("text", "tensor [token, model]"),
         "positions": Fact("text", "tensor [position, model], where positions are learned"),
+        "embedding_norm": Fact("text", "what the names of the embedding norm begin with", absent="there is none"),
         "final_norm": Fact("text", "what the names of the final norm begin with", absent="norm, inside the encoder"),
         "read_out": Fact("text", "tensor [token or class, model]"),
         "read_out_bias": Fact("text", "tensor [token or class]", absent="there is none"),
@@ -140,6 +166,7 @@ def _property(fact: Fact) -> dict[str, Any]:
         "pairs": {"type": "array", "items": {"anyOf": [text, {"type": "array", "items": text}]}},
         "token": {"type": ["string", "integer", "null"]},
         "unused": {"anyOf": [text, {"type": "array", "items": text}, {"type": "integer", "minimum": 0}]},
+        "position": {"anyOf": [{"type": "integer", "minimum": 0}, {"enum": list(get_args(Pooling))}]},
         "choice": {"enum": list(fact.choices)},
     }
     return {"description": words, **kinds[fact.kind]}

@@ -79,10 +79,16 @@ class StateDict:
 
     def _find(self, name: str) -> Tensor:
         if name not in self._left:
+            longer = next((other for other in sorted(self._left) if other.endswith(f".{name}")), None)
+            prefix = "" if longer is None else longer.removesuffix(name)
+            outside = next((other for other in sorted(self._left) if not other.startswith(prefix)), None)
+            hint = "check that the description belongs to this checkpoint"
+            if prefix and outside is not None:
+                hint = f"{prefix!r} is not before {outside!r}: if that is no part of the model, name it in names.ignore"
             raise FormatError(
-                f"no tensor {name!r}",
+                f"no tensor {name!r}" + ("" if longer is None else f", but {longer!r}"),
                 expected="every tensor that the description calls for",
-                action="check that the description belongs to this checkpoint",
+                action=hint,
             )
         return self._left[name]
 

@@ -9,7 +9,10 @@ Source: transformers.models.gpt2.modeling_gpt2.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
+
+from torch import Tensor
 
 from auditor.canonical.architecture import Activation
 from auditor.canonical.model import CanonicalTransformer
@@ -18,15 +21,17 @@ from auditor.checkpoints.description.gpt2_layout import (
     LANDMARK,
     Gpt2Sizes,
     Gpt2Tables,
+    body_of,
     gpt2_architecture,
     has_gpt2_names,
     is_input_first,
     layers_of,
     rows_of,
+    with_embedding,
 )
 from auditor.checkpoints.description.language_facts import check_vocabulary, task_of
 from auditor.checkpoints.description.library_keys import check_keys, unread_note
-from auditor.checkpoints.description.model_facts import check_length
+from auditor.checkpoints.description.model_facts import activation_of, check_length, epsilon_of
 from auditor.checkpoints.description.reading import Description
 from auditor.checkpoints.description.schema import check_names
 from auditor.checkpoints.description.state_dict import StateDict
@@ -34,7 +39,6 @@ from auditor.contracts import ArchitectureAdapter, Weights
 from auditor.errors import ConfigurationError, FormatError
 from auditor.records import Json
 
-_BODY = "transformer."
 _MODEL_TYPE = "gpt2"
 _FULL = "GPT2LMHeadModel"
 _ACTIVATIONS: Mapping[str, Activation] = {
@@ -73,11 +77,18 @@ class HuggingfaceGpt2(ArchitectureAdapter):
     summary: ClassVar[str] = "folder of Hugging Face's GPT-2: config.json with model.safetensors or pytorch_model.bin"
     source: ClassVar[str] = "transformers, GPT2LMHeadModel"
     landmark: ClassVar[str] = LANDMARK
-    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {"names": ("ignore",)}
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "model": ("heads", "activation", "norm_epsilon"),  # where config.json was not saved
+        "names": ("ignore",),
+    }
+
+    def facts_read(self, weights: Weights) -> Mapping[str, tuple[str, ...]]:
+        """What config.json does not say; all of it where there is none."""
+        return {"names": self.reads["names"]} if _is_described(weights) else self.reads
 
     def recognises(self, weights: Weights) -> bool:
         """Whether config.json says gpt2, or, without one, the maps of a GPT-2 are stored input axis first."""
-        if weights.library is not None and "model_type" in weights.library:
+        if weights.library is not None and _is_described(weights):
             return bool(weights.library["model_type"] == _MODEL_TYPE)
         return has_gpt2_names(weights.tensors) and is_input_first(weights.tensors) is True
 
@@ -96,29 +107,55 @@ class HuggingfaceGpt2(ArchitectureAdapter):
             ConfigurationError: a missing or unknown fact, or one that contradicts the weights.
             FormatError: a tensor that is unknown or missing, by name.
         """
-        if weights.library is None or "model_type" not in weights.library:
-            raise ConfigurationError(
-                "weights of a GPT-2 without their config.json",
-                expected="the folder that save_pretrained wrote",
-                action="name the folder instead of the file",
-            )
-        sizes = _sizes(weights.library)
+        as_saved, weights = weights, replace(weights, tensors=with_embedding(weights.tensors))
         description = Description(weights.configuration or {})
-        check_names(description, names=self.reads["names"])
+        read = self.facts_read(weights)
+        check_names(description, model=read.get("model", ()), names=read["names"])
         if description.section("read_out"):
             raise ConfigurationError("read_out for a GPT2LMHeadModel", expected="a language model")
         task = task_of(description)
+        sizes = (
+            _sizes(weights.library)
+            if weights.library and _is_described(weights)
+            else _sizes_of(weights.tensors, description)
+        )
+        if _is_described(weights) and not sizes.tied:
+            weights = as_saved  # the head is another table, and stands for none that is missing
         check_length(task, sizes.positions)
         check_vocabulary(task.language.vocabulary, sizes.vocabulary, table="the embedding by config.json")
         if layers_of(weights.tensors) > sizes.layers:
             raise ConfigurationError(
                 f"blocks up to h.{layers_of(weights.tensors) - 1}", expected=f"{sizes.layers} by config.json"
             )
-        bare = not any(name.startswith(_BODY) for name in weights.tensors)  # GPT2Model alone has no prefix
-        if bare and not sizes.tied:
+        body = body_of(weights.tensors)  # GPT2Model alone has none
+        if not body and not sizes.tied and "lm_head.weight" not in weights.tensors:
             raise FormatError("no tensor 'lm_head.weight'", expected="GPT2LMHeadModel, since the head is not tied")
-        tables = Gpt2Tables(StateDict(weights.tensors), sizes, "" if bare else _BODY, _BECAUSE, input_first=True).take()
+        because = _BECAUSE if _is_described(weights) else "the description and the other tensors"
+        tables = Gpt2Tables(StateDict(weights.tensors), sizes, body, because, input_first=True).take()
         return assemble(tables, gpt2_architecture(sizes), task)
+
+
+def _is_described(weights: Weights) -> bool:
+    return weights.library is not None and "model_type" in weights.library
+
+
+def _sizes_of(tensors: Mapping[str, Tensor], description: Description) -> Gpt2Sizes:
+    """Sizes of a state dict that was saved without config.json, by its shapes and the description."""
+    body = body_of(tensors)
+    state = StateDict(tensors)
+    vocabulary, width = state.axes(f"{body}wte.weight", 2)
+    return Gpt2Sizes(
+        layers=layers_of(tensors),
+        width=width,
+        heads=description.whole("model.heads"),
+        neurons=state.axes(f"{body}h.0.mlp.c_fc.weight", 2)[1],
+        positions=state.axes(f"{body}wpe.weight", 2)[0],
+        vocabulary=vocabulary,
+        activation=activation_of(description),
+        epsilon=epsilon_of(description),
+        tied="lm_head.weight" not in tensors,
+        heads_named="model.heads",
+    )
 
 
 def _sizes(library: Mapping[str, Json]) -> Gpt2Sizes:

@@ -20,12 +20,12 @@ from auditor.checkpoints.description.gpt2_layout import (
     Gpt2Sizes,
     Gpt2Tables,
     body_of,
-    check_body,
     gpt2_architecture,
     has_gpt2_names,
     is_input_first,
     layers_of,
     rows_of,
+    with_embedding,
 )
 from auditor.checkpoints.description.language_facts import check_vocabulary, task_of
 from auditor.checkpoints.description.library_keys import check_keys, unread_note
@@ -55,6 +55,12 @@ class Nanogpt(ArchitectureAdapter):
         "names": ("ignore",),
     }
 
+    def facts_read(self, weights: Weights) -> Mapping[str, tuple[str, ...]]:
+        """What model_args do not say."""
+        if weights.library is None:
+            return self.reads
+        return {**self.reads, "model": tuple(name for name in self.reads["model"] if name not in ("heads", "bias"))}
+
     def recognises(self, weights: Weights) -> bool:
         """Whether the names are GPT-2's and the maps are stored output axis first."""
         if weights.library is not None and "model_type" in weights.library:
@@ -82,17 +88,16 @@ class Nanogpt(ArchitectureAdapter):
             ConfigurationError: a missing or unknown fact, or one that contradicts the weights.
             FormatError: a tensor that is unknown or missing, by name.
         """
-        tensors, body = weights.tensors, body_of(weights.tensors)
-        check_body(tensors, body)
+        tensors, body = with_embedding(weights.tensors), body_of(weights.tensors)
         description = Description(weights.configuration or {})
-        stated = self.reads["model"][:2] if weights.library else self.reads["model"]
-        check_names(description, model=stated, names=self.reads["names"])
+        read = self.facts_read(weights)
+        check_names(description, model=read["model"], names=read["names"])
         if description.section("read_out"):
             raise ConfigurationError("read_out for a nanoGPT", expected="a language model")
         task = task_of(description)
         sizes = _sizes(tensors, weights.library, description, task)
         check_length(task, sizes.positions)
-        because = _FILE if weights.library else "the description"
+        because = _FILE if weights.library is not None else "the description"
         tables = Gpt2Tables(StateDict(tensors), sizes, body, because, input_first=False).take()
         return assemble(tables, gpt2_architecture(sizes), task)
 

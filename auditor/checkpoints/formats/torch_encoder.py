@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -22,9 +22,16 @@ from auditor.checkpoints.description.assembly import assemble
 from auditor.checkpoints.description.encoder_parts import parts_of
 from auditor.checkpoints.description.fused_attention import head_width, split_fused
 from auditor.checkpoints.description.language_facts import check_vocabulary, task_of
-from auditor.checkpoints.description.model_facts import activation_of, check_length, epsilon_of, outputs_of, reading_of
+from auditor.checkpoints.description.model_facts import (
+    activation_of,
+    check_length,
+    epsilon_of,
+    fold_embedding_norm,
+    outputs_of,
+    reading_of,
+)
 from auditor.checkpoints.description.reading import Description
-from auditor.checkpoints.description.schema import POSITIONS, SECTIONS, check_names
+from auditor.checkpoints.description.schema import EMBEDDING_NORMS, SECTIONS, check_names
 from auditor.checkpoints.description.state_dict import StateDict
 from auditor.contracts import ArchitectureAdapter, Weights
 from auditor.errors import ConfigurationError, FormatError
@@ -33,8 +40,9 @@ from auditor.records import Json
 
 _FACTS = (
     "heads", "activation", "norm_first", "final_norm", "norm_epsilon", "bias", "attention", "pad_masked", "positions",
-    "max_positions", "embedding_scale",
+    "max_positions", "embedding_scale", "embedding_norm",
 )  # fmt: skip
+_POSITIONS: tuple[Positions, ...] = ("learned", "sinusoidal", "none")
 _FUSED = re.compile(r"(?:^|\.)layers\.\d{1,6}\.self_attn\.in_proj_weight$")
 _BECAUSE = "the description and the other tensors"
 
@@ -71,8 +79,9 @@ class TorchEncoder(ArchitectureAdapter):
         return parts_of(weights.tensors)
 
     def recognises(self, weights: Weights) -> bool:
-        """Whether a layer of torch's own encoder is in it."""
-        return any(_FUSED.search(name) for name in weights.tensors)
+        """Whether a layer of torch's own encoder is in it, and none of its decoder."""
+        names = weights.tensors
+        return any(_FUSED.search(name) for name in names) and not any(".multihead_attn." in name for name in names)
 
     def convert(self, weights: Weights) -> CanonicalTransformer:
         """The canonical model.
@@ -97,16 +106,23 @@ class TorchEncoder(ArchitectureAdapter):
             del tables["W_U"]
         if sizes.positions == "learned":
             tables["W_pos"] = _positions(state, description)
+        tables |= _embedding_norm(state, description, sizes)
+        if "embedding_norm.weight" in tables and _is_before_positions(description, sizes):
+            is_tied, tables["W_U"] = False, tables.get("W_U", embedding.T)
+            fold_embedding_norm(tables, epsilon_of(description))
         for layer in range(sizes.layers):
             tables |= _layer(state, sizes, f"{encoder}layers.{layer}", f"layers.{layer}")
         if sizes.final_norm is not None:
             tables |= _norm(state, sizes, sizes.final_norm, "final_norm")
         state.finish()
-        return assemble(tables, _architecture(sizes, description, task, is_tied=is_tied), task)
+        architecture = _architecture(sizes, description, task, is_tied=is_tied)
+        if "embedding_norm.weight" in tables:
+            architecture = replace(architecture, norm_sites=("embedding", *architecture.norm_sites))
+        return assemble(tables, architecture, task)
 
 
-def _prefix(description: Description, name: str, absent: str) -> str:
-    found = description.text(name) if description.has(name) else absent
+def _prefix(description: Description, name: str, absent: str | None) -> str:
+    found = description.text(name) if absent is None or description.has(name) else absent
     return f"{found}." if found and not found.endswith(".") else found
 
 
@@ -117,7 +133,8 @@ def _sizes(
     layers = 1 + max((int(found[1]) for name in tensors if (found := pattern.match(name))), default=-1)
     if not layers:
         raise FormatError(f"no tensor '{encoder}layers.0.…'", expected="names.encoder as the file has it")
-    kind = description.choice("model.positions", POSITIONS)
+    stated = description.choice("model.positions", _POSITIONS)
+    kind = next(one for one in _POSITIONS if one == stated)
     has_final = description.truth("model.final_norm")
     return _Sizes(
         layers=layers,
@@ -127,7 +144,7 @@ def _sizes(
         has_bias=description.truth("model.bias") if description.has("model.bias") else True,
         norm_first=description.truth("model.norm_first"),
         final_norm=_prefix(description, "names.final_norm", f"{encoder}norm") if has_final else None,
-        positions="learned" if kind == "learned" else "sinusoidal" if kind == "sinusoidal" else "none",
+        positions=kind,
         max_positions=_rows(state, description, kind),
     )
 
@@ -172,6 +189,18 @@ def _read_out(
     if description.has("names.read_out_bias"):
         bias = state.take(description.text("names.read_out_bias"), outputs, because=because)
     return {"W_U": weight.T, "b_U": bias}
+
+
+def _embedding_norm(state: StateDict, description: Description, sizes: _Sizes) -> dict[str, Tensor]:
+    if not description.has("model.embedding_norm") and not description.has("names.embedding_norm"):
+        return {}
+    if description.choice("model.embedding_norm", EMBEDDING_NORMS) == "none":
+        return {}
+    return _norm(state, sizes, _prefix(description, "names.embedding_norm", None), "embedding_norm")
+
+
+def _is_before_positions(description: Description, sizes: _Sizes) -> bool:
+    return description.text("model.embedding_norm") == "before_positions" and sizes.positions != "none"
 
 
 def _layer(state: StateDict, sizes: _Sizes, there: str, here: str) -> dict[str, Tensor]:

@@ -3,20 +3,22 @@
 ``blocks.N.attn.W_Q`` is [head, model, width], ``W_O`` [head, width, model]; ``ln1``, ``ln2`` and ``ln_final`` carry
 ``w`` and ``b``, or are not there at all once they were folded (LNPre) or where there are none. Widths and head counts
 are in the shapes; kind of norm, activation, direction, mask and position encoding are not, so ``--config`` says them.
-``attn.mask`` and ``attn.IGNORE`` are buffers. Source: transformer_lens, HookedTransformer.py (until version 3).
+``attn.mask`` and ``attn.IGNORE`` are buffers; so are ``attn.rotary_sin`` and ``attn.rotary_cos``, whose values are
+checked. ``embed.ln`` norms token vectors before positions are added. Source: transformer_lens, HookedTransformer.py
+(until version 3).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from auditor.canonical.architecture import Architecture, Block, NormSite
+from auditor.canonical.architecture import Architecture, Block, NormSite, Positions
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.description.assembly import assemble
 from auditor.checkpoints.description.language_facts import check_vocabulary, task_of
@@ -26,11 +28,13 @@ from auditor.checkpoints.description.model_facts import (
     activation_of,
     check_length,
     epsilon_of,
+    fold_embedding_norm,
     outputs_of,
     reading_of,
     scale_of,
 )
 from auditor.checkpoints.description.reading import Description
+from auditor.checkpoints.description.rotary_tables import RotaryFacts, pairs_of, rotary_facts, take_tables
 from auditor.checkpoints.description.schema import NORMS, SECTIONS, check_names
 from auditor.checkpoints.description.state_dict import StateDict
 from auditor.contracts import ArchitectureAdapter, Weights
@@ -39,7 +43,12 @@ from auditor.language.task import Task
 from auditor.records import Json
 
 _LAYER = re.compile(r"blocks\.(\d{1,6})\.")
-_FACTS = ("activation", "norm", "norm_epsilon", "attention", "attention_scale", "pad_masked", "positions")
+_FACTS = (
+    "activation", "norm", "norm_epsilon", "attention", "attention_scale", "pad_masked", "positions", "rotary_width",
+    "rotary_base", "rotary_pairs",
+)  # fmt: skip
+_POSITIONS: tuple[Positions, ...] = ("learned", "rotary", "none")
+_EMBEDDING_NORM = "embed.ln.w"
 _BECAUSE = "the description and the other tensors"
 
 
@@ -84,7 +93,13 @@ class TransformerLens(ArchitectureAdapter):
     def recognised_facts(self, weights: Weights) -> Mapping[str, Json]:
         """What its configuration says, and where the names say it, positions and norms."""
         names = weights.tensors
-        found: dict[str, Json] = {"model.positions": "learned" if "pos_embed.W_pos" in names else "none"}
+        table = names.get(_rotary_table(0, "sin"))
+        without = "none" if table is None else "rotary"
+        found: dict[str, Json] = {"model.positions": "learned" if "pos_embed.W_pos" in names else without}
+        if table is not None and table.dim() == 2:
+            found["model.rotary_width"] = table.shape[1]
+            if (pairs := pairs_of(table)) is not None:
+                found["model.rotary_pairs"] = pairs
         if any(name.endswith((".ln1.b", "ln_final.b")) for name in names):
             found["model.norm"] = "layer"
         elif any(name.endswith((".ln1.w", "ln_final.w")) for name in names):
@@ -107,21 +122,47 @@ class TransformerLens(ArchitectureAdapter):
         check_names(description, model=_FACTS, names=self.reads["names"])
         task = task_of(description)
         norm = description.choice("model.norm", NORMS)
-        has_positions = description.choice("model.positions", ("learned", "none")) == "learned"
+        positions = next(kind for kind in _POSITIONS if kind == description.choice("model.positions", _POSITIONS))
+        has_positions = positions == "learned"
         if has_positions != (sizes.positions is not None):
             raise ConfigurationError(
                 f"model.positions = {description.text('model.positions')!r}, and "
                 + ("no tensor 'pos_embed.W_pos'" if has_positions else "a tensor 'pos_embed.W_pos'"),
                 expected="learned with this tensor, or none without it",
             )
-        check_length(task, sizes.positions)
+        rotary = rotary_facts(description, head_width=sizes.head_width) if positions == "rotary" else None
+        limit = sizes.positions if rotary is None else _rotary_positions(state, sizes, rotary)
+        check_length(task, limit)
         tables = _ends(state, sizes, task, outputs_of(description, task))
+        has_embedding_norm = _EMBEDDING_NORM in state
+        if has_embedding_norm:
+            tables |= _norm(state, sizes, "embed.ln", "embedding_norm", "layer")
+            if has_positions or norm != "layer":  # a norm that no site has becomes part of the table that it reads
+                has_embedding_norm = False
+                fold_embedding_norm(tables, epsilon_of(description))
         for layer in range(sizes.layers):
             tables |= _layer(state, sizes, layer, norm)
         if norm != "none":
             tables |= _norm(state, sizes, "ln_final", "final_norm", norm)
         state.finish()
-        return assemble(tables, _architecture(sizes, description, task, norm), task)
+        architecture = _architecture(sizes, description, task, norm)
+        if has_embedding_norm:
+            architecture = replace(architecture, norm_sites=("embedding", *architecture.norm_sites))
+        if rotary is not None:
+            architecture = replace(architecture, positions="rotary", max_positions=limit, **rotary)
+        return assemble(tables, architecture, task)
+
+
+def _rotary_table(layer: int, which: str) -> str:
+    return f"blocks.{layer}.attn.rotary_{which}"
+
+
+def _rotary_positions(state: StateDict, sizes: _Sizes, rotary: RotaryFacts) -> int | None:
+    """How many positions the saved tables have; None where none are saved."""
+    names = [(_rotary_table(layer, "cos"), _rotary_table(layer, "sin")) for layer in range(sizes.layers)]
+    if not any(name in state for pair in names for name in pair):
+        return None
+    return min([take_tables(state, cos, sin, rotary) for cos, sin in names])
 
 
 def _sizes(tensors: Mapping[str, Tensor], state: StateDict) -> _Sizes:
@@ -178,7 +219,7 @@ def _layer(state: StateDict, sizes: _Sizes, layer: int, norm: str) -> dict[str, 
 def _norm(state: StateDict, sizes: _Sizes, there: str, here: str, norm: str) -> dict[str, Tensor]:
     """Gain and shift; of a folded norm, one and zero."""
     parts = {"weight": "w"} if norm == "rms" else {"weight": "w", "bias": "b"}
-    if not sizes.has_norm_tensors:
+    if not sizes.has_norm_tensors and here != "embedding_norm":
         return {f"{here}.{name}": torch.full((sizes.width,), float(name == "weight")) for name in parts}
     return {
         f"{here}.{name}": state.take(f"{there}.{key}", sizes.width, because=_BECAUSE) for name, key in parts.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -24,7 +24,6 @@ from auditor.contracts import ArchitectureAdapter, Weights
 from auditor.errors import ConfigurationError
 from auditor.language.grammar import Dyck
 from auditor.language.task import Task
-from auditor.records import Json
 
 _BODY = "model.transformer"
 _HEAD = "model.lm_head.weight"
@@ -113,7 +112,7 @@ def _options(description: Description) -> _Options:
     description.choice("lm.lm_type", ("GPT2LMHeadModelCustom",))
     names = _Options.__dataclass_fields__
     description.only("lm", ("lm_type", *names, *_WITHOUT_EFFECT))
-    facts: dict[str, Json] = {
+    facts: dict[str, Any] = {
         "embedding_type": description.choice("lm.embedding_type", _EMBEDDINGS),
         "token_embedding_type": description.choice("lm.token_embedding_type", ("one_hot", *KINDS)),
     }

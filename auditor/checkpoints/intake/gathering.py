@@ -45,27 +45,31 @@ def gather(path: Path, *, config: str | Path | None = None, entry: str | None = 
     else:
         foreign = read_checkpoint(located.weights, entry=entry)
     facts = None if described is None else read_configuration(described)
-    library = library_of(foreign.facts) if located.library is None else located.library
+    group = library_of(foreign.facts) if located.library is None else None
+    library = located.library if group is None else foreign.facts[group]
     bare = without_wrappers(foreign.tensors)
-    notes = _entry_notes(foreign)
+    notes = _entry_notes(foreign, read=group)
     if bare.removed:
         notes = (*notes, f"taken off the names of tensors: {', '.join(bare.removed)}")
     weights = Weights(bare.tensors, facts, foreign.metadata, library)
     return Gathered(weights, foreign.sha256, _readable(located.name), notes, foreign.facts)
 
 
-def _entry_notes(foreign: ForeignFile) -> tuple[str, ...]:
+def _entry_notes(foreign: ForeignFile, *, read: str | None) -> tuple[str, ...]:
     if not foreign.entry:
         return ()
-    beside = f", and not read: {', '.join(ascii(name)[1:-1] for name in foreign.beside)}" if foreign.beside else ""
-    return (f"the weights are the entry {ascii(foreign.entry)[1:-1]!r}{beside}",)
+    sizes = "" if read is None else f", its sizes are in {ascii(read)[1:-1]!r}"
+    others = ", ".join(ascii(name)[1:-1] for name in foreign.beside if name != read)
+    return (
+        f"the weights are the entry {ascii(foreign.entry)[1:-1]!r}{sizes}" + (f"; not read: {others}" * bool(others)),
+    )
 
 
-def library_of(facts: Mapping[str, Mapping[str, Json]]) -> Mapping[str, Json] | None:
+def library_of(facts: Mapping[str, Mapping[str, Json]]) -> str | None:
     """The group beside the weights that says what the model is, if there is one."""
     if LIBRARY_GROUP in facts:
-        return facts[LIBRARY_GROUP]
-    return next((group for group in facts.values() if any(keys <= set(group) for keys in LIBRARY_KEYS)), None)
+        return LIBRARY_GROUP
+    return next((name for name, group in facts.items() if any(keys <= set(group) for keys in LIBRARY_KEYS)), None)
 
 
 def _readable(stem: str) -> str:

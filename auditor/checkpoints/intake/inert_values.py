@@ -24,11 +24,12 @@ _NAMES = frozenset(
 
 _PACKAGES = frozenset(
     (
-        "__main__", "accelerate", "addict", "easydict", "lightning", "lightning_fabric", "lightning_utilities",
-        "ml_collections", "munch", "omegaconf", "pytorch_lightning", "yacs",
+        "__main__", "accelerate", "addict", "config", "configs", "easydict", "lightning", "lightning_fabric",
+        "lightning_utilities", "mingpt", "ml_collections", "model", "models", "munch", "omegaconf", "pytorch_lightning",
+        "src", "train", "transformer_lens", "transformers", "utils", "yacs",
     )
 )  # fmt: skip
-"""Of training loops and configurations, and the script that saved the file: classes we never have."""
+"""Of training loops and configurations, and usual names of the script that saved the file and of its modules."""
 
 _PREFIXES = ("torch.optim.", "numpy.dtypes.")
 READ_BY_TORCH = frozenset(("_codecs.encode", "builtins.set", "collections.Counter", "torch.Size", "torch.device"))

@@ -14,7 +14,7 @@ from itertools import takewhile
 
 from torch import Tensor
 
-from auditor.errors import FormatError
+from auditor.errors import ConfigurationError, FormatError
 from auditor.records import Json
 
 _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
@@ -97,8 +97,15 @@ def _without(value: Json, prefix: str) -> Json:
 
 
 def without_ignored(tensors: Mapping[str, Tensor], configuration: Mapping[str, Json] | None) -> Mapping[str, Tensor]:
-    """The tensors that ``names.ignore`` of a description does not name; it is checked where the format reads it."""
+    """The tensors that ``names.ignore`` of a description does not name.
+
+    Raises:
+        ConfigurationError: it is not a list of texts.
+    """
     names = (configuration or {}).get("names")
-    found = names.get("ignore") if isinstance(names, Mapping) else None
-    ignored = {found} if isinstance(found, str) else {name for name in found or () if isinstance(name, str)}
+    found = names.get("ignore", []) if isinstance(names, Mapping) else []
+    listed = [found] if isinstance(found, str) else found
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise ConfigurationError(f"names.ignore = {ascii(found)[:60]}", expected="a list of names of tensors")
+    ignored = frozenset(listed)
     return {name: tensor for name, tensor in tensors.items() if name not in ignored}

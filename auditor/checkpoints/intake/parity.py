@@ -17,10 +17,10 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.reference import Reference
 from auditor.errors import CheckpointError, ConfigurationError
 
-TOLERANCES = {"float64": 1e-9, "float32": 2e-5, "float16": 5e-3, "bfloat16": 4e-2}
+TOLERANCES = {"float64": 1e-9, "float32": 2e-5, "float16": 1e-2, "bfloat16": 8e-2}
 """Per unit of the largest logit, at least 1. Float32 rounds at 6e-8; two layers of sums make 1e-6 to 1e-5 of it. A
 wrong form of GELU shows at 1e-4, which half precision hides: float16 rounds at 5e-4, bfloat16 at 4e-3, and two layers
-make about ten times that."""
+make up to ten times that."""
 
 HALF = ("float16", "bfloat16")
 

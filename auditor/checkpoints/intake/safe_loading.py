@@ -19,7 +19,7 @@ from typing import BinaryIO
 from torch import Tensor
 
 from auditor.canonical.serialisation import decode
-from auditor.canonical.tensor_header import header_size, read_header
+from auditor.canonical.tensor_header import MAX_NAME_LENGTH, header_size, read_header
 from auditor.checkpoints.intake.file_checks import MAX_CHECKPOINT_BYTES, read_plain_file
 from auditor.checkpoints.intake.sandbox import run_in_child
 from auditor.checkpoints.intake.torch_archive import MAGIC, check_archive
@@ -51,13 +51,16 @@ def read_checkpoint(path: Path, *, entry: str | None = None) -> ForeignFile:
         CheckpointError: there is no such file.
     """
 
+    names: frozenset[str] = frozenset()
+
     def look(file: BinaryIO, size: int) -> None:
+        nonlocal names
         with _named(path):
-            _first_look(file, size)
+            names = _first_look(file, size)
 
     data = read_plain_file(path, limit=MAX_CHECKPOINT_BYTES, look=look)
     with _named(path):
-        content = _in_child(data, entry) if data.startswith(MAGIC) else data
+        content = _in_child(data, names, entry) if data.startswith(MAGIC) else data
         is_own, sha256 = content is data, hashlib.sha256(data).hexdigest()
         del data
         header = read_header(content)
@@ -66,7 +69,7 @@ def read_checkpoint(path: Path, *, entry: str | None = None) -> ForeignFile:
         if is_own:
             if entry is not None:
                 raise _no_entry(entry, [])
-            return ForeignFile(tensors, header.metadata, sha256)
+            return ForeignFile({**tensors, **_shared(tensors, header.metadata)}, header.metadata, sha256)
         about = json.loads(header.metadata[LIBRARY_KEY])  # of the child; a file of safetensors cannot claim it
         if not tensors:
             raise _several(about["candidates"]) if entry is None else _no_entry(entry, about["candidates"])
@@ -100,6 +103,15 @@ def read_shards(shards: Mapping[Path, frozenset[str]], *, entry: str | None = No
     return ForeignFile(tensors, {}, hashlib.sha256("".join(hashes).encode()).hexdigest())
 
 
+def _shared(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Tensor]:
+    """Tensors that ``safetensors.torch.save_model`` left out as copies; it names the one kept in the metadata."""
+    return {
+        name: tensors[kept]
+        for name, kept in metadata.items()
+        if kept in tensors and name not in tensors and name.isprintable() and 0 < len(name) <= MAX_NAME_LENGTH
+    }
+
+
 def _several(candidates: list[str]) -> FormatError:
     names = ", ".join(ascii(name)[1:-1] for name in candidates)
     return FormatError(
@@ -116,9 +128,9 @@ def _no_entry(entry: str, candidates: list[str]) -> FormatError:
     )
 
 
-def _in_child(data: bytes, entry: str | None) -> bytes:
+def _in_child(data: bytes, names: frozenset[str], entry: str | None) -> bytes:
     prepare()
-    return run_in_child(partial(unpickle, entry=entry), data)
+    return run_in_child(partial(unpickle, names=names, entry=entry), data)
 
 
 @contextmanager
@@ -132,27 +144,27 @@ def _named(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _first_look(file: BinaryIO, size: int) -> None:
-    """Refuse what is no checkpoint while only its beginning, or one record, is in memory."""
+def _first_look(file: BinaryIO, size: int) -> frozenset[str]:
+    """Refuse what is no checkpoint while only its beginning, or one record, is in memory; the names in its pickle."""
     head = file.read(9)
     if head.startswith(MAGIC):
-        check_archive(file, size)
-    elif head[8:9] == b"{" and (_has_small_header(head) or not head.startswith(_PICKLE_MAGIC)):
+        return check_archive(file, size)
+    if head[8:9] == b"{" and (_has_small_header(head) or not head.startswith(_PICKLE_MAGIC)):
         length = header_size(head[:8], size)
         file.seek(0)
         read_header(file.read(8 + length), file_size=size)
-    elif head.startswith(_PICKLE_MAGIC):
+        return frozenset()
+    if head.startswith(_PICKLE_MAGIC):
         raise UnsafeFileError(
             "a bare pickle (torch.save before 1.6, or another program's); nothing in it was executed",
             expected="safetensors, or a file of a current torch.save",
             action="load it where you trust it and save module.state_dict() again",
         )
-    else:
-        raise UnsafeFileError(
-            f"neither safetensors nor a torch.save file (it begins with {ascii(head[:8])[1:]})",
-            expected="a checkpoint",
-            action="check that this is the checkpoint and that it was copied whole",
-        )
+    raise UnsafeFileError(
+        f"neither safetensors nor a torch.save file (it begins with {ascii(head[:8])[1:]})",
+        expected="a checkpoint",
+        action="check that this is the checkpoint and that it was copied whole",
+    )
 
 
 def _has_small_header(head: bytes) -> bool:

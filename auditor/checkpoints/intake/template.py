@@ -25,10 +25,11 @@ _KINDS: Mapping[str, str] = {
     "pairs": "a list of pairs",
     "token": "a spelling or an id",
     "unused": "a list of texts, or a number",
+    "position": 'a whole number or "mean" or "last"',
 }
 _EXAMPLES: Mapping[str, str] = {
     "whole": "0", "positive": "1.0", "truth": "true", "text": '""', "texts": "[]", "pairs": "[]", "token": '""',
-    "unused": "0",
+    "unused": "0", "position": "0",
 }  # fmt: skip
 _MAX_FACTS_SHOWN = 40
 
@@ -97,7 +98,7 @@ def _draft(adapter: ArchitectureAdapter, weights: Weights) -> _Draft:
     recognised = {}
     for name, value in adapter.recognised_facts(weights).items():
         section, _, key = name.rpartition(".")
-        if key in adapter.reads.get(section, ()) and not _has(stated, name):
+        if key in adapter.facts_read(weights).get(section, ()) and not _has(stated, name):
             recognised[name] = value
             stated = with_fact(stated, name, value)
     completed, _ = prepared(adapter, replace(weights, configuration=stated))
@@ -106,14 +107,18 @@ def _draft(adapter: ArchitectureAdapter, weights: Weights) -> _Draft:
 
 def _sections(adapter: ArchitectureAdapter, draft: _Draft) -> Iterator[tuple[str, list[str]]]:
     """Each section that the format reads, with its facts in the order of the schema."""
+    read = adapter.facts_read(draft.weights)
     for section, facts in SECTIONS.items():
-        read = tuple(facts) if section in _ALWAYS else adapter.reads.get(section, ())
-        names = [name for name in facts if name in read]
-        is_open = any(_has(draft.weights.configuration or {}, f"{section}.{name}") for name in names)
-        if names and (section != "read_out" or is_open or any(n.startswith("read_out.") for n in draft.asked.names)):
-            yield section, names
-        elif names:
-            yield section, []
+        known = tuple(facts) if section in _ALWAYS else read.get(section, ())
+        if known:
+            yield section, [name for name in facts if name in known and _is_shown(f"{section}.{name}", draft)]
+
+
+def _is_shown(dotted: str, draft: _Draft) -> bool:
+    """Whether a fact is stated, asked for, or may be left out; what is neither belongs to another kind of model."""
+    section, _, name = dotted.partition(".")
+    is_stated = _has(draft.weights.configuration or {}, dotted)
+    return is_stated or dotted in draft.asked.names or bool(SECTIONS[section][name].absent)
 
 
 def _line(section: str, name: str, draft: _Draft, adapter: ArchitectureAdapter) -> str:
@@ -125,11 +130,11 @@ def _line(section: str, name: str, draft: _Draft, adapter: ArchitectureAdapter) 
             meaning = f"{meaning}; the table has {rows} rows"
         return f"# {name} = {_example(fact)}  # NEEDED, {_choices(fact)}: {meaning}"
     if _has(stated, dotted):
-        group = stated[section] if isinstance(stated[section], Mapping) else {}
+        found = stated[section]
+        group = found if isinstance(found, Mapping) else {}
         origin = "recognised: " if dotted in draft.recognised else ""
         return f"{name} = {_toml(group[name])}  # {origin}{meaning}"
-    absent = f"without it: {fact.absent}" if fact.absent else "not needed here"
-    return f"# {name} = {_example(fact)}  # {_choices(fact)}: {meaning}; {absent}"
+    return f"# {name} = {_example(fact)}  # {_choices(fact)}: {meaning}; without it: {fact.absent}"
 
 
 def _rows(adapter: ArchitectureAdapter, draft: _Draft) -> int | None:

@@ -8,7 +8,6 @@ own opcodes are read first.
 
 from __future__ import annotations
 
-import io
 import pickletools
 import zipfile
 import zlib
@@ -20,9 +19,9 @@ from auditor.errors import UnsafeFileError
 
 MAGIC = b"PK\x03\x04"
 MAX_RECORDS = 20_000
-MAX_PICKLE_BYTES = 1_000_000
-MAX_OPCODES = 200_000
-"""About forty describe one tensor."""
+MAX_PICKLE_BYTES = 3_000_000
+MAX_OPCODES = 500_000
+"""About forty describe one tensor, and an optimizer keeps two more of each."""
 
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 _TYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
@@ -42,8 +41,10 @@ _BY_STACK = frozenset(("STACK_GLOBAL", "INST", "OBJ", "NEWOBJ_EX", "EXT1", "EXT2
 """Opcodes that name or build objects in ways ``torch.save`` does not use."""
 
 
-def check_archive(file: BinaryIO, size: int) -> None:
-    """Check the zip and the pickle in it, without unpickling and record by record, so that a large one takes no memory.
+def check_archive(file: BinaryIO, size: int) -> frozenset[str]:
+    """The dotted names in the pickle of an archive, after checks.
+
+    Checks the zip and the pickle in it, without unpickling and record by record, so that a large one takes no memory.
 
     Raises:
         UnsafeFileError: not a whole zip of ``torch.save``, compressed or damaged records, code, or a pickle that
@@ -60,7 +61,7 @@ def check_archive(file: BinaryIO, size: int) -> None:
                     action="copy the file again",
                 )
             pickles = [record for record in records if PurePosixPath(record.filename).name == "data.pkl"]
-            _check_pickle(archive.read(pickles[0]))
+            return _check_pickle(archive.read(pickles[0]))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as wrong:
         raise UnsafeFileError(
             f"a damaged or truncated zip: {ascii(str(wrong))[:80]}", expected="a whole file", action="copy it again"
@@ -101,21 +102,14 @@ def _check_records(records: list[zipfile.ZipInfo], size: int) -> None:
         )
 
 
-def names_in(data: bytes) -> frozenset[str]:
-    """The dotted names in the pickle of a checked archive."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        pickle = next(name for name in archive.namelist() if PurePosixPath(name).name == "data.pkl")
-        steps = pickletools.genops(archive.read(pickle))
-        return frozenset(_dotted(argument) for opcode, argument, _ in steps if opcode.name == "GLOBAL")
-
-
 def _dotted(argument: object) -> str:
     """``module name`` as it stands in a pickle → ``module.name``, with the module's name of Python 3."""
     module, _, name = str(argument).partition(" ")
     return f"{'builtins' if module == '__builtin__' else module}.{name}"
 
 
-def _check_pickle(data: bytes) -> None:
+def _check_pickle(data: bytes) -> frozenset[str]:
+    names = set()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         if count > MAX_OPCODES:
             raise UnsafeFileError("a pickle of too many steps", expected=f"at most {MAX_OPCODES:,}")
@@ -125,6 +119,8 @@ def _check_pickle(data: bytes) -> None:
             name = _dotted(argument)
             if name not in ALLOWED_GLOBALS and name not in READ_BY_TORCH and not is_inert(name):
                 raise _more_than_tensors(f"names {ascii(name)[1:80]}".rstrip("'"))
+            names.add(name)
+    return frozenset(names)
 
 
 def _more_than_tensors(what: str) -> UnsafeFileError:

@@ -22,7 +22,6 @@ from torch import Tensor
 
 from auditor.canonical.tensor_header import MAX_NAME_LENGTH, MAX_TENSORS
 from auditor.checkpoints.intake.inert_values import stand_ins
-from auditor.checkpoints.intake.torch_archive import names_in
 from auditor.checkpoints.intake.wrappers import Entry, entries, facts_beside, outermost
 from auditor.errors import UnsafeFileError
 
@@ -38,19 +37,21 @@ def prepare() -> None:
     """Read a checkpoint of our own, so that a sandbox that may open no file finds everything imported."""
     buffer = io.BytesIO()
     weights = OrderedDict(weight=torch.nn.Parameter(torch.ones(1, 1)), mask=torch.ones(1, dtype=torch.bool))
-    torch.save({"model": weights, "model_args": {"a": 1}, "args": argparse.Namespace(a=1), "size": {1}}, buffer)
-    unpickle(buffer.getvalue())
+    torch.save({"model": weights, "model_args": {"a": 1}, "args": argparse.Namespace(a=1), "bytes": b"\x00"}, buffer)
+    unpickle(buffer.getvalue(), frozenset(("argparse.Namespace",)))
 
 
-def unpickle(data: bytes, entry: str | None = None) -> bytes:
+def unpickle(data: bytes, names: frozenset[str] = frozenset(), entry: str | None = None) -> bytes:
     """Safetensors of the state dict in ``data``, or of its entry of this name. Call it in a sandbox only.
+
+    ``names`` are those in its pickle; the inert ones are read as objects without content.
 
     Where no one state dict is meant, there are no tensors in the answer, and its metadata list the candidates.
 
     Raises:
         UnsafeFileError: something other than dense tensors by name, flat or in an entry.
     """
-    with torch.serialization.safe_globals(stand_ins(names_in(data))):
+    with torch.serialization.safe_globals(stand_ins(names)):
         found = torch.load(  # noqa: TID251 - the one place that reads pickles: weights only, in a child under limits
             io.BytesIO(data), map_location="cpu", weights_only=True
         )

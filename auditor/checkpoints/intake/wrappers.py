@@ -65,7 +65,7 @@ def facts_beside(checkpoint: Mapping[object, object], chosen: Entry) -> dict[str
     for name, value in checkpoint.items():
         if isinstance(name, str) and isinstance(value, Mapping) and value is not chosen.content:
             plain = {str(key)[:MAX_TEXT]: _plain(inner) for key, inner in list(value.items())[:MAX_FACTS]}
-            if name == "model_args" or (plain and not _holds_tensors(value)):
+            if name == "model_args" or any(_is_setting(inner) for inner in value.values()):
                 groups[name[:MAX_TEXT]] = plain
     return dict(list(groups.items())[:MAX_GROUPS])
 
@@ -104,8 +104,8 @@ def _is_state_dict(value: Mapping[object, object]) -> bool:
     return named and any(_is_matrix(inner) for inner in value.values())
 
 
-def _holds_tensors(value: Mapping[object, object]) -> bool:
-    return any(isinstance(inner, Tensor | Mapping) for inner in value.values())
+def _is_setting(value: object) -> bool:
+    return isinstance(value, bool | int | float | str)
 
 
 def _is_matrix(value: object) -> bool:
@@ -119,6 +119,8 @@ def _plain(value: object) -> Json:
         return value if not isinstance(value, int) or abs(value) < 2**53 else str(value)[:MAX_TEXT]
     if isinstance(value, str):
         return value[:MAX_TEXT]
+    if isinstance(value, Mapping) and not value:
+        return {}
     if isinstance(value, list | tuple) and len(value) <= MAX_FACTS and all(isinstance(v, int | str) for v in value):
         return [_plain(inner) for inner in value]
     return f"a {type(value).__name__}"

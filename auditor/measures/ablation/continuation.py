@@ -17,9 +17,9 @@ from auditor.measures.untouched import Piece
 class Continuation:
     """One untouched pass over sequences run together, and what it takes to go on from any write of it.
 
-    ``outputs`` [output] are the read positions in the flattened [batch · position]; ``untouched`` their logits.
-    A *place* is a flattened position that is still needed: all of them before the last layer's attention, the
-    outputs after it.
+    ``outputs`` [place] are the positions read in the flattened [batch · position]; ``untouched`` are the logits there,
+    or one row for each string where a classifier reads their mean. A *place* is a flattened position that is still
+    needed: all of them before the last layer's attention, those that are read after it.
     """
 
     model: CanonicalTransformer
@@ -65,7 +65,7 @@ class Continuation:
         for index in range(layer + 1, last + 1):
             block = model.block(index)
             stream = x.reshape(edits * batch, length, -1)
-            read = model.architecture.read_out if index == last else None
+            read = self._column if index == last else None
             a = block.attention.fast(block.normed("attention_in", stream), blocked, read=read)
             if index == last:
                 a = a.reshape(edits, -1, a.shape[-1])
@@ -73,17 +73,39 @@ class Continuation:
             else:
                 a = a.view_as(x)
             x = block.mlp_half(block.add_attention(x, a))
-        return model.unembed(x)
+        return self._pooled(model.unembed(x))
+
+    @property
+    def _column(self) -> int | None:
+        """The one position that all strings are read at, if there is one."""
+        batch, length = self.shape
+        columns = self.outputs % length
+        return int(columns[0]) if len(columns) == batch and bool((columns == columns[0]).all()) else None
+
+    def _pooled(self, logits: Tensor) -> Tensor:
+        """[edit, place, class] → [edit, string, class], where a classifier reads a mean."""
+        if self.model.architecture.read_out != "mean":
+            return logits
+        batch, length = self.shape
+        rows = self.outputs // length
+        share = 1.0 / torch.bincount(rows, minlength=batch)[rows].to(logits)
+        return logits.new_zeros(len(logits), batch, logits.shape[2]).index_add_(1, rows, logits * share[:, None])
 
     def _read(self, flat: Tensor, dim: int = 0) -> Tensor:
         return flat if len(self.outputs) == flat.shape[dim] else flat.index_select(dim, self.outputs)
 
 
 def continuation(model: CanonicalTransformer, piece: Piece, where: Tensor) -> Continuation:
-    """How to go on from an untouched pass; outputs are read at ``where`` [batch, position]."""
-    outputs = where.flatten().nonzero().flatten()
-    flat = piece.logits if model.architecture.is_classifier else piece.logits.flatten(0, 1)
-    untouched = flat if len(outputs) == len(flat) else flat[outputs]
+    """How to go on from an untouched pass.
+
+    A language model is read at ``where`` [batch, position], a classifier where it is read anyway.
+    """
+    if model.architecture.is_classifier:
+        where, untouched = model.read_positions(piece.part.tokens), piece.logits
+        outputs = where.flatten().nonzero().flatten()
+    else:
+        outputs, flat = where.flatten().nonzero().flatten(), piece.logits.flatten(0, 1)
+        untouched = flat if len(outputs) == len(flat) else flat[outputs]
     return Continuation(model, piece.cache, _blocked(model, piece.part.tokens), outputs, untouched)
 
 

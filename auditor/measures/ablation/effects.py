@@ -45,11 +45,11 @@ class Effect:
         return None
 
     def outputs(self, model: CanonicalTransformer, part: InputBatch) -> Tensor:
-        """Which outputs count, True in [batch, position]; of a classifier the position that it reads."""
-        if model.architecture.read_out is not None:
-            read = torch.zeros_like(part.not_padding)
-            read[:, model.architecture.read_out] = True
-            return read
+        """Which outputs count, True in [batch, position]; the one of a classifier is put down to the first position."""
+        if model.architecture.is_classifier:
+            first = torch.zeros_like(part.not_padding)
+            first[:, 0] = True
+            return first
         return decision_positions(part) if self.decisions else part.scored
 
 

@@ -19,9 +19,10 @@ from auditor.measures.ablation.effects import EFFECTS, EffectName
 from auditor.measures.ablation.optimal import optimal
 from auditor.measures.ablation.substitutes import mean, mean_per_position, zero
 from auditor.measures.ablation.sweep import Ablation, Substitute, sweep_effects
-from auditor.measures.expectations import head_scores, neuron_scores, whole_scores
+from auditor.measures.expectations import HEAD_SCORES, NEURON_SCORES, WHOLE_SCORES
 from auditor.measures.untouched import Untouched, untouched
-from auditor.records import Component, Expected, Interpretation
+from auditor.records import Component, Interpretation
+from auditor.records.theory import Dependence
 
 SubstituteName = Literal["zero", "mean", "mean_per_position", "optimal"]
 
@@ -95,7 +96,7 @@ class HeadAblation(AblationMethod):
     component = "head"
     axis = "head"
     site = Site.Z
-    expected: ClassVar[Mapping[str, Expected]] = head_scores()
+    depends_on: ClassVar[Dependence] = HEAD_SCORES
 
     def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
         """All heads."""
@@ -108,7 +109,7 @@ class AttentionAblation(AblationMethod):
     component = "layer"
     axis = "part"
     site = Site.ATTENTION_OUT
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+    depends_on: ClassVar[Dependence] = WHOLE_SCORES
 
     def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
         """The attention of each layer."""
@@ -121,7 +122,7 @@ class MlpAblation(AblationMethod):
     component = "layer"
     axis = "part"
     site = Site.MLP_OUT
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+    depends_on: ClassVar[Dependence] = WHOLE_SCORES
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs an MLP."""
@@ -139,7 +140,8 @@ class NeuronAblation(AblationMethod):
     axis = "neuron"
     site = Site.NEURON
     most_sequences = 128
-    expected: ClassVar[Mapping[str, Expected]] = neuron_scores()
+    share = 8  # every neuron of every layer
+    depends_on: ClassVar[Dependence] = NEURON_SCORES
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs neurons."""

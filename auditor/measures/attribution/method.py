@@ -19,8 +19,9 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.attribution.memory import tokens_at_once
 from auditor.measures.attribution.score import Explained, blank_token, explained, has_score, why_no_score
-from auditor.measures.expectations import head_scores, neuron_scores, whole_scores
-from auditor.records import Component, Expected, Interpretation
+from auditor.measures.expectations import HEAD_SCORES, NEURON_SCORES, WHOLE_SCORES
+from auditor.records import Component, Interpretation
+from auditor.records.theory import Dependence
 
 MAX_SEQUENCES = 48
 """Sequences attributed: gradients and perturbations are the dearest of all methods."""
@@ -106,7 +107,7 @@ class TokenAttribution(Attribution):
     by_position = True
     claims = ("pattern",)
     distance = "cosine"
-    expected: ClassVar[Mapping[str, Expected]] = whole_scores()
+    depends_on: ClassVar[Dependence] = WHOLE_SCORES
 
     def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
         """All tokens together."""
@@ -128,7 +129,7 @@ class HeadAttribution(Attribution):
     features = "head"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores()
+    depends_on: ClassVar[Dependence] = HEAD_SCORES
 
 
 class NeuronAttribution(Attribution):
@@ -137,7 +138,7 @@ class NeuronAttribution(Attribution):
     features = "neuron"
     claims = ("value", "rank")
     distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = neuron_scores()
+    depends_on: ClassVar[Dependence] = NEURON_SCORES
     smallest_size = 0.3  # of many neurons only those that score most are claimed
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -49,7 +49,7 @@ class Explained:
 
     def of_vectors(self, vectors: Residual, row: Tensor, hook: Hook | None = None) -> Tensor:
         """Scores [rows] with these token vectors, to which positions are added."""
-        return self.of_residual(self.model.add_positions(vectors), row, 0, hook)
+        return self.of_residual(self.model.input_vectors(vectors), row, 0, hook)
 
     @property
     def vectors(self) -> Residual:
@@ -71,7 +71,7 @@ class Explained:
 
     def of_residual(self, x: Residual, row: Tensor, layer: int, hook: Hook | None = None) -> Tensor:
         """Scores [rows] with this residual stream entering ``layer``."""
-        logits = self.model.run_from(x, self.model.blocked(self.tokens[row]), layer, hook)
+        logits = self.model.run_from(x, self.tokens[row], layer, hook)
         if self.model.architecture.is_classifier:
             return log_odds(logits, self.answer[row])
         log_p = logits.log_softmax(-1).gather(2, self.answer[row][:, :, None]).squeeze(2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -12,11 +11,12 @@ from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Request
-from auditor.measures.expectations import head_scores
+from auditor.measures.expectations import HEAD_SCORES
 from auditor.measures.patching.pairs import no_pairs
 from auditor.measures.patching.paths import Runs, Stream, path_effects
 from auditor.measures.patching.runs import SharedPairs, shared_pairs
-from auditor.records import Component, Expected, Interpretation
+from auditor.records import Component, Interpretation
+from auditor.records.theory import Dependence
 
 
 class HeadPatchingMethod(InterpretationMethod):
@@ -27,7 +27,7 @@ class HeadPatchingMethod(InterpretationMethod):
     higher_means = "the head carries more of the bracket's type"
     claims: ClassVar[tuple[str, ...]] = ("value", "rank")
     distance = "relative_change"
-    expected: ClassVar[Mapping[str, Expected]] = head_scores()
+    depends_on: ClassVar[Dependence] = HEAD_SCORES
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs decisions between bracket types."""

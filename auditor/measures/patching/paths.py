@@ -59,7 +59,7 @@ class Runs:
         def hook(site: Site, index: int, value: Tensor) -> Tensor:
             return outputs.get((site, index), value)
 
-        return self.model.run_from(self.clean[Site.RESIDUAL, layer], self.blocked, layer, hook)
+        return self.model.run_from(self.clean[Site.RESIDUAL, layer], self.part.tokens, layer, hook)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def no_later_head(model: CanonicalTransformer) -> str | None:
 def to_logits(runs: Runs, sender: Component, stream: Stream) -> Tensor:
     """Sender → logits, through no head and no MLP."""
     del sender
-    return runs.model.read(stream.final)
+    return runs.model.unembed(stream.final)
 
 
 def to_later_mlps(runs: Runs, sender: Component, stream: Stream) -> Tensor:

@@ -7,23 +7,30 @@ import torch
 from auditor.behaviour.effects import mean_head_outputs
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.symmetries.gauge_fixing.balance import balanced
+from auditor.symmetries.gauge_fixing.balance import balance_pairs, balanced
 
 
 def drop_key_biases(model: CanonicalTransformer) -> None:
-    """b_K = 0: it adds q·b_K to a whole row of scores, and softmax does not see it."""
+    """b_K = 0: it adds q·b_K to a whole row of scores, which softmax ignores. What rotary positions turn stays."""
     for attention in model.attentions:
-        attention.b_K.zero_()
+        attention.b_K[:, model.architecture.rotary_width or 0 :] = 0.0
 
 
 def balance_queries_and_keys(model: CanonicalTransformer) -> None:
-    """[W_Q; b_Q] and W_K share the singular values of their product evenly. Needs b_K = 0."""
+    """[W_Q; b_Q] and [W_K; b_K] share the singular values of their product evenly, or each pair of features that rotary
+    positions turn its length. Needs b_K = 0 where nothing is turned.
+    """
     for attention in model.attentions:
+        turned = 0 if attention.rotary is None else attention.rotary.width
         for head in range(len(attention.b_Q)):
             query = torch.cat([attention.W_Q[:, head], attention.b_Q[head][None]])
-            query, key = balanced(query, attention.W_K[:, head].T)
+            key = torch.cat([attention.W_K[:, head], attention.b_K[head][None]])
+            if attention.rotary is not None:
+                balance_pairs(query, key, attention.rotary)
+            query[:, turned:], right = balanced(query[:, turned:], key[:, turned:].T)
+            key[:, turned:] = right.T
             attention.W_Q[:, head], attention.b_Q[head] = query[:-1], query[-1]
-            attention.W_K[:, head] = key.T
+            attention.W_K[:, head], attention.b_K[head] = key[:-1], key[-1]
 
 
 def centre_head_outputs(model: CanonicalTransformer, reference: InputBatch) -> None:

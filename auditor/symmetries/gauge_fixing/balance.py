@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from auditor.canonical.rotary import Rotary
+
 TILT = 1e-3
 """Weight of later entries when the largest one is sought: exact ties of ±v go to the first."""
 
@@ -24,6 +26,25 @@ def balanced(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     new_left[:, : len(s)] = u * sign * root
     new_right[: len(s)] = (v * sign * root).T
     return new_left, new_right
+
+
+def balance_pairs(query: Tensor, key: Tensor, rotary: Rotary) -> None:
+    """Scale and turn each pair of features of ``query`` and ``key`` [row, feature], in place.
+
+    Both get one length, and the query's longest entry in the pair's plane points along the first feature. A pair that
+    is 0 in either of them stays.
+    """
+    for pair in zip(*rotary.planes(), strict=True):
+        asked, answered = (torch.complex(side[:, pair[0]], side[:, pair[1]]) for side in (query, key))
+        lengths = asked.norm(), answered.norm()
+        if not bool(lengths[0] > 0) or not bool(lengths[1] > 0):
+            continue
+        tilt = 1.0 - TILT * torch.arange(len(asked), dtype=query.dtype) / len(asked)
+        longest = asked[(asked.abs() * tilt).argmax()]
+        turn = longest.conj() / longest.abs()
+        scale = (lengths[1] / lengths[0]).sqrt()
+        for side, values in ((query, asked * turn * scale), (key, answered * turn / scale)):
+            side[:, pair[0]], side[:, pair[1]] = values.real, values.imag
 
 
 def _signs(columns: Tensor) -> Tensor:

@@ -23,8 +23,8 @@ from auditor.binomial import upper_bound
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import PLAIN, random_model, stack_model
-from tests.laws.architectures import FAMILIES, task_for
 
 ENOUGH = 800
 """Sequences at which 3/n lies below every margin."""

@@ -19,8 +19,8 @@ from auditor.checkpoints.intake.detection import load
 from auditor.errors import LanguageError
 from auditor.language.sampling import Sample
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import TASK, counting_model, inputs_for, naive_stacks, random_model, stack_model
-from tests.laws.architectures import FAMILIES, task_for
 from tests.wen2023_files import FOLDER, NAMES, checkpoint, reference
 
 EXACT = 1e-10

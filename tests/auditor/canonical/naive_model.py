@@ -25,11 +25,19 @@ def _one(model: CanonicalTransformer, weights: dict[str, Array], tokens: list[in
     x = [_input(model, weights, tokens, position) for position in range(len(tokens))]
     for layer in range(switches.layers):
         x = _block(model, weights, tokens, x, layer)
-    if switches.read_out is not None:
-        x = [x[switches.read_out]]
     unembedding = weights["W_E"].T if switches.tied_unembedding else weights["W_U"]
     logits = [_norm(switches, weights, "final_norm", row, "final") @ unembedding + weights["b_U"] for row in x]
-    return logits[0] if switches.read_out is not None else np.stack(logits)
+    if switches.read_out is None:
+        return np.stack(logits)
+    if isinstance(switches.read_out, int):
+        return logits[switches.read_out]
+    vocabulary = model.task.language.vocabulary
+    real = [place for place, token in enumerate(tokens) if token != vocabulary.pad]
+    if switches.read_out == "last":
+        return logits[real[-1]]
+    skipped = [getattr(vocabulary, marker) for marker in switches.mean_skips]
+    counted = [logits[place] for place in real if tokens[place] not in skipped]
+    return sum(counted) / len(counted)
 
 
 def _input(model: CanonicalTransformer, weights: dict[str, Array], tokens: list[int], position: int) -> Array:
@@ -51,7 +59,21 @@ def _input(model: CanonicalTransformer, weights: dict[str, Array], tokens: list[
         for feature in range(len(row)):
             angle = position / 10_000 ** (2 * (feature // 2) / len(row))
             row[feature] += math.sin(angle) if feature % 2 == 0 else math.cos(angle)
-    return row
+    return _norm(switches, weights, "embedding_norm", row, "embedding")
+
+
+def _turned(switches: Architecture, x: Array, position: int) -> Array:
+    """Pair p as a complex number times e^(i · position · base^(−2p/width))."""
+    if switches.positions != "rotary":
+        return x
+    turned, width = x.copy(), switches.rotary_width or 0
+    for pair in range(width // 2):
+        halves = switches.rotary_pairs == "halves"
+        first, second = (pair, pair + width // 2) if halves else (2 * pair, 2 * pair + 1)
+        angle = position * switches.rotary_base ** (-2 * pair / width)
+        value = complex(x[first], x[second]) * complex(math.cos(angle), math.sin(angle))
+        turned[first], turned[second] = value.real, value.imag
+    return turned
 
 
 def _block(
@@ -88,11 +110,13 @@ def _attention(
         heads = []
         for head in range(block.heads):
             q = row @ weights[here + "W_Q"][:, head] + weights[here + "b_Q"][head]
+            q = _turned(switches, q, query)
             scores, values = [], []
             for key, other in enumerate(x):
                 if (switches.causal and key > query) or (switches.pad_masked and tokens[key] == pad):
                     continue
                 k = other @ weights[here + "W_K"][:, head] + weights[here + "b_K"][head]
+                k = _turned(switches, k, key)
                 scores.append(math.exp(float(q @ k) * scale))
                 values.append(other @ weights[here + "W_V"][:, head] + weights[here + "b_V"][head])
             heads.append(sum(s * v for s, v in zip(scores, values, strict=True)) / sum(scores))

@@ -10,8 +10,8 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.errors import PlanError
 from auditor.records import Component
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import inputs_for, random_model
-from tests.laws.architectures import FAMILIES, task_for
 
 ROUNDING = 1e-12
 

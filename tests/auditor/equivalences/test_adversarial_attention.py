@@ -18,10 +18,10 @@ from auditor.records import Interpretation, VariantState
 from auditor.seeds import numpy_generator
 from auditor.stages.build import build
 from auditor.stages.measure import measure
+from auditor.testing.families import FAMILIES, task_for
+from auditor.testing.snapshots import differences, snapshot
 from auditor.verdicts.distances import pattern_variation
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
-from tests.laws.architectures import FAMILIES, task_for
-from tests.laws.snapshots import differences, snapshot
 
 NAME = "behavioural_adversarial_attention"
 

@@ -13,8 +13,9 @@ from auditor.contracts import TransformRequest, equivalences
 from auditor.records import Compared, Kind, Relabelling
 from auditor.seeds import numpy_generator
 from auditor.tensors import EXACT_LOGITS
+from auditor.testing.architectures import architectures
+from auditor.testing.families import task_for
 from tests.handmade import PLAIN, inputs_for, random_model
-from tests.laws.architectures import architectures, task_for
 
 COMPOSITION = equivalences()["exact_random_composition"]
 MANY = settings(max_examples=200, deadline=None, derandomize=True, database=None)

@@ -18,9 +18,9 @@ from auditor.records import AuditReport, Kind, VariantState
 from auditor.report.terminal import render_report
 from auditor.seeds import numpy_generator
 from auditor.stages.build import build
+from auditor.testing.families import FAMILIES, task_for
 from tests.auditor.small_audits import PLAN
 from tests.handmade import PLAIN, TASK, inputs_for, random_model, stack_model
-from tests.laws.architectures import FAMILIES, task_for
 
 MOVES = ("input_bracket_relabelling", "input_pair_removal", "input_pumping")
 SMALL = replace(PLAN, sequences=12, certificate_sequences=800, equivalences=MOVES, behavioural_variants=1)

@@ -23,9 +23,9 @@ from auditor.measures.ablation.sweep import head_effects
 from auditor.measures.untouched import Untouched
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES, task_for
+from auditor.testing.snapshots import differences, snapshot
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
-from tests.laws.architectures import FAMILIES, task_for
-from tests.laws.snapshots import differences, snapshot
 
 FROZEN, UNIFORM = "behavioural_frozen_random_attention", "behavioural_uniform_attention"
 IMPORTANCE, WALK = "behavioural_adversarial_importance", "behavioural_random_walk"

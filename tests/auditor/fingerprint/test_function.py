@@ -17,8 +17,8 @@ from auditor.fingerprint.function import function_fingerprint
 from auditor.fingerprint.sketch import label, same_function
 from auditor.records import Kind
 from auditor.seeds import numpy_generator, torch_generator
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import PLAIN, counting_model, random_model
-from tests.laws.architectures import FAMILIES, task_for
 from tests.wen2023_files import NAMES, checkpoint
 
 EXACT = {name: plugin for name, plugin in equivalences().items() if plugin.kind is Kind.EXACT}

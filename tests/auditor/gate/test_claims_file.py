@@ -90,7 +90,7 @@ def test_claims_are_chosen_by_the_name_or_the_start_of_the_id_of_the_model(tmp_p
         (ONE + 'colour = "red"\n', r"claims.toml:5: unknown field 'colour'; expected component, statement"),
         (ONE + "survives = 3\n", "claims.toml:5: survives = 3; expected a list"),
         (ONE + 'survives = ["exact", "magic"]\n', "claims.toml:5: unknown equivalence 'magic'"),
-        (ONE + 'role = "main"\n', "claims.toml:5: role 'main'; expected primary or exploratory"),
+        (ONE + 'role = "main"\n', "claims.toml:5: role = 'main'; expected primary or exploratory"),
         (ONE + "\n" + ONE.replace("L1H0", "head 3"), "claims.toml:7: component 'head 3'"),
         (ONE.replace("ablation_head_mean", "nope"), "claims.toml:3: unknown method 'nope'"),
         (ONE.replace('"top-1"', "0.5"), r"claims.toml:4: statement = 0\.5; expected a text"),

@@ -20,8 +20,8 @@ from auditor.contracts import Request, TransformRequest, equivalences, methods
 from auditor.interpretations.attribution_token_occlusion import WINDOW
 from auditor.measures.attribution import infidelity, quadrature
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES
 from tests.handmade import PLAIN, TASK, inputs_for, inputs_from, random_model
-from tests.laws.architectures import FAMILIES
 
 SAME = 1e-9
 STEPS = 256
@@ -60,8 +60,8 @@ def _from_vectors(model: CanonicalTransformer, vectors: Tensor, inputs: InputBat
     def hook(site: Site, layer: int, value: Tensor) -> Tensor:
         return edit["value"] if site is edit.get("site") and layer == edit["layer"] else value
 
-    x = model.add_positions(vectors)
-    return _score(model.run_from(x, model.blocked(inputs.tokens), 0, hook), inputs)
+    x = model.input_vectors(vectors)
+    return _score(model.run_from(x, inputs.tokens, 0, hook), inputs)
 
 
 def _path_gradient(model: CanonicalTransformer, inputs: InputBatch, start: Tensor, end: Tensor) -> Tensor:
@@ -258,7 +258,7 @@ def _neuron(model: CanonicalTransformer, inputs: InputBatch, layer: int, vectors
             seen[at] = value
         return value
 
-    model.run_from(model.add_positions(vectors), model.blocked(inputs.tokens), 0, keep)
+    model.run_from(model.input_vectors(vectors), inputs.tokens, 0, keep)
     leaf = seen[layer].detach().requires_grad_()
     score = _from_vectors(model, vectors, inputs, site=Site.NEURON, layer=layer, value=leaf).sum()
     return torch.autograd.grad(score, leaf)[0], leaf.detach()

@@ -22,6 +22,8 @@ from auditor.measures.streams import lens_logits, stream_components, streams_and
 from auditor.measures.untouched import SITES, Piece
 from auditor.records import Interpretation
 from auditor.seeds import numpy_generator
+from auditor.testing.architectures import LAW, architectures
+from auditor.testing.families import FAMILIES
 from tests.handmade import (
     CONSTANT,
     SLOPE,
@@ -33,7 +35,6 @@ from tests.handmade import (
     random_model,
     sentence,
 )
-from tests.laws.architectures import FAMILIES, LAW, architectures
 
 EXACT = 1e-12
 SUM = 1e-9
@@ -127,7 +128,7 @@ def test_streams_are_those_of_the_forward_pass(family: str) -> None:
         components = stream_components(model)
         for layer, component in enumerate(components[:-1]):
             torch.testing.assert_close(found[component], seen[Site.RESIDUAL, layer])
-        torch.testing.assert_close(model.read(found[components[-1]]), logits)
+        torch.testing.assert_close(model.read(found[components[-1]], tokens), logits)
         if model.architecture.has_norm("final"):
             torch.testing.assert_close(lens_logits(model, found[components[-1]]), logits)
 

@@ -22,9 +22,9 @@ from auditor.measures.attribution.method import attributed
 from auditor.measures.attribution.paths import head_paths
 from auditor.measures.attribution.score import explained
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES
 from auditor.verdicts.claims import claims_of
 from tests.handmade import inputs_for, random_model
-from tests.laws.architectures import FAMILIES
 
 NAME = "attribution_head_integrated_gradients"
 LANGUAGE_MODELS = [family for family in FAMILIES if not FAMILIES[family].is_classifier]

@@ -13,8 +13,8 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Request, methods
 from auditor.records import Interpretation
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES
 from tests.handmade import PLAIN, SLOPE, TASK, counting_model, inputs_for, random_model
-from tests.laws.architectures import FAMILIES
 
 EXACT = 1e-12
 

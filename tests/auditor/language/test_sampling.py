@@ -28,7 +28,7 @@ def _words(drawn: Sample) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize(("low", "high"), [(2, 2), (2, 9), (7, 12), (11, 12)])
-@pytest.mark.parametrize("language", [Dyck.standard(1, 1), LANGUAGE, Dyck.standard(26, 5)])
+@pytest.mark.parametrize("language", [Dyck.standard(1, 1), LANGUAGE, Dyck.standard(26, 5), Dyck.standard(128, 3)])
 def test_complete_strings_are_members_of_the_wanted_lengths(language: Dyck, low: int, high: int) -> None:
     drawn = _draw(language, count=200, min_length=low, max_length=high)
     assert len(drawn) == 200

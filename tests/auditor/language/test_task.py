@@ -89,7 +89,7 @@ def test_json_and_back() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"objective": "masked"}, "objective 'masked'"),
+        ({"objective": "masked"}, "objective = 'masked'"),
         ({"min_length": 8}, "8 to 6"),
         ({"min_length": "two"}, "min_length"),
         ({"brackets": 3}, "3 bracket types, but the vocabulary has 2"),
@@ -110,7 +110,7 @@ def test_a_missing_field_is_named(field: str) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"colour": 1}, "unknown task field 'colour'"),
+        ({"colour": 1}, "task: unknown field 'colour'"),
         ({"depth": 3.7}, "depth = 3.7"),
         ({"min_length": "2"}, "min_length = '2'"),
         ({"prefixes": "no"}, "prefixes = 'no'"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from auditor.errors import ConfigurationError, LanguageError
-from auditor.language.vocabulary import Vocabulary, standard_vocabulary
+from auditor.language.vocabulary import Vocabulary, standard_vocabulary, type_name, type_of_name
 
 VALID: dict[str, Any] = {"spellings": ("PAD", "(", ")"), "opening": (1,), "closing": (2,), "pad": 0}
 
@@ -77,10 +77,23 @@ def test_a_contradiction_is_refused(change: dict[str, Any], words: str) -> None:
         Vocabulary(**{**VALID, **change})
 
 
-@pytest.mark.parametrize("types", [0, 27])
-def test_an_alphabet_has_26_letters(types: int) -> None:
+@pytest.mark.parametrize("types", [0, 1_001])
+def test_there_are_as_many_types_as_anybody_uses(types: int) -> None:
     with pytest.raises(LanguageError, match=f"{types} bracket types"):
         standard_vocabulary(types)
+
+
+def test_types_behind_z_repeat_the_letter() -> None:
+    vocabulary = standard_vocabulary(128)
+    assert vocabulary.decode([4, 29, 30, 31, 131]) == ["(a", "(z", "(aa", "(bb", "(xxxxx"]
+    assert [type_of_name(type_name(kind)) for kind in range(128)] == list(range(128))
+    assert vocabulary.encode("(xxxxx xxxxx)") == [131, 259]
+    assert [type_of_name(name) for name in ("", "ab", "A", "é", "aA")] == [None] * 5
+
+
+def test_a_message_does_not_list_hundreds_of_brackets() -> None:
+    with pytest.raises(LanguageError, match=r"expected one of 256 brackets, \(a … xxxxx\);"):
+        standard_vocabulary(128).encode("[")
 
 
 def test_json_and_back() -> None:

@@ -23,6 +23,7 @@ from auditor.records import (
     Relabelling,
     Verdict,
 )
+from auditor.records.values import group, number, texts, whole
 from tests.auditor.report.samples import make_finding, sample_report
 
 
@@ -113,3 +114,28 @@ def test_a_list_is_no_record() -> None:
 
     with pytest.raises(RecordError, match="Pair"):
         Pair.from_json([1])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("read", "fits", "others"),
+    [
+        (whole, 3, [True, 1.5, "3", None]),
+        (number, 0.5, [True, "0.5", None]),
+        (texts, ["a", "b"], ["ab", [1], 3]),
+        (group, {"a": 1}, [[1], "a", None]),
+    ],
+)
+def test_a_parameter_of_another_kind_is_refused(read: Any, fits: Any, others: list[Any]) -> None:
+    found = read({"p": fits}, "p")
+    assert found == (tuple(fits) if isinstance(fits, list) else fits)
+    for value in others:
+        with pytest.raises(RecordError, match="p = "):
+            read({"p": value}, "p")
+
+
+def test_what_is_not_among_the_parameters() -> None:
+    assert whole({}, "p", 7) == 7
+    assert texts({}, "p") == ()
+    for read in (whole, number, group):
+        with pytest.raises(RecordError, match="p = None"):
+            read({}, "p")

@@ -12,9 +12,9 @@ from auditor.contracts import methods
 from auditor.plans.cells import methods_to_rerun, planned_methods
 from auditor.records import ORIGINAL, RERUN, Interpretation, NotApplicable
 from auditor.stages.measure import Failure, measure, measure_group
+from auditor.testing.snapshots import differences, snapshot
 from tests.auditor.small_audits import PLAN, small_model
 from tests.handmade import inputs_for, stack_model
-from tests.laws.snapshots import differences, snapshot
 
 NAMES = ("ablation_head_mean", "probe_depth", "weights_ov_norm")
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.symmetries.mean_blind_writers import mean_blind_writers
+from auditor.testing.architectures import LAW, architectures
+from auditor.testing.families import task_for
 from tests.handmade import inputs_for, random_model
-from tests.laws.architectures import LAW, architectures, task_for
 
 UNSEEN, SEEN = 1e-10, 1e-5
 """Largest change of a logit that rounding makes, and the smallest that a constant of 1 makes where it is seen."""

@@ -10,8 +10,9 @@ from hypothesis import given
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.symmetries.norm_readers import fold_norms, norm_readings
+from auditor.testing.architectures import LAW, architectures
+from auditor.testing.families import task_for
 from tests.handmade import PLAIN, inputs_for, random_model
-from tests.laws.architectures import LAW, architectures, task_for
 
 UNSEEN, SEEN = 1e-10, 1e-6
 """Largest change of a logit that rounding makes, and the smallest that one tripled gain makes where it is seen."""

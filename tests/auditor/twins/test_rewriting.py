@@ -13,9 +13,9 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Request, equivalences
 from auditor.language.task import Task
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES
 from auditor.twins.rewriting import SAME_ANSWER, Proposal, Row, length_bounds, rewrite
 from tests.handmade import PLAIN, TASK, inputs_for, inputs_from, naive_stacks, random_model
-from tests.laws.architectures import FAMILIES
 
 MOVES = ("input_pumping", "input_pair_removal")
 CLOSING = replace(TASK, objective="closing_bracket")

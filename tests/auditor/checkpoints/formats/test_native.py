@@ -44,6 +44,7 @@ def model() -> CanonicalTransformer:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_saved_model_comes_back_bit_for_bit(dtype: torch.dtype, model: CanonicalTransformer, tmp_path: Path) -> None:
     model = model.to(dtype)
+    (tmp_path / "models").mkdir()
     save_native(model, tmp_path / "models" / "m.safetensors")
     loaded = load(tmp_path / "models" / "m.safetensors")
     assert loaded.format == "native"

@@ -8,8 +8,10 @@ import torch
 
 from auditor.contracts import adapters
 from tests.foreign import MAKERS
+from tests.foreign.rotary import rotary
 from tests.foreign.source import token_batches
 
+SOURCES = {**MAKERS, "rotary positions in plain PyTorch": rotary}
 ARCHITECTURES = 50
 FEW = 3
 EXACT = 1e-9
@@ -20,8 +22,8 @@ VARIES = 1e-2
 
 
 def _largest_difference(name: str, seed: int) -> float:
-    source = MAKERS[name](seed)
-    model = adapters()[name].convert(source.weights())
+    source = SOURCES[name](seed)
+    model = adapters()[source.adapter].convert(source.weights())
     tokens, not_padding = token_batches(np.random.default_rng(seed))
     with torch.no_grad():
         ours, theirs = model(tokens), source.logits(tokens)
@@ -34,11 +36,11 @@ def _largest_difference(name: str, seed: int) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", SOURCES)
 def test_random_architectures_give_the_same_logits(name: str) -> None:
     assert {seed: found for seed in range(ARCHITECTURES) if (found := _largest_difference(name, seed)) > EXACT} == {}
 
 
-@pytest.mark.parametrize("name", ["nanogpt", "torch_encoder"])
+@pytest.mark.parametrize("name", ["nanogpt", "torch_encoder", "rotary positions in plain PyTorch"])
 def test_a_few_architectures_of_what_needs_no_library(name: str) -> None:
     assert all(_largest_difference(name, seed) <= EXACT for seed in range(FEW))

@@ -152,7 +152,7 @@ _write("state_dict_with_a_number", lambda _: saved({"w": torch.ones(2), "epoch":
 _write("state_dict_with_number_keys", lambda _: saved({1: torch.ones(2)}))
 _write("list_of_tensors", lambda _: saved([torch.ones(2)]))
 _write("empty_state_dict", lambda _: saved({}))
-_write("long_header", lambda _: tensors(b"{" + b" " * 2_000_000 + b"}"))
+_write("long_header", lambda _: tensors(b"{" + b" " * 4_000_000 + b"}"))
 _write("header_longer_than_file", lambda _: tensors(_ONE, bytes(8), length=900_000))
 _write("enormous_header", lambda _: tensors(_ONE, bytes(8), length=2**63))
 _write("many_entries", lambda _: tensors({f"t{i}": entry([0], 0, 0) for i in range(30_000)}))

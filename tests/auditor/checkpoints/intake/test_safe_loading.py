@@ -67,7 +67,7 @@ def test_the_corpus_is_large_enough() -> None:
         ("missing_file", "no file"),
         ("file_over_the_limit", "at most"),
         ("truncated_tensors", "truncated"),
-        ("long_header", "1000000"),
+        ("long_header", "3000000"),
         ("shared_tuples", "Weights only load failed;"),
     ],
 )

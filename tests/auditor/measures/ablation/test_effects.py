@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from auditor.measures.ablation.effects import EFFECTS, closing_margin
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import PLAIN, TASK, random_model
-from tests.laws.architectures import FAMILIES, task_for
 
 CLOSING = torch.tensor([1, 2, 3])
 LOGITS = torch.tensor([[0.0, 5.0, 1.0, 3.0], [0.0, 5.0, 1.0, 3.0]], dtype=torch.float64)

@@ -18,8 +18,9 @@ from auditor.measures.ablation.substitutes import mean, mean_per_position, zero
 from auditor.measures.ablation.sweep import Ablation, Substitute, head_ablation_effects, sweep
 from auditor.measures.untouched import Untouched
 from auditor.records import Component
+from auditor.testing.architectures import LAW, architectures
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import inputs_for, random_model
-from tests.laws.architectures import FAMILIES, LAW, architectures, task_for
 
 ROUNDING = 1e-12
 SINGLE = 1e-6

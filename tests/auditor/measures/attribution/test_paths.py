@@ -17,8 +17,8 @@ from auditor.measures.attribution.paths import head_paths, neuron_path, token_pa
 from auditor.measures.attribution.quadrature import Path
 from auditor.measures.attribution.score import Explained, explained
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import inputs_for, random_model
-from tests.laws.architectures import FAMILIES, task_for
 
 STEPS = 8
 FLOAT32_WEIGHTS = 1e-6

@@ -11,8 +11,8 @@ import torch
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.attribution.score import explained, has_score, log_odds, why_no_score
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import TASK, inputs_for, inputs_from, random_model
-from tests.laws.architectures import FAMILIES, task_for
 
 EXACT = 1e-12
 

@@ -6,8 +6,8 @@ import torch
 
 from auditor.language.grammar import is_member
 from auditor.measures.patching.pairs import corrupted_pairs, no_pairs, type_margin
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import LANGUAGE, PLAIN, TASK, inputs_for, inputs_from, naive_stacks, random_model, sentence
-from tests.laws.architectures import FAMILIES, task_for
 
 
 def test_the_bracket_on_top_at_most_decisions_is_flipped() -> None:

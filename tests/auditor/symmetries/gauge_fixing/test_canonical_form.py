@@ -25,8 +25,9 @@ from auditor.symmetries.gauge_fixing.canonical_form import (
 )
 from auditor.symmetries.norm_readers import norm_readings
 from auditor.tensors import EXACT_LOGITS
+from auditor.testing.architectures import LAW, architectures
+from auditor.testing.families import FAMILIES, task_for
 from tests.handmade import PLAIN, random_model
-from tests.laws.architectures import FAMILIES, LAW, architectures, task_for
 from tests.wen2023_files import NAMES, checkpoint
 
 FIXED = (

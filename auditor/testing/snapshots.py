@@ -25,8 +25,9 @@ _HOOKS = (
 def snapshot(model: CanonicalTransformer, inputs: InputBatch) -> dict[str, Any]:
     """Weights, flags, gradients, modes, hooks, attributes, inputs and global state, as comparable values."""
     modules = dict(model.named_modules())
-    inputs = (inputs.tokens, inputs.not_padding, inputs.scored, inputs.depth, inputs.stack_top_type, inputs.opener)
-    numpy_state = np.random.get_state()
+    tensors = (inputs.tokens, inputs.not_padding, inputs.scored, inputs.depth, inputs.stack_top_type, inputs.opener)
+    state = np.random.get_state(legacy=False)["state"]
+    numbers = {name: np.asarray(value).tolist() for name, value in state.items()}
     return {
         "weights": weights_sha256(weights_bytes(model)),
         "parameters": {name: id(p) for name, p in model.named_parameters()},
@@ -35,9 +36,9 @@ def snapshot(model: CanonicalTransformer, inputs: InputBatch) -> dict[str, Any]:
         "training": {name: module.training for name, module in modules.items()},
         "hooks": {(name, kind): tuple(getattr(module, kind)) for name, module in modules.items() for kind in _HOOKS},
         "attributes": {name: sorted(vars(module)) for name, module in modules.items()},
-        "inputs": [(t.tolist(), t.requires_grad) for t in inputs],
+        "inputs": [(t.tolist(), t.requires_grad) for t in tensors],
         "gradients enabled": torch.is_grad_enabled(),
-        "global random numbers": (random.getstate(), numpy_state[1].tolist(), torch.get_rng_state().tolist()),
+        "global random numbers": (random.getstate(), numbers, torch.get_rng_state().tolist()),
     }
 
 

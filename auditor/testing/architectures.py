@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from auditor.canonical.architecture import Activation, Architecture, Block, DepthRule, Norm, NormSite
-from auditor.language.task import Task
-from tests.handmade import PLAIN, TASK
+from auditor.canonical.architecture import (
+    Activation,
+    Architecture,
+    Block,
+    DepthRule,
+    Mlp,
+    Norm,
+    NormSite,
+    RotaryPairs,
+)
+from auditor.testing.families import POSITIONS
+from auditor.testing.models import TASK
 
 LAW = settings(max_examples=25, deadline=None, derandomize=True, database=None)
 """The same examples at every run; small models, so that twenty-five of them take about a second."""
 
-POSITIONS = 16
-"""Above every input of the laws: 10 brackets and START."""
+MLPS: tuple[Mlp, ...] = ("two_layer", "two_layer", "identity", "none")
+"""Half of the models have neurons."""
 
 
 @st.composite
@@ -27,7 +35,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
     width = draw(st.integers(3, 7)) if has_output_map else max(heads * value_width, 2)
     if not has_output_map:
         heads, value_width = (heads, value_width) if heads * value_width == width else (1, width)
-    mlp = draw(st.sampled_from(("two_layer", "two_layer", "identity", "none")))
+    mlp = draw(st.sampled_from(MLPS))
 
     def block() -> Block:
         return Block(
@@ -38,11 +46,12 @@ def architectures(draw: st.DrawFn) -> Architecture:
         )
 
     is_classifier, by_depth = draw(st.booleans()) and draw(st.booleans()), draw(st.booleans())
-    is_causal = draw(st.booleans()) if not is_classifier else False
+    is_causal = draw(st.booleans())
+    blocks = tuple(block() for _ in range(draw(st.integers(1, 2))))
     return Architecture(
         model_width=width,
         vocabulary_size=len(TASK.language.vocabulary),
-        blocks=tuple(block() for _ in range(draw(st.integers(1, 2)))),
+        blocks=blocks,
         norm=draw(st.sampled_from(get_args(Norm))),
         norm_sites=tuple(sorted(draw(st.sets(st.sampled_from(get_args(NormSite)))))),
         attention_residual=draw(st.booleans()),
@@ -52,7 +61,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
         attention_scale=draw(st.sampled_from((None, 0.7))),
         mlp=mlp,
         activation=draw(st.sampled_from(get_args(Activation))),
-        **draw(_positions()),
+        **draw(_positions(min(block.query_width for block in blocks))),
         embedding="token_and_depth" if by_depth else "token",
         embedding_trained=draw(st.booleans()),
         depth_slots=TASK.language.depth + 2 if by_depth else 0,
@@ -60,59 +69,33 @@ def architectures(draw: st.DrawFn) -> Architecture:
         tied_unembedding=draw(st.booleans()) and not (by_depth or is_classifier),
         causal=is_causal,
         pad_masked=not is_causal or draw(st.booleans()),
-        read_out=0 if is_classifier else None,
-        classes=2 if is_classifier else None,
+        **(draw(_read_outs()) if is_classifier else {}),
     )
 
 
-def _positions() -> st.SearchStrategy[dict[str, object]]:
+def _read_outs() -> st.SearchStrategy[dict[str, Any]]:
     return st.sampled_from(
         (
-            {"positions": "none"},
+            {"read_out": 0, "classes": 2},
+            {"read_out": "last", "classes": 2},
+            {"read_out": "mean", "classes": 3},
+            {"read_out": "mean", "mean_skips": ("start",), "classes": 2},
+        )
+    )
+
+
+def _positions(narrowest: int) -> st.SearchStrategy[dict[str, Any]]:
+    """Rotary positions turn all or some features of queries and keys, where these are wide enough for a pair."""
+    rotary = [
+        {"positions": "rotary", "rotary_width": narrowest - narrowest % 2, "rotary_base": base, "rotary_pairs": pairs}
+        for base, pairs in zip((10_000.0, 20.0), get_args(RotaryPairs), strict=True)
+    ]
+    return st.sampled_from(
+        (
+            *(rotary if narrowest > 1 else ()),
             {"positions": "none", "max_positions": POSITIONS},
             {"positions": "learned", "max_positions": POSITIONS},
             {"positions": "sinusoidal", "max_positions": POSITIONS},
             {"positions": "scalar", "scalar_period": POSITIONS},
         )
     )
-
-
-def task_for(architecture: Architecture) -> Task:
-    """The laws' language, as a classifier's task where the model is one."""
-    return replace(TASK, objective="classifier") if architecture.is_classifier else TASK
-
-
-FAMILIES = {
-    "plain": PLAIN,
-    "minimal first layer, no output map": replace(
-        PLAIN,
-        mlp="identity",
-        mlp_residual=False,
-        blocks=(Block(heads=2, query_width=3, value_width=4, neurons=0),),
-        norm_sites=("mlp_in",),
-        attention_residual=False,
-        output_map=False,
-        embedding="token_and_depth",
-        depth_slots=5,
-        embedding_trained=False,
-    ),
-    "post-norm, learned positions, tied": replace(
-        PLAIN,
-        norm_sites=("attention_out", "mlp_out"),
-        positions="learned",
-        max_positions=POSITIONS,
-        activation="gelu_erf",
-        tied_unembedding=True,
-    ),
-    "bidirectional classifier, RMS norm": replace(
-        PLAIN, norm="rms", causal=False, pad_masked=True, read_out=0, classes=2
-    ),
-    "one head, no norm, learned positions": replace(
-        PLAIN,
-        blocks=(Block(heads=1, query_width=2, value_width=3, neurons=4),),
-        norm_sites=(),
-        positions="learned",
-        max_positions=POSITIONS,
-    ),
-}
-"""One of each kind of model that is audited, for laws that are too dear for random architectures."""
