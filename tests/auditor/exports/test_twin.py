@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from auditor.checkpoints.native_file import native_bytes
-from auditor.errors import PlanError, WitnessError
+from auditor.errors import AuditorError, PlanError, WitnessError
 from auditor.exports.sealed_folder import write_sealed
 from auditor.exports.twin import export_twin, is_twin_folder, make_twin, verify_twin
 from auditor.plans.own_strings import with_strings
@@ -165,6 +165,13 @@ def test_strings_travel_with_the_twin_and_must_be_those_of_the_plan(tmp_path: Pa
     write_sealed(written, {**files, "strings": files["strings"] + b"(a a)\n"})
     with pytest.raises(WitnessError, match=r"certificate.json names strings with the SHA-256 .*beside it"):
         verify_twin(written)
+    facts = json.loads(files["certificate.json"])
+    for change, words in (({"format": "xml"}, "no format of strings 'xml'"), ({"sha256": 3}, "cannot be read")):
+        named = {**facts["plan"]["strings"], **change, "data": 10**12}
+        changed = {**facts, "plan": {**facts["plan"], "strings": named}}
+        write_sealed(written, {**files, "certificate.json": json.dumps(changed).encode()})
+        with pytest.raises(AuditorError, match=words):
+            verify_twin(written)
     (written / "strings").unlink()
     with pytest.raises(WitnessError, match="SHA256SUMS"):
         verify_twin(written)
