@@ -39,7 +39,7 @@ def train(
     ] = None,
     positions: Annotated[Positions, typer.Option(help="Position encoding.")] = "none",
     norm: Annotated[Norm, typer.Option(help="LayerNorm or RMSNorm.")] = "layer",
-    norm_place: Annotated[NormPlace, typer.Option(help="Where norms stand.")] = "pre",
+    norm_place: Annotated[NormPlace, typer.Option(help="Where norms are placed.")] = "pre",
     mlp: Annotated[Mlp, typer.Option(help="What follows attention.")] = "two_layer",
     activation: Annotated[Activation, typer.Option(help="The MLP's activation.")] = "relu",
     embedding: Annotated[

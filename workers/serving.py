@@ -71,7 +71,7 @@ def serve(settings: Settings, *, concurrency: int = 2, verbose: bool = False) ->
 def serve_locally(
     settings: Settings, *, concurrency: int = 2, on_ready: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Without a broker: compute what stands ready in the database, now and later, until Ctrl-C.
+    """Without a broker: compute what is ready in the database, now and later, until Ctrl-C.
 
     Raises:
         BrokerError: the local processes do not start, or end by themselves.

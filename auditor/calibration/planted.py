@@ -85,7 +85,7 @@ def attention_ladder(model: CanonicalTransformer, layer: int, generator: np.rand
 
 
 def _with_decoys(model: CanonicalTransformer, generator: np.random.Generator) -> Transformed:
-    """A cancelling pair in each layer, which stands for nothing."""
+    """A cancelling pair in each layer, which corresponds to no head of the original."""
     counts = [block.heads for block in model.architecture.blocks]
     twin = model
     for layer in range(len(counts)):

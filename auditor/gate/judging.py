@@ -22,7 +22,7 @@ from auditor.verdicts.verdict import findings_of
 
 
 class Outcome(StrEnum):
-    """How a claim stands."""
+    """The outcome of a claim."""
 
     STABLE = "stable"
     UNSTABLE = "unstable"

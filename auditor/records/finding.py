@@ -29,7 +29,7 @@ class Claim(Record):
     ========== ============================================================== =====================================
     """
 
-    method: str = field(metadata=NOT_WRITTEN)  # in JSON it stands beside the claim, as the component does
+    method: str = field(metadata=NOT_WRITTEN)  # in JSON it is beside the claim, as the component is
     kind: str
     component: Component = field(metadata=NOT_WRITTEN)
     text: str
@@ -87,6 +87,6 @@ class Finding(Record):
 
     @classmethod
     def _before_reading(cls, data: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Method and component stand beside the claim in JSON."""
+        """In JSON, method and component are beside the claim."""
         beside = {name: data[name] for name in ("method", "component")}
         return {**data, "claim": {**group(data, "claim"), **beside}}

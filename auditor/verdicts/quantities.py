@@ -62,7 +62,7 @@ def is_false(claim: Claim, pairing: Pairing) -> bool:
 
 
 def why_false(claim: Claim, itself: Pairing) -> str:
-    """Why the original does not bear a claim out; empty where it does, or where a score that is compared is undefined.
+    """Why a claim does not hold for the original; empty where it does, or where a score that is compared is undefined.
 
     ``itself`` pairs the original with itself. A value claim may be as far off as its smallest effect.
     """
@@ -80,7 +80,7 @@ def why_false(claim: Claim, itself: Pairing) -> str:
 
 
 def members_of(claim: Claim, pairing: Pairing) -> list[int]:
-    """Where the members of a set claim stand among the components compared."""
+    """The indices of the members of a set claim among the components compared."""
     labels = [component.label for component in pairing.components]
     return sorted(labels.index(label) for label in {*texts(claim.parameters, "members")})
 

@@ -22,7 +22,7 @@ WEN = checkpoint("example_baseline_seed0")
 POSITIONED = "dyck3x3-2layer-4head-positions"
 
 
-def test_inspect_tells_what_a_checkpoint_is_and_stores_nothing(run: Run, home: Path) -> None:
+def test_inspect_shows_what_a_checkpoint_is_and_stores_nothing(run: Run, home: Path) -> None:
     found = run("inspect", WEN, "--no-behaviour", "--json").document
     assert (found["format"], found["name"], found["parameters"]) == ("wen2023", WEN.stem, 31608)
     assert len(found["architecture"]["blocks"]) == 2
@@ -106,7 +106,7 @@ def test_train_with_one_seed_gives_one_file(run: Run, tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes() != other.read_bytes()
 
 
-def test_train_does_not_overwrite_unless_told(run: Run, tmp_path: Path) -> None:
+def test_train_overwrites_only_with_force(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "tiny.safetensors"
     out.write_bytes(b"precious")
     refused = run("train", "--out", out, *TINY)

@@ -30,7 +30,7 @@ def plan(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_twin_is_written_told_and_verified(run: Run, checkpoint: Path, plan: Path, tmp_path: Path) -> None:
+def test_a_twin_is_written_printed_and_verified(run: Run, checkpoint: Path, plan: Path, tmp_path: Path) -> None:
     out = tmp_path / "twin"
     arguments = ("--equivalence", "exact_value_bias_shift", "--plan", plan, "--set", "target=L0H1", "--out", out)
     told = run("twin", checkpoint, *arguments)
@@ -99,7 +99,7 @@ def test_a_folder_with_something_in_it_is_left_alone(run: Run, checkpoint: Path)
     assert "is not empty" in refused.refusal
 
 
-def test_every_margin_stands_beside_the_number_it_bounds() -> None:
+def test_every_margin_is_shown_with_the_number_it_bounds() -> None:
     certificate = _behavioural(stack_model(), stack_model(), count=ENOUGH // 8)
     rows = {name: (found, most) for name, found, most in certificate_rows(certificate)}
     assert rows["closing accuracy upper95"] == ("0.03", "0.005")

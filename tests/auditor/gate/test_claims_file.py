@@ -54,7 +54,7 @@ def test_labels_name_components_and_back(label: str, component: Component) -> No
         ("set of heads", None, {}),
     ],
 )
-def test_statements_mean_what_they_say_or_are_refused(
+def test_statements_become_claims_or_are_refused(
     statement: str, kind: str | None, parameters: dict[str, object]
 ) -> None:
     if kind is None:

@@ -92,7 +92,7 @@ def test_only_what_the_claim_must_survive_counts() -> None:
         (entry("top-3"), "3 of 3 components make no order"),
     ],
 )
-def test_what_nobody_could_decide_is_no_pass_and_says_why(given: Entry, why: str) -> None:
+def test_what_cannot_be_decided_is_no_pass_and_has_a_reason(given: Entry, why: str) -> None:
     found = outcome(given, results([1.0, 0.5, 0.1]))
     assert found.outcome is Outcome.INCONCLUSIVE
     assert why in found.reason

@@ -133,7 +133,7 @@ def test_streams_are_those_of_the_forward_pass(family: str) -> None:
             torch.testing.assert_close(lens_logits(model, found[components[-1]]), logits)
 
 
-def test_what_cannot_be_attributed_says_why() -> None:
+def test_what_cannot_be_attributed_has_a_reason() -> None:
     classifier = random_model(FAMILIES["bidirectional classifier, RMS norm"])
     for name in ("direct_logit_head", "direct_logit_mlp", "direct_logit_neuron", "logit_lens"):
         assert "classifier" in (methods()[name].not_applicable(classifier) or "")

@@ -174,6 +174,6 @@ def test_neurons_and_the_mlp_of_the_neuron_model(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in methods() if n.startswith(("ablation_mlp", "ablation_neuron"))])
-def test_models_without_an_mlp_are_told_so(name: str) -> None:
+def test_models_without_an_mlp_get_a_reason(name: str) -> None:
     assert "no MLP" in str(methods()[name].not_applicable(counting_model()))
     assert methods()[name].not_applicable(neuron_model()) is None

@@ -38,7 +38,7 @@ def test_features_that_never_vary_predict_the_most_frequent_label() -> None:
     assert right.tolist() == [True, True, False, True, False, True]
 
 
-def test_what_is_only_remembered_is_not_found_again() -> None:
+def test_labels_that_a_probe_memorises_are_not_predicted_on_held_out_sequences() -> None:
     """A feature of its own for each row says all about the rows that a probe was fitted on, nothing about others."""
     labels = np.asarray([0, 0, 0, 1, 1, 0, 0, 0, 1, 1])
     folds = np.repeat([0, 1], 5)

@@ -41,7 +41,7 @@ def test_the_sentence_has_date_rates_and_bounds() -> None:
     assert "dyck-audit calibrate" in calibration(None)
 
 
-def test_page_and_text_say_it(calibrated: AuditReport) -> None:
+def test_page_and_text_have_the_sentence(calibrated: AuditReport) -> None:
     page = render_html(calibrated)
     assert "How often the audit itself is wrong" in page
     assert "1 of 200" in page

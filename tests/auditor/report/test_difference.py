@@ -73,7 +73,7 @@ def test_behaviour_is_compared_where_both_have_numbers() -> None:
     assert not any(pair.metric == "reason" for pair in pairs)
 
 
-def test_json_and_terminal_forms_tell_the_change() -> None:
+def test_json_and_terminal_forms_show_the_change() -> None:
     second = sample_report(findings=(make_finding(verdict=Verdict.STABLE, effect=0.0),))
     difference = compare(sample_report(findings=(make_finding(),)), second)
     document = json.loads(json_text(difference.to_json()))

@@ -115,7 +115,7 @@ def test_an_adapter_that_breaks_a_law(monkeypatch: pytest.MonkeyPatch) -> None:
         check_adapter(name, [example], ignored=(".attn.bias",), may_lack=lambda _, key: key == "lm_head.weight")
 
 
-def test_an_exact_equivalence_must_say_what_it_changes() -> None:
+def test_an_exact_equivalence_must_declare_what_it_changes() -> None:
     with pytest.raises(TypeError, match="Silent does not say what it changes"):
 
         class Silent(KeyBiasShift):

@@ -50,7 +50,7 @@ def test_claims_are_judged_as_written(kind: str, parameters: dict[str, object], 
         (Claim("scores", "pattern", heads(4)[0], "", {}), ""),
     ],
 )
-def test_what_nobody_who_sees_the_original_would_claim_is_undefined(claim: Claim, reason: str) -> None:
+def test_a_claim_that_does_not_hold_on_the_original_is_undefined(claim: Claim, reason: str) -> None:
     for finding in judged(scores(BASE), [(variant(), scores(OTHER))], claims=[claim]).values():
         if reason:
             assert (finding.verdict, finding.effect, finding.p) == (INCONCLUSIVE, None, None)
@@ -58,7 +58,7 @@ def test_what_nobody_who_sees_the_original_would_claim_is_undefined(claim: Claim
         assert reason in finding.reason
 
 
-def test_an_own_claim_that_is_too_close_to_call_says_how_many_sequences_it_needs() -> None:
+def test_a_claim_too_close_to_call_on_the_original_gives_how_many_sequences_it_needs() -> None:
     claim = Claim("scores", "predicate", heads(4)[0], "", {"threshold": 1.999, "above": True})
     base = noisy([2.0, 1.0], 40, spread=0.3)
     base[:, 0] += 2.01 - base[:, 0].mean()

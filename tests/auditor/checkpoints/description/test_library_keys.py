@@ -80,7 +80,7 @@ def test_a_key_that_changes_the_function_is_refused(save: Any, key: str, tmp_pat
         save(tmp_path, **{key: CHANGING[key]})
 
 
-def test_a_lens_configuration_stands_for_a_description(tmp_path: Path) -> None:
+def test_a_lens_configuration_replaces_a_description(tmp_path: Path) -> None:
     described = STATES["transformer_lens"]()
     path, config = described.save(tmp_path / "plain")
     plain, found = load(path, config=config), _lens(tmp_path / "configured")
