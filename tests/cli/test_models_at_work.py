@@ -90,9 +90,9 @@ TINY = ("--steps", 3, "--layers", 1, "--width", 8, "--max-length", 6, "--quiet")
 
 def test_train_writes_a_model_that_every_command_reads(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "tiny.safetensors"
-    told = run("train", "--out", out, *TINY, "--positions", "learned", "--brackets", 3, "--json").document
-    assert told["file"] == str(out)
-    assert 0 <= told["closing_accuracy"] <= 1
+    result = run("train", "--out", out, *TINY, "--positions", "learned", "--brackets", 3, "--json").document
+    assert result["file"] == str(out)
+    assert 0 <= result["closing_accuracy"] <= 1
     model = load(out).model
     assert (model.architecture.layers, model.architecture.model_width) == (1, 8)
     assert model.task.language.types == 3
@@ -189,11 +189,11 @@ def test_verify_prints_each_check_and_fails_with_the_first(
     checks = (Check("files", True, "4 files match"), Check("effect", passed, "0.9, recorded 0.9"))
     found = VerifiedWitness(sample_report(name=MODEL).findings[0], checks)
     monkeypatch.setattr("auditor.exports.witness.verify_witness", lambda *_, **__: found)
-    told = run("verify", tmp_path)
-    assert told.code == (0 if passed else 1)
-    assert "4 files match" in told.stdout
+    result = run("verify", tmp_path)
+    assert result.code == (0 if passed else 1)
+    assert "4 files match" in result.stdout
     if not passed:
-        assert "effect" in told.refusal
+        assert "effect" in result.refusal
     document = run("verify", tmp_path, "--json").document
     assert (document["passed"], document["finding"]["id"]) == (passed, "f0000")
 

@@ -1,4 +1,4 @@
-"""history, findings, show, report, diff: what stored audits say, on the terminal and as documents."""
+"""history, findings, show, report, diff: stored audits, on the terminal and as documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No command, error, traceback or log shows a piece of a password; what is wrong with a URL is said by its name."""
+"""No command, error, traceback or log shows a piece of a password; the wrong part of a URL is named."""
 
 from __future__ import annotations
 

@@ -240,10 +240,10 @@ def test_waiting_notes_once_that_the_broker_is_away_and_once_that_it_is_back(
     watching = following._BrokerWatch("redis://host/0", Output())
     for _ in range(5):
         watching.look()
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 2
-    assert "redis://host/0 does not answer; still waiting" in told[0]
-    assert "answers again" in told[1]
+    notes = capsys.readouterr().err.splitlines()
+    assert len(notes) == 2
+    assert "redis://host/0 does not answer; still waiting" in notes[0]
+    assert "answers again" in notes[1]
 
 
 def test_a_worker_without_its_broker_prints_one_line(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Every command on terminals and pipes of any encoding and width: something to read, never an error about letters."""
+"""Every command on terminals and pipes of any encoding and width: readable output, never an encoding error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said about a broker: its version, or in one line and at once why not."""
+"""Messages about a broker: its version, or at once one line with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A local worker that does not start says why. (Whole audits on local workers: the acceptance tests.)"""
+"""A local worker that does not start is reported with the reason. (Whole audits: the acceptance tests.)"""
 
 from __future__ import annotations
 

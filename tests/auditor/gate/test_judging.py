@@ -34,7 +34,7 @@ def scores(means: list[float], *, spread: float = 0.05, seed: int = 0) -> Interp
 
 
 def results(exact: list[float], twin: list[float] | None = None) -> Results:
-    """The original scores 1, 0.5, 0.1; an exact variant and a twin as said."""
+    """The original scores 1, 0.5, 0.1; an exact variant and a twin as given."""
     variants = [Variant(f"{EXACT}/0", EXACT, Kind.EXACT, 0, VariantState.CERTIFIED)]
     found = {(ORIGINAL, METHOD): scores([1.0, 0.5, 0.1]), (f"{EXACT}/0", METHOD): scores(exact)}
     if twin is not None:

@@ -39,7 +39,7 @@ def test_features_that_never_vary_predict_the_most_frequent_label() -> None:
 
 
 def test_labels_that_a_probe_memorises_are_not_predicted_on_held_out_sequences() -> None:
-    """A feature of its own for each row says all about the rows that a probe was fitted on, nothing about others."""
+    """With one feature per row a probe fits its own rows perfectly and learns nothing about others."""
     labels = np.asarray([0, 0, 0, 1, 1, 0, 0, 0, 1, 1])
     folds = np.repeat([0, 1], 5)
     right = _held_out(np.eye(10), labels, folds)

@@ -1,4 +1,4 @@
-"""The audit's own error rates stand in every report, or that nobody has measured them."""
+"""Every report has the audit's own error rates, or states that they were not measured."""
 
 from __future__ import annotations
 

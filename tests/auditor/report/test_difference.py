@@ -27,7 +27,7 @@ def test_a_report_does_not_differ_from_itself() -> None:
 
 
 def test_changes_are_paired_counted_and_ordered() -> None:
-    """a: verdict changes; b: effect falls by 0.5; c and d stand in one audit only."""
+    """a: verdict changes; b: effect falls by 0.5; c and d are in one audit only."""
     first = sample_report(
         findings=(
             make_finding(id="b", component=OTHER, effect=0.75, verdict=Verdict.STABLE),

@@ -137,5 +137,5 @@ def test_a_report_that_no_store_knows_names_no_command() -> None:
 
 def test_witness_command_names_the_finding_of_the_headline() -> None:
     report = sample_report()
-    told = next(finding for finding in report.findings if finding.verdict is Verdict.UNSTABLE)
-    assert view_of(report).commands[0][1] == f"dyck-audit witness {told.id} --out witness"
+    worst = next(finding for finding in report.findings if finding.verdict is Verdict.UNSTABLE)
+    assert view_of(report).commands[0][1] == f"dyck-audit witness {worst.id} --out witness"

@@ -1,4 +1,4 @@
-"""Files of strings: every format says the same, and what is wrong is named with its line."""
+"""Files of strings: every format gives the same strings, and errors name the line."""
 
 from __future__ import annotations
 

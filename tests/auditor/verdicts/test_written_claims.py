@@ -1,4 +1,4 @@
-"""Claims that users write: about what is not there, false of the original, or more than the automatic ones say."""
+"""Claims that users write: missing components, false for the original, forms that are not made automatically."""
 
 from __future__ import annotations
 

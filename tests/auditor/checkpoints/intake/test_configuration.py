@@ -1,4 +1,4 @@
-"""Descriptions: plain maps of names to values, or one line that says why not."""
+"""Descriptions: plain maps of names to values, or an error of one line with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Half precision has a tolerance of its own, and the message says which precision each side has."""
+"""Half precision has a tolerance of its own, and the message names the precision of each side."""
 
 from __future__ import annotations
 
