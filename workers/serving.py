@@ -47,7 +47,7 @@ def serve(settings: Settings, *, concurrency: int = 2, verbose: bool = False) ->
     hide_passwords_in_worker(settings)
     app.conf.broker_url = settings.broker_url
     app.set_current()
-    if not verbose:  # one line per cell is ours; Celery's two per message name nothing a reader knows
+    if not verbose:  # one line per cell is ours; Celery's two per message do not name the audit or the cell
         for name in ("celery.app.trace", "celery.worker.strategy"):
             logging.getLogger(name).setLevel(logging.WARNING)
     _preload()

@@ -1,4 +1,4 @@
-"""``claims.toml``: what somebody publishes about a model, one table per claim.
+"""``claims.toml``: published claims about a model, one table per claim.
 
     [[claim]]
     component = "L1H0"

@@ -69,7 +69,7 @@ def why_false(claim: Claim, itself: Pairing) -> str:
     if itself.why_undefined(claim):
         return ""
     if claim.kind in YES_OR_NO:
-        return "the claim is false of the original" if is_false(claim, itself) else ""
+        return "the claim is false for the original" if is_false(claim, itself) else ""
     if claim.kind != "value" or "score" not in claim.parameters:
         return ""
     index = itself.index(claim.component)

@@ -136,7 +136,7 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA,
-        "title": "What a checkpoint does not say about its model",
+        "title": "Facts about a model that its checkpoint does not contain",
         "type": "object",
         "additionalProperties": False,
         "required": ["vocabulary", "task"],

@@ -29,7 +29,7 @@ _USUAL_POINTS = 128
 
 @dataclass(frozen=True)
 class PathIntegrals:
-    """Attributions by path integrals. Features are in ``groups`` of one path each: the heads of a layer, say."""
+    """Attributions by path integrals. Features are in ``groups`` of one path each, such as the heads of a layer."""
 
     values: Array  # [sequence, feature]
     errors: Array  # estimate for each value, with its sign, [sequence, feature]

@@ -67,7 +67,7 @@ def test_heads_of_the_counting_model() -> None:
 
 
 def test_lens_of_the_counting_model() -> None:
-    """Brackets have no vector, so the logits of their embedding are equal: −ln 8. After the layer they are the model's."""
+    """Brackets have no vector, so their embedding gives equal logits: −ln 8. After the layer they are the model's."""
     found = _interpret("logit_lens", counting_model())
     assert [component.label for component in found.components] == ["embedding", "L0.residual"]
     for row, text in enumerate(TEXTS):

@@ -1,4 +1,4 @@
-"""Every ablation method on models whose scores are worked out on paper; see ``counting_model`` for the outputs of heads."""
+"""Every ablation method on models whose scores are worked out on paper; ``counting_model`` has the outputs of heads."""
 
 from __future__ import annotations
 

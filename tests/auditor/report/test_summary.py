@@ -57,7 +57,7 @@ def test_a_contradiction_is_not_the_headline_while_another_claim_falls() -> None
     report = sample_report(findings=(defect, make_finding(id="b")))
     assert "most important head" in report.summary.headline
     assert report.summary.contradicts_theory == 1
-    assert any("suspect the method" in warning for warning in view_of(report).warnings)
+    assert any("check the method's implementation" in warning for warning in view_of(report).warnings)
 
 
 def test_headline_names_the_method_where_the_claim_does_not() -> None:

@@ -45,7 +45,7 @@ def test_the_parts_are_disjoint_and_cover_the_file() -> None:
 
 
 def test_the_rule_is_the_one_that_is_stated() -> None:
-    """In the order of the SHA-256 of the tokens joined by blanks, which anybody can compute."""
+    """In the order of the SHA-256 of the tokens joined by blanks, which other programs can compute."""
     assert _part(Part.WHOLE) == sorted(_part(Part.WHOLE), key=lambda text: hashlib.sha256(text.encode()).digest())
 
 

@@ -116,7 +116,7 @@ def test_an_adapter_that_breaks_a_law(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_exact_equivalence_must_declare_what_it_changes() -> None:
-    with pytest.raises(TypeError, match="Silent does not say what it changes"):
+    with pytest.raises(TypeError, match="Silent does not declare what it changes"):
 
         class Silent(KeyBiasShift):
             changes = frozenset()

@@ -99,7 +99,7 @@ def test_a_lens_configuration_replaces_a_description(tmp_path: Path) -> None:
         ({"positional_embedding_type": "rotary"}, "positional_embedding_type = 'rotary' is not supported"),
         ({"parallel_attn_mlp": True}, "parallel_attn_mlp = True, which changes"),
         ({"scale_attn_by_inverse_layer_idx": True}, "inverse_layer_idx"),
-        ({"facts": {"attention": "bidirectional"}}, "model.attention = 'bidirectional', but .* says 'causal'"),
+        ({"facts": {"attention": "bidirectional"}}, "model.attention = 'bidirectional', but .* has 'causal'"),
     ],
 )
 def test_a_lens_configuration_that_contradicts_is_refused(keys: Any, words: str, tmp_path: Path) -> None:
