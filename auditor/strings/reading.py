@@ -6,7 +6,7 @@
     jsonl      one a line: "string", {"string" or "tokens": …, "label": …, "weight": …}, or ["string", label, weight]
     json       one array of such entries
 
-What a string means is not looked at here, so nothing of a model is needed.
+The meaning of a string is not checked here, so no model is needed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FIELDS = ("string", "label", "weight")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One string, where it stands in its file, its class and how much it counts."""
+    """One string, its place in its file, its class and its weight."""
 
     number: int
     text: str

@@ -30,7 +30,7 @@ _POINTS_KEPT = 512
 
 @dataclass(frozen=True)
 class PathIntegrals:
-    """Attributions by path integrals. Features are in ``groups`` of one path each: the heads of a layer, say."""
+    """Attributions by path integrals. Features are in ``groups`` of one path each, such as the heads of a layer."""
 
     values: Array  # [sequence, feature]
     errors: Array  # estimate for each value, with its sign, [sequence, feature]

@@ -78,7 +78,7 @@ def test_a_certified_twin_is_re_established(exported: Path) -> None:
     assert not is_twin_folder(exported.parent)
 
 
-def test_a_twin_that_is_not_certified_is_written_and_says_so(tmp_path: Path) -> None:
+def test_a_twin_that_is_not_certified_is_written_with_the_reason(tmp_path: Path) -> None:
     built = _made("input_bracket_relabelling")
     assert built.variant.state is VariantState.NOT_CERTIFIED
     written = export_twin(tmp_path / "t", original=small_model(), built=built, plan=SMALL, name="small")
@@ -141,7 +141,7 @@ def test_facts_that_make_no_sense_are_refused(folder: Path, edit: Callable[[dict
         verify_twin(folder)
 
 
-def test_an_embellished_certificate_is_found(tmp_path: Path) -> None:
+def test_a_falsified_certificate_is_found(tmp_path: Path) -> None:
     built = _made("input_bracket_relabelling")
     folder = export_twin(tmp_path / "t", original=small_model(), built=built, plan=SMALL, name="small")
     path = folder / "certificate.json"

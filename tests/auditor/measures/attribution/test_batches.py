@@ -1,4 +1,4 @@
-"""Whoever is run together, and however much padding that takes, has the same scores."""
+"""Scores do not depend on which sequences are run together, nor on the padding."""
 
 from __future__ import annotations
 
