@@ -160,7 +160,7 @@ class Equivalence(ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if getattr(cls, "kind", None) is Kind.EXACT and not (cls.changes or cls.parts):
-            raise TypeError(f"the exact equivalence {cls.__name__} does not say what it changes")
+            raise TypeError(f"the exact equivalence {cls.__name__} does not declare what it changes")
 
     @abstractmethod
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

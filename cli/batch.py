@@ -92,7 +92,7 @@ def batch(
         if wait and audit_ids:
             seen = follow(database, settings, audit_ids, door.output)
             outcomes = [finished(one, seen) for one in outcomes]
-    tell(door.output, outcomes, skipped, as_json=as_json)
+    print_result(door.output, outcomes, skipped, as_json=as_json)
 
 
 def submit_all(
@@ -141,7 +141,7 @@ def finished(outcome: Outcome, seen: dict[str, Progress]) -> Outcome:
     return replace(outcome, status=status, state=str(progress.audit.state), result=result(progress.audit))
 
 
-def tell(output: Output, outcomes: Sequence[Outcome], skipped: Sequence[Skipped], *, as_json: bool) -> None:
+def print_result(output: Output, outcomes: Sequence[Outcome], skipped: Sequence[Skipped], *, as_json: bool) -> None:
     """The summary; exit 1 if an entry failed."""
     counts = {str(status): sum(one.status is status for one in outcomes) for status in Status}
     if skipped:

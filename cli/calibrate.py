@@ -47,13 +47,13 @@ def calibrate(
     if as_json:
         door.output.document({"id": calibration_id, **measured.to_json()})
     else:
-        tell(door.output, measured)
+        print_result(door.output, measured)
     for failure in found.failures:
         door.output.error(failure)
     raise typer.Exit(1 if found.failures else 0)
 
 
-def tell(output: Output, measured: MeasuredRates) -> None:
+def print_result(output: Output, measured: MeasuredRates) -> None:
     """The rates: all, by source, method, kind of claim and effect size, and the power by sequences."""
     rows = [_row("all that sampling decides", measured.rates)]
     for name, groups in measured.by.items():

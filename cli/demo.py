@@ -34,7 +34,7 @@ def demo(
     door = invocation(context)
     require_file(out)
     report = run(door, seed)
-    tell(door.output, report, out)
+    print_result(door.output, report, out)
 
 
 def run(door: Invocation, seed: int) -> AuditReport:
@@ -59,7 +59,7 @@ def run(door: Invocation, seed: int) -> AuditReport:
             return load_report(session, audit_id)
 
 
-def tell(output: Output, report: AuditReport, out: Path) -> None:
+def print_result(output: Output, report: AuditReport, out: Path) -> None:
     """The findings, the page, and what to type next."""
     from auditor.report.html import render_html
     from auditor.report.terminal import render_report

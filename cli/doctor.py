@@ -32,7 +32,7 @@ LEAST_FREE_BYTES = 500_000_000
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. ``action`` is what to type when it is not ``ok``."""
+    """One check. ``action`` is what to type when it is not ``ok``."""
 
     what: str
     ok: bool

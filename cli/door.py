@@ -76,7 +76,7 @@ def _plugins_on_one_line(output: Output) -> Iterator[None]:
 
 
 def globals_first(args: Sequence[str]) -> list[str]:
-    """Move the global options, wherever they stand before a "--", in front of the command."""
+    """Move the global options, wherever they are before a "--", in front of the command."""
     moved: list[str] = []
     kept: list[str] = []
     rest = iter(args)

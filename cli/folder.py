@@ -1,4 +1,4 @@
-"""The checkpoints of a folder, and what else lies there with the reason why it is none."""
+"""The checkpoints of a folder, and its other entries with the reason why each is no checkpoint."""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ def follow(database: Database, settings: Settings, audit_ids: Sequence[str], out
     try:
         with _computing(database, settings, audit_ids, output) as check, tracking(output) as track:
             announced: set[str] = set()
-            return wait(database, audit_ids, on_progress=lambda seen: _tell(track, seen, announced), check=check)
+            return wait(
+                database, audit_ids, on_progress=lambda seen: _show_progress(track, seen, announced), check=check
+            )
     except KeyboardInterrupt:
         output.note(f"interrupted; what was computed is stored: `dyck-audit watch {' '.join(audit_ids)}` goes on")
         raise
@@ -97,7 +99,7 @@ def processes() -> int:
     return max(1, min(MOST_PROCESSES, os.cpu_count() or 1))
 
 
-def _tell(track: Track, seen: Mapping[str, Progress], announced: set[str]) -> None:
+def _show_progress(track: Track, seen: Mapping[str, Progress], announced: set[str]) -> None:
     for audit_id, progress in seen.items():
         key = f"{audit_id} {progress.audit.model_name}"
         if not progress.is_over:

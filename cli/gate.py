@@ -103,7 +103,7 @@ def gate(
             junit, junit_document(claims.name, checked, at=datetime.now(UTC), seconds=time.monotonic() - started)
         )
     found = GateResult(gated.audit_id, checked, lost)
-    tell(door.output, found, stated.path, github=github, as_json=as_json)
+    print_result(door.output, found, stated.path, github=github, as_json=as_json)
     raise typer.Exit(found.exit_code)
 
 
@@ -191,7 +191,7 @@ def lost_since(door: Invocation, baseline: str, audit_id: str) -> tuple[FindingP
     return lost_between(first, second)
 
 
-def tell(output: Output, found: GateResult, path: str, *, github: bool, as_json: bool) -> None:
+def print_result(output: Output, found: GateResult, path: str, *, github: bool, as_json: bool) -> None:
     """The table, or one JSON document; annotations where they are wanted."""
     if as_json:
         output.document(found.to_json())

@@ -54,7 +54,10 @@ def inspect(
     seed: Seed = 0,
     as_json: AsJson = False,
     schema: Annotated[  # noqa: ARG001 - an eager option
-        bool, typer.Option("--schema", is_eager=True, callback=_show_schema, help="Show what --config may say.")
+        bool,
+        typer.Option(
+            "--schema", is_eager=True, callback=_show_schema, help="Show all facts that --config may contain."
+        ),
     ] = False,
     formats: Annotated[  # noqa: ARG001 - an eager option
         bool, typer.Option("--formats", is_eager=True, callback=_show_formats, help="List the checkpoint formats.")
@@ -83,7 +86,7 @@ def inspect(
     if as_json:
         output.document(found)
     else:
-        tell(output, found)
+        print_result(output, found)
 
 
 def _show_template(
@@ -119,7 +122,7 @@ def facts(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def tell(output: Output, found: dict[str, Any]) -> None:
+def print_result(output: Output, found: dict[str, Any]) -> None:
     """Facts, architecture, task and behaviour, one table each."""
     from auditor.records import Behaviour
     from auditor.report.view import behaviour_table

@@ -137,7 +137,7 @@ def remove(
 
 @app.command("zoo")
 def zoo_(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the bundled models; their names stand where a CHECKPOINT is asked for."""
+    """List the bundled models; every CHECKPOINT argument takes their names."""
     from auditor import zoo
     from auditor.report.wording import share
 

@@ -34,9 +34,7 @@ Config = Annotated[
 ]
 FormatName = Annotated[
     str,
-    typer.Option(
-        "--format", metavar="auto|NAME", help="How the checkpoint is to be read; `inspect --formats` lists them."
-    ),
+    typer.Option("--format", metavar="auto|NAME", help="Format of the checkpoint; `inspect --formats` lists them."),
 ]
 EntryName = Annotated[
     str | None,
@@ -63,7 +61,7 @@ Strings = Annotated[
 StringsFormat = Annotated[
     str,
     typer.Option(
-        "--strings-format", metavar="auto|text|princeton|csv|jsonl|json", help="How the file of strings is to be read."
+        "--strings-format", metavar="auto|text|princeton|csv|jsonl|json", help="Format of the file of strings."
     ),
 ]
 PlanName = Annotated[str, typer.Option("--plan", metavar="quick|standard|full|F.toml", help="What the audit computes.")]

@@ -2,7 +2,7 @@
 
 Results go to stdout: one JSON document, text, or tables. Progress, notes and errors go to stderr, so that a pipe
 carries results only. On a terminal tables have colours and fit the window; in a pipe they are plain, aligned and
-never cut. ``NO_COLOR`` and ``TERM=dumb`` are honoured. Where a stream's encoding lacks a letter the nearest stands for
+never cut. ``NO_COLOR`` and ``TERM=dumb`` are honoured. Where a stream's encoding lacks a letter, the nearest replaces
 it, and errors and notes never show the password of a URL.
 """
 

@@ -28,7 +28,7 @@ def show(
     findings: Annotated[int, typer.Option(min=0, help="How many findings are shown in full.")] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Show one audit: headline, stability matrix, the findings to know; or how far it is."""
+    """Show one audit: headline, stability matrix, main findings; or its progress."""
     from auditor.store.audits import resolve_audit
     from auditor.store.lifecycle import progress
     from auditor.store.reports import load_report
@@ -48,7 +48,7 @@ def show(
 
 
 def tell_unfinished(output: Output, found: Progress) -> None:
-    """How far an audit without a report is, and what to type."""
+    """The progress of an audit without a report, and what to type."""
     audit = found.audit
     output.text(f"audit {audit.id} of {audit.model_name}, plan {audit.plan_name}, seed {audit.seed}: {audit.state}")
     output.text(f"{found.done} of {audit.cells_total} cells done, {found.running} running, {found.failed} failed")

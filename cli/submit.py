@@ -52,12 +52,12 @@ def submit(
     door = invocation(context)
     chosen, settings = read_plan(plan), door.settings
     if explain:
-        from cli.explain import explain as look_ahead
+        from cli.explain import explain as forecast_audit
 
         for text in checkpoints:
             loaded_one = read_checkpoint(text, door.output, config=config, format_name=format_name, entry=entry)
             asked = planned(chosen, loaded_one, strings, strings_format)
-            look_ahead(door.output, settings, loaded_one, asked, seed=seed, as_json=as_json)
+            forecast_audit(door.output, settings, loaded_one, asked, seed=seed, as_json=as_json)
         return
     require_broker(settings)
     loaded = [

@@ -43,17 +43,19 @@ def train(
         RotaryPairs, typer.Option(help="Features that rotary positions turn together: as GPT-NeoX or as GPT-J does.")
     ] = "halves",
     norm: Annotated[Norm, typer.Option(help="LayerNorm or RMSNorm.")] = "layer",
-    norm_place: Annotated[NormPlace, typer.Option(help="Where norms stand.")] = "pre",
+    norm_place: Annotated[NormPlace, typer.Option(help="Where norms are placed.")] = "pre",
     embedding_norm: Annotated[bool, typer.Option("--embedding-norm", help="A norm right after the embedding.")] = False,
-    mlp: Annotated[Mlp, typer.Option(help="What follows attention.")] = "two_layer",
+    mlp: Annotated[Mlp, typer.Option(help="Kind of MLP after attention.")] = "two_layer",
     activation: Annotated[Activation, typer.Option(help="The MLP's activation.")] = "relu",
     embedding: Annotated[
         Embedding, typer.Option(help="Input vectors: of tokens, or of tokens with their depth (minimal first layer).")
     ] = "token",
     fixed_embedding: Annotated[bool, typer.Option("--fixed-embedding", help="One-hot, not trained.")] = False,
-    attention_residual: Annotated[bool, typer.Option(help="Add attention to the stream.")] = True,
-    mlp_residual: Annotated[bool, typer.Option(help="Add the MLP to the stream.")] = True,
-    output_map: Annotated[bool, typer.Option(help="Heads have a W_O.")] = True,
+    attention_residual: Annotated[
+        bool, typer.Option(help="Add the output of attention to the residual stream.")
+    ] = True,
+    mlp_residual: Annotated[bool, typer.Option(help="Add the output of the MLP to the residual stream.")] = True,
+    output_map: Annotated[bool, typer.Option(help="Heads have an output map W_O.")] = True,
     tied: Annotated[bool, typer.Option("--tied", help="The unembedding is the embedding.")] = False,
     objective: Annotated[
         ObjectiveName, typer.Option(help="What is learned; a classifier tells words from other strings.")

@@ -67,7 +67,7 @@ def twin(
     if built.model is None:
         raise PlanError(f"{equivalence} makes no twin of {loaded.name}: {built.variant.reason}")
     export_twin(out, original=loaded.model, built=built, plan=sizes, name=loaded.name)
-    tell(output, built.variant, out, as_json=as_json)
+    print_result(output, built.variant, out, as_json=as_json)
     if built.variant.state != "certified":
         output.error(f"{built.variant.key} is not certified: {built.variant.reason}; its files are in {out}")
         raise typer.Exit(1)
@@ -88,7 +88,7 @@ def _sizes(plan: str, steps: int | None) -> Plan:
     return found if steps is None else replace(found, twin_steps=steps)
 
 
-def tell(output: Output, variant: Variant, out: Path, *, as_json: bool) -> None:
+def print_result(output: Output, variant: Variant, out: Path, *, as_json: bool) -> None:
     """The certificate as a table, or the variant as JSON, and how to check it."""
     if as_json:
         output.document({"directory": str(out), "variant": variant.to_json()})

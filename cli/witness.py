@@ -1,4 +1,4 @@
-"""``witness`` and ``verify``: the twin that overturns a claim, as files that anybody can check; any twin too."""
+"""``witness`` and ``verify``: the twin that overturns a claim, as files that can be checked alone; any twin too."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def worker(
     count = concurrency or processes()
     require_broker(door.settings)
     with door.database():
-        pass  # a broker or a database that cannot be used is refused before anything is said
+        pass  # a broker or a database that cannot be used is refused before anything is printed
     if door.settings.broker_url is None:
         door.output.note(f"{count} local processes compute what is queued in {door.settings.home}; Ctrl-C ends them")
         with suppress(KeyboardInterrupt):

@@ -1,6 +1,6 @@
 """Models small enough to work out on paper, beside the random ones of the laws.
 
-Every hand-made model says in its docstring what each analysis must find.
+The docstring of every hand-made model states what each analysis must find.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def local_workers(settings: Settings, *, concurrency: int = 2) -> Iterator[Local
     """
     log, log_start = _open_log(settings.home / "logs")
     with embedded_broker() as broker:
-        # -P: a folder named "workers" where the user stands must not be taken for ours
+        # -P: a folder named "workers" in the working directory must not be taken for ours
         command = [sys.executable, "-P", "-m", "workers.serving", "--concurrency", str(concurrency)]
         environment = os.environ | replace(settings, broker_url=broker.url).environment()
         with log.open("ab") as sink:

@@ -47,7 +47,7 @@ def serve(settings: Settings, *, concurrency: int = 2, verbose: bool = False) ->
     hide_passwords_in_worker(settings)
     app.conf.broker_url = settings.broker_url
     app.set_current()
-    if not verbose:  # one line per cell is ours; Celery's two per message name nothing a reader knows
+    if not verbose:  # one line per cell is ours; Celery's two per message do not name the audit or the cell
         for name in ("celery.app.trace", "celery.worker.strategy"):
             logging.getLogger(name).setLevel(logging.WARNING)
     _preload()
@@ -71,7 +71,7 @@ def serve(settings: Settings, *, concurrency: int = 2, verbose: bool = False) ->
 def serve_locally(
     settings: Settings, *, concurrency: int = 2, on_ready: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Without a broker: compute what stands ready in the database, now and later, until Ctrl-C.
+    """Without a broker: compute what is ready in the database, now and later, until Ctrl-C.
 
     Raises:
         BrokerError: the local processes do not start, or end by themselves.

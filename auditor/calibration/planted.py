@@ -1,9 +1,9 @@
 """Models that compute one function while the scores of a head are set to chosen values.
 
-A head that is split in two parts with shares s and 1 − s of its W_O keeps the function for every s: moving s moves what
-ablation and attribution say of each part, by any amount. A pair of heads that cancels may attend
-anywhere: moving its queries moves its attention and nothing else. Both are exact symmetries of a widened model
-(Net2WiderNet, Chen et al. 2016, arXiv 1511.05641; zero-type neurons, Simsek et al. 2021, arXiv 2105.12221).
+A head that is split in two parts with shares s and 1 − s of its W_O keeps the function for every s: moving s moves the
+ablation and attribution scores of each part, by any amount. A pair of heads that cancels may attend anywhere: moving
+its queries moves its attention and nothing else. Both are exact symmetries of a widened model (Net2WiderNet, Chen et
+al. 2016, arXiv 1511.05641; zero-type neurons, Simsek et al. 2021, arXiv 2105.12221).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def attention_ladder(model: CanonicalTransformer, layer: int, generator: np.rand
 
 
 def _with_decoys(model: CanonicalTransformer, generator: np.random.Generator) -> Transformed:
-    """A cancelling pair in each layer, which stands for nothing."""
+    """A cancelling pair in each layer, which corresponds to no head of the original."""
     counts = [block.heads for block in model.architecture.blocks]
     twin = model
     for layer in range(len(counts)):

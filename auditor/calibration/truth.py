@@ -47,7 +47,7 @@ class Population:
     rungs: Mapping[str, Interpretation]
 
     def truth(self, claim: Claim, rung: str) -> Truth | None:
-        """The truth of a claim on a rung; None where the claim is false of the original or undefined."""
+        """The truth of a claim on a rung; None where the claim is false for the original or undefined."""
         pairing = Pairing(self.original, self.rungs[rung], self.card.distance)
         if pairing.why_undefined(claim):
             return None

@@ -1,4 +1,4 @@
-"""A twin: one function-preserving variant of a model with its certificate, as files that anybody can check.
+"""A twin: one function-preserving variant of a model with its certificate, as files that can be checked alone.
 
     original.safetensors   the model, in the native format
     twin.safetensors       the variant, in the native format

@@ -1,4 +1,4 @@
-"""A witness: the variant behind a finding, as files that anybody can check without the store that made them.
+"""A witness: the variant behind a finding, as files that can be checked without the store.
 
     original.safetensors   the audited model, in the native format
     twin.safetensors       the variant, in the native format

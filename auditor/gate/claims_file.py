@@ -1,4 +1,4 @@
-"""``claims.toml``: what somebody publishes about a model, one table per claim.
+"""``claims.toml``: published claims about a model, one table per claim.
 
     [[claim]]
     component = "L1H0"
@@ -136,7 +136,7 @@ def _entries(tables: list[Mapping[str, Json]], text: str, path: str) -> tuple[En
 
 
 class _ClaimTable(Table):
-    """One [[claim]] and the lines it stands on."""
+    """One [[claim]] and its lines."""
 
     def __init__(self, entries: Mapping[str, Json], text: str, path: str, start: int, end: int) -> None:
         super().__init__(entries, ClaimsError)

@@ -1,6 +1,6 @@
 """Claims of a file against what an audit has computed.
 
-A claim must survive every equivalence it names. One that is overturned, or false of the model to begin with, fails;
+A claim must survive every equivalence it names. One that is overturned, or false for the audited model itself, fails;
 one that the audit cannot decide is INCONCLUSIVE, which is never a pass.
 """
 
@@ -22,7 +22,7 @@ from auditor.verdicts.verdict import findings_of
 
 
 class Outcome(StrEnum):
-    """How a claim stands."""
+    """The outcome of a claim."""
 
     STABLE = "stable"
     UNSTABLE = "unstable"

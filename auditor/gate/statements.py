@@ -10,7 +10,7 @@ from auditor.records import Claim, Component, Json
 from auditor.records.interpretation import WHOLE
 
 GRAMMAR = "top-1 · top-3 · >= 0.5 · < 0.2 · = 0.31 · pattern · set of L0H1, L1H0"
-"""What a statement can be; ``METHOD`` may stand in front of a comparison and ``by METHOD`` behind the others."""
+"""The forms of a statement; a comparison may have ``METHOD`` before it, the others ``by METHOD`` after them."""
 
 _COMPONENT = re.compile(r"L(?P<layer>\d{1,4})(?:H(?P<head>\d{1,5})|N(?P<neuron>\d{1,6})|\.(?P<part>[a-z_]+))?")
 _TOP = re.compile(r"top[- ](?P<count>\d{1,5})")

@@ -16,7 +16,7 @@ from auditor.records.values import Json, group
 
 @dataclass(frozen=True, slots=True)
 class Claim(Record):
-    """What somebody asserts about a component, and the unit of a verdict.
+    """An assertion about a component; the unit of a verdict.
 
     ========== ============================================================== =====================================
     kind       parameters                                                     what is asserted
@@ -29,7 +29,7 @@ class Claim(Record):
     ========== ============================================================== =====================================
     """
 
-    method: str = field(metadata=NOT_WRITTEN)  # in JSON it stands beside the claim, as the component does
+    method: str = field(metadata=NOT_WRITTEN)  # in JSON it is beside the claim, as the component is
     kind: str
     component: Component = field(metadata=NOT_WRITTEN)
     text: str
@@ -37,7 +37,7 @@ class Claim(Record):
 
     @property
     def identity(self) -> tuple[str, str, str, str]:
-        """What tells two claims of one audit apart: all that is asserted but the score that was seen."""
+        """The identity of a claim within an audit: all that is asserted except the score."""
         particulars = {name: value for name, value in self.parameters.items() if name != "score"}
         return self.method, self.kind, self.component.label, json.dumps(particulars, sort_keys=True)
 
@@ -87,6 +87,6 @@ class Finding(Record):
 
     @classmethod
     def _before_reading(cls, data: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Method and component stand beside the claim in JSON."""
+        """In JSON, method and component are beside the claim."""
         beside = {name: data[name] for name in ("method", "component")}
         return {**data, "claim": {**group(data, "claim"), **beside}}

@@ -1,4 +1,4 @@
-"""Scores of one method on one model, and what stands for what in them."""
+"""Scores of one method on one model, and relabellings of their components."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Relabelling(Record):
     def after(self, first: Relabelling) -> Relabelling:
         """The relabelling of two steps: ``first``, then this one.
 
-        What stands for a component without correspondence has none.
+        What corresponds to a component without correspondence has none.
         """
         both = dict(first.moves)
         for axis, entries in self.moves.items():
@@ -142,7 +142,7 @@ class Interpretation:
 
 @dataclass(frozen=True, slots=True)
 class Agreement(Record):
-    """An exact variant's scores are the original's: they were compared on the first sequences, and stand for all.
+    """An exact variant's scores are the original's: compared on the first sequences, taken as equal on all.
 
     ``sequences`` is None where the scores belong to no sequence. ``largest_difference`` is relative to the scale of a
     score, or in the method's distance for arrays of scores.

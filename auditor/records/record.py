@@ -26,7 +26,7 @@ LEFT_OUT_IF_NONE = {_LEFT_OUT: "if None"}
 """Metadata of a field whose default is None: its JSON has no such entry then."""
 
 NOT_WRITTEN = {_LEFT_OUT: "always"}
-"""Metadata of a field that is read but stands elsewhere in what is written."""
+"""Metadata of a field that is read but written at another place."""
 
 
 def named(name: str) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ Json = TypeAliasType("Json", "Mapping[str, Json] | Sequence[Json] | str | int | 
 """A value made of dict, list, str, int, finite float, bool and None."""
 
 ORIGINAL = "original"
-"""The key under which the audited model stands beside its variants."""
+"""The key of the audited model among its variants."""
 
 RERUN = "original/again"
 """The key of a second run on the audited model, of a method that draws at random: the noise of the method itself."""

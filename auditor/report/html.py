@@ -2,7 +2,7 @@
 
 Every string is escaped by the template engine and made harmless first; a content security policy that names the hashes
 of the page's own style and script refuses anything else. The page stays under ``SIZE_LIMIT`` bytes: what is cut is
-counted on the page and stands in full in the JSON and CSV reports.
+counted on the page and is complete in the JSON and CSV reports.
 """
 
 from __future__ import annotations

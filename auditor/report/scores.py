@@ -1,7 +1,7 @@
 """How far each score goes: the original's score of every component beside its scores on all variants.
 
 The smallest and largest value over the certified variants is the Rashomon interval of the score. Entries of variants
-stand in the component order of the original.
+are in the component order of the original.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One component: where the original stands, its interval, and every variant."""
+    """One component: the original's score, its interval, and every variant."""
 
     label: str
     x: float | None

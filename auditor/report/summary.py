@@ -85,7 +85,7 @@ def _overturned(findings: Sequence[Finding], variants: Sequence[Variant], counts
         leading = min(findings, key=by_weight)
     twin = next((variant for variant in variants if variant.key == leading.worst_variant), None)
     same = sameness(None if twin is None else twin.certificate, leading.kind)
-    against = " although theory says it cannot move" if leading.contradicts_theory else ""
+    against = " although theory rules that out" if leading.contradicts_theory else ""
     return (
         f"UNSTABLE: “{claim_text(leading.claim)}” is overturned by {plain(leading.equivalence)}{against}, "
         f"{_SHOWN_ON[leading.kind]} ({same}); {_tally(counts)}."

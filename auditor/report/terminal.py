@@ -38,7 +38,7 @@ LABEL_WIDTH = 25
 
 
 def render_report(report: AuditReport, *, max_findings: int = 8) -> RenderableType:
-    """Header, headline, stability matrix, the findings to know, and what to type next."""
+    """Header, headline, stability matrix, the main findings, and what to type next."""
     view = view_of(report)
     return Group(*_parts(view, max_findings))
 
@@ -126,7 +126,7 @@ def _parts(view: ReportView, max_findings: int) -> Iterator[RenderableType]:
 
 def _told(notable: Sequence[Notable], limit: int) -> Iterator[RenderableType]:
     if notable:
-        yield Text("\nFindings to know", style="bold")
+        yield Text("\nMain findings", style="bold")
     for entry in notable[:limit]:
         finding = entry.finding
         more = f" (and {entry.more} more like it)" if entry.more else ""

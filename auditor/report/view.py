@@ -24,7 +24,7 @@ RANGES = ("in_distribution", "longer", "deeper")
 """Parts of the behaviour, in reading order."""
 
 LOCAL = "local"
-"""Id of an audit that no store knows: nothing can be asked about it later."""
+"""Id of an audit that is in no store, so that no command can read it later."""
 
 SHARES = frozenset({"closing_accuracy", "argmax_accuracy"})
 
@@ -40,7 +40,7 @@ class Notable:
 
 @dataclass(frozen=True, slots=True)
 class BehaviourTable:
-    """Metrics × ranges of inputs, already worded; ``notes`` say why a number is missing."""
+    """Metrics × ranges of inputs, already worded; ``notes`` give the reason for a missing number."""
 
     ranges: tuple[str, ...]
     rows: tuple[tuple[str, tuple[str, ...]], ...]
@@ -148,13 +148,13 @@ def _warnings(report: AuditReport, matrix: Matrix) -> tuple[str, ...]:
     for field in matrix.fields():
         if field.agreement is Agreement.CONTRADICTS:
             warnings.append(
-                f"{plain(field.method)} moved under {plain(field.equivalence)}, where theory says it cannot: "
-                "suspect the method's implementation before the model"
+                f"{plain(field.method)} moved under {plain(field.equivalence)}, which theory rules out: "
+                "check the method's implementation before the model"
             )
         elif field.agreement is Agreement.NOT_SEEN and "free" in field.expected:
             warnings.append(
-                f"{plain(field.method)} did not move under {plain(field.equivalence)}, although theory says "
-                "that it can: its stability here is not evidence"
+                f"{plain(field.method)} did not move under {plain(field.equivalence)}, although theory "
+                "allows any change: its stability here is not evidence"
             )
     failed = [variant for variant in report.variants if variant.state is VariantState.NOT_CERTIFIED]
     if failed:

@@ -11,7 +11,7 @@ from auditor.store.columns import require_clean_json
 
 
 def digest(document: Mapping[str, Json]) -> str:
-    """SHA-256 in hex over the canonical JSON: equal content gives an equal digest, in whatever order its keys stand.
+    """SHA-256 in hex over the canonical JSON: equal content gives an equal digest, in any order of its keys.
 
     Raises:
         UnstorableValueError: the document is not clean JSON.

@@ -101,7 +101,7 @@ def _measured(row: Row[Any]) -> Measured:
 
 
 def _places(session: Connection, audit_id: str) -> dict[Measured, tuple[int, int]]:
-    """Where each method of each variant stands in the plan: (cell, place in it)."""
+    """The place of each method of each variant in the plan: (cell, place in it)."""
     query = select(cell.c.position, cell.c.variant, cell.c.methods).where(cell.c.audit_id == audit_id)
     return {
         (row.variant, method): (row.position, place)

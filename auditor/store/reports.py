@@ -20,7 +20,7 @@ from auditor.store.schema import audit, finding
 def save_report(session: Connection, audit_id: str, report: AuditReport) -> AuditReport:
     """Store the report and its findings and mark the audit done; a second time replaces the first.
 
-    The report as stored: its audit has the row's id and times and the state "done", whatever stood there.
+    The report as stored: its audit has the row's id and times and the state "done", whatever the report had there.
 
     Raises:
         NotFoundError: no such audit.

@@ -64,7 +64,7 @@ class Database:
         """Refuse a database whose tables are not those of this version.
 
         Raises:
-            RevisionError: it is older, newer, or holds somebody else's tables.
+            RevisionError: it is older, newer, or holds tables of another program.
         """
         with self.transaction(read_only=True) as session:
             found = revisions.read_revision(session)

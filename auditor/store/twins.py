@@ -20,7 +20,7 @@ from auditor.store.upsert import insert_if_missing
 
 @dataclass(frozen=True, slots=True)
 class StoredTwin:
-    """A twin without its weights, which stand under their SHA-256."""
+    """A twin without its weights, which are stored under their SHA-256."""
 
     weights_sha256: str
     made_by: str  # id of the audit, which may be gone

@@ -18,7 +18,7 @@ def insert_or_replace(session: Connection, table: Table[Any], row: Mapping[str, 
 
 
 def insert_if_missing(session: Connection, table: Table[Any], row: Mapping[str, Any], *, unique: Sequence[str]) -> None:
-    """Write one row unless one with the same ``unique`` columns stands there."""
+    """Write one row unless one with the same ``unique`` columns exists."""
     statement = _insert(session, table).values(dict(row)).on_conflict_do_nothing(index_elements=list(unique))
     session.execute(statement)
 

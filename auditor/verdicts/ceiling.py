@@ -1,7 +1,7 @@
 """What a random explanation would score: the effect of relabelling the components at random.
 
-A method whose disagreement with a variant is as large as this does not tell the components apart. Sensitivity
-alone cannot tell a random explanation from a perfect one (Wang et al. 2024, arXiv 2412.10942).
+A method whose disagreement with a variant is as large as this does not distinguish the components. Sensitivity
+alone cannot distinguish a random explanation from a perfect one (Wang et al. 2024, arXiv 2412.10942).
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def _top(card: MethodCard, found: Interpretation, scores: NDArray[np.float64]) -
 def _leading_set(card: MethodCard, found: Interpretation, scores: NDArray[np.float64]) -> Iterator[Claim]:
     """The claim that a few components lead all others, cut where the gap between neighbours is largest.
 
-    None where the gap lies behind the first, which is the claim about the top.
+    None where the gap is after the first, which is the claim about the top.
     """
     order = np.argsort(-scores, kind="stable")
     gaps = -np.diff(scores[order])[:MOST_MEMBERS]

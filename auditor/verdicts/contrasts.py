@@ -44,7 +44,7 @@ class Margins:
 
     effects: Array
     parts: Array | None
-    two_sided: bool = False  # each margin stands for its negative too
+    two_sided: bool = False  # the negative of each margin counts too
     spared: int = 0  # how many margins were left out because the claim allows them to exceed
 
     @property

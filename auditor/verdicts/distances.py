@@ -1,4 +1,4 @@
-"""How far two interpretations are apart, and from where on that matters. Thresholds stand here and nowhere else."""
+"""How far two interpretations are apart, and from which distance on that matters. All thresholds are here."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def pattern_distance(distance: str, original: Array, variant: Array) -> RowVaria
 
     ``total_variation``: of attention rows. ``cosine``: 1 − cosine of all the signed scores of a component (0 same
     direction, 1 orthogonal, 2 opposite). ``frobenius``: ‖A − A′‖ / ‖A‖, per sequence. Entries that are NaN in either
-    stand for nothing and are left out.
+    are left out.
     """
     if distance == "total_variation":
         return pattern_variation(original, variant)

@@ -68,7 +68,7 @@ class Pairing:
         return replace(self, other=self.base)
 
     def index(self, component: Component) -> int:
-        """Where a component stands among those compared."""
+        """The index of a component among those compared."""
         return self._places[component]
 
     @cached_property
@@ -77,7 +77,7 @@ class Pairing:
 
     @cached_property
     def _labels(self) -> dict[str, int]:
-        """Where each component of the original stands in it, by label."""
+        """The index of each component of the original, by label."""
         return {component.label: index for index, component in enumerate(self.base.components)}
 
     def why_undefined(self, claim: Claim) -> str:

@@ -62,14 +62,14 @@ def is_false(claim: Claim, pairing: Pairing) -> bool:
 
 
 def why_false(claim: Claim, itself: Pairing) -> str:
-    """Why the original does not bear a claim out; empty where it does, or where a score that is compared is undefined.
+    """Why a claim does not hold for the original; empty where it does, or where a score that is compared is undefined.
 
     ``itself`` pairs the original with itself. A value claim may be as far off as its smallest effect.
     """
     if itself.why_undefined(claim):
         return ""
     if claim.kind in YES_OR_NO:
-        return "the claim is false of the original" if is_false(claim, itself) else ""
+        return "the claim is false for the original" if is_false(claim, itself) else ""
     if claim.kind != "value" or "score" not in claim.parameters:
         return ""
     index = itself.index(claim.component)
@@ -80,7 +80,7 @@ def why_false(claim: Claim, itself: Pairing) -> str:
 
 
 def members_of(claim: Claim, pairing: Pairing) -> list[int]:
-    """Where the members of a set claim stand among the components compared."""
+    """The indices of the members of a set claim among the components compared."""
     labels = [component.label for component in pairing.components]
     return sorted(labels.index(label) for label in {*texts(claim.parameters, "members")})
 

@@ -58,7 +58,7 @@ def database(settings: Settings) -> Iterator[Database]:
 
 @pytest.fixture
 def new_worker(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
-    """Starts real workers whose cells stand in for real ones; each call of a cell takes ``seconds``."""
+    """Starts real workers with replaced cells; each call of a cell takes ``seconds``."""
     with ExitStack() as stack:
 
         def start(*, concurrency: int = 2, seconds: float = 0.3) -> WorkerProcess:

@@ -1,4 +1,4 @@
-"""A real worker whose cells stand in for real ones, and whose leases are short: a test waits for them to run out."""
+"""A real worker with replaced cells and short leases, so that a test can wait for them to run out."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def test_a_broker_that_is_down_is_one_line_and_nothing_is_stored(local: Settings
     assert document(local, "history")["audits"] == []
 
 
-def test_a_worker_whose_broker_is_down_says_so(local: Settings) -> None:
+def test_a_worker_whose_broker_is_down_reports_it(local: Settings) -> None:
     ended = run(replace(local, broker_url="redis://127.0.0.1:1/0"), "worker", expect=1)
     assert "does not answer" in ended.stderr
 

@@ -43,7 +43,7 @@ def test_what_fits_is_taken_and_the_rest_is_named(
         read(Table({}, PlanError))
 
 
-def test_an_entry_that_nobody_reads_is_refused_with_those_that_are() -> None:
+def test_an_entry_that_is_not_read_is_refused_with_the_known_ones() -> None:
     _table(1).no_others(["a", "b"])
     with pytest.raises(PlanError, match="unknown field 'a'; expected b, c"):
         _table(1).no_others(["b", "c"])

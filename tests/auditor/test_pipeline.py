@@ -74,7 +74,7 @@ def test_every_variant_has_a_state_and_a_certificate_or_a_reason(report: AuditRe
         assert (variant.state is VariantState.CERTIFIED) == (not variant.reason)
 
 
-def test_every_method_is_judged_under_every_exact_equivalence_as_theory_says(report: AuditReport) -> None:
+def test_every_method_is_judged_under_every_exact_equivalence_as_theory_predicts(report: AuditReport) -> None:
     exact = {
         name
         for name, plugin in equivalences().items()
@@ -160,7 +160,7 @@ def _no_work(_share: float, words: str) -> None:
     pytest.fail(f"worked on {words}")
 
 
-def test_progress_is_told_and_may_interrupt() -> None:
+def test_progress_is_reported_and_may_interrupt() -> None:
     seen: list[float] = []
 
     def watch(share: float, _words: str) -> None:

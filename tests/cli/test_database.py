@@ -115,7 +115,7 @@ def test_doctor_shows_the_problem_of_a_database(run: Run) -> None:
 
 
 def test_a_database_of_an_earlier_version_in_the_home_is_brought_up(run: Run, ids: Ids, home: Path) -> None:
-    """Nobody else uses that file; what it holds is still there. One that was named is left to its owner."""
+    """The default file is upgraded and keeps its rows. A file that the user named is not changed."""
     assert run("db", "downgrade", "20261122_first_tables").code == 0
     found = run("history", "--json")
     assert "was at revision 20261122_first_tables" in found.stderr

@@ -32,6 +32,6 @@ def test_it_knows_the_twins_of_earlier_audits(run: Run, home: Path, tmp_path: Pa
     database.dispose()
     after = run(*command, "--explain", "--json").document
     assert (after["second_runs"], after["kept_twins"], after["cells"]) == (1, 1, before["cells"])
-    told = run(*command, "--explain").stderr
-    assert "1 twin is kept from earlier audits" in told
-    assert "1 method draws at random" in told
+    result = run(*command, "--explain").stderr
+    assert "1 twin is kept from earlier audits" in result
+    assert "1 method draws at random" in result

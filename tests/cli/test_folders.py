@@ -76,7 +76,7 @@ def test_a_batch_of_a_folder_submits_them_and_lists_what_it_skipped(run: Run, tm
     assert table.splitlines()[-1] == "0 submitted, 1 already there, 0 failed, 3 skipped"
 
 
-def test_a_folder_without_checkpoints_says_what_is_there(run: Run, home: Path, tmp_path: Path) -> None:
+def test_a_folder_without_checkpoints_lists_its_content(run: Run, home: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "notes.txt").touch()
     assert "notes.txt: ending '.txt'" in run("batch", tmp_path / "in").refusal

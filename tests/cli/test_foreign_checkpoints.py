@@ -56,7 +56,7 @@ def refusal(outcome: Any) -> str:
 
 
 @pytest.mark.parametrize("command", ["inspect", "inspect --template", "predict", "submit", "twin"])
-def test_every_command_takes_the_entry_and_says_what_was_left_out(
+def test_every_command_takes_the_entry_and_lists_what_was_left_out(
     command: str, averaged: tuple[Path, Path], run: Run, tmp_path: Path
 ) -> None:
     done = run(*_commands(*averaged, tmp_path)[command], "--entry", "ema")
@@ -78,7 +78,7 @@ def test_a_manifest_names_the_entry(averaged: tuple[Path, Path], run: Run, tmp_p
     assert "the weights are the entry 'ema'" in run("batch", tmp_path / "m.csv").stderr
 
 
-def test_what_was_not_read_stands_in_the_document(averaged: tuple[Path, Path], run: Run, tmp_path: Path) -> None:
+def test_what_was_not_read_is_in_the_document(averaged: tuple[Path, Path], run: Run, tmp_path: Path) -> None:
     found = run(*_commands(*averaged, tmp_path)["inspect"], "--entry", "ema", "--json").document
     assert found["precision"] == "float64"
     assert len(found["notes"]) == 3

@@ -83,14 +83,14 @@ def test_two_uploads_of_one_function_are_recognised(run: Run, files: tuple[Path,
 
 def test_a_model_is_shown_with_the_others_of_its_function(run: Run, files: tuple[Path, Path, Path]) -> None:
     run("submit", *files)
-    told = run("models", "show", "twin", "--json").document
+    result = run("models", "show", "twin", "--json").document
     first = run("models", "show", "first", "--json").document
-    assert told["same_function_as"] == [first["id"]]
-    assert told["function_fingerprint"] == function_fingerprint(load(files[1]).model)
+    assert result["same_function_as"] == [first["id"]]
+    assert result["function_fingerprint"] == function_fingerprint(load(files[1]).model)
     shown = run("models", "show", "twin").stdout
     assert first["id"] in shown
-    assert told["function"] in shown
-    assert told["function_fingerprint"] not in shown
+    assert result["function"] in shown
+    assert result["function_fingerprint"] not in shown
 
 
 def test_a_model_without_a_fingerprint_is_listed_with_dashes(run: Run, ids: Ids) -> None:
@@ -102,8 +102,8 @@ def test_a_model_without_a_fingerprint_is_listed_with_dashes(run: Run, ids: Ids)
 def test_the_canonical_form_is_exported(run: Run, files: tuple[Path, Path, Path], tmp_path: Path) -> None:
     run("submit", files[0])
     out = tmp_path / "form.safetensors"
-    told = run("models", "export", "first", "--canonical", "--out", out)
-    assert told.stdout == f"{out}\n"
-    assert "max|Δlogit| = " in told.stderr
+    result = run("models", "export", "first", "--canonical", "--out", out)
+    assert result.stdout == f"{out}\n"
+    assert "max|Δlogit| = " in result.stderr
     written, expected = load(out).model.state_dict(), canonicalise(load(files[0]).model).state_dict()
     assert all(torch.equal(written[name], expected[name]) for name in expected)

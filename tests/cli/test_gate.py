@@ -59,8 +59,8 @@ def tops(run: Run, files: Path) -> dict[str, int]:
     """Which head leads by mean and by zero ablation: claims that it is head 0, and see."""
     claims = files / "probe.toml"
     claims.write_text("".join(part.format(mean=0, zero=0) + SURVIVES for part in (STABLE, UNSTABLE)))
-    told = run("gate", claims, files / "model.safetensors", "--plan", files / "small.toml", "--json").document
-    outcomes = {claim["name"]: claim["outcome"] for claim in told["claims"]}
+    result = run("gate", claims, files / "model.safetensors", "--plan", files / "small.toml", "--json").document
+    outcomes = {claim["name"]: claim["outcome"] for claim in result["claims"]}
     return {name: int(outcomes[name] == "false") for name in ("mean", "zero")}
 
 
@@ -78,9 +78,9 @@ def test_exit_codes_follow_the_worst_primary_claim(run: Run, files: Path) -> Non
         assert run(*asked).code == code
     junit = files / "junit.xml"
     claims.write_text("".join(part.format(**leads) + SURVIVES for part in (STABLE, UNSTABLE, UNDECIDED)))
-    told = run(*asked, "--junit", junit, "--github")
-    assert "UNSTABLE" in told.stdout
-    assert f"::error file={str(claims).replace(',', '%2C')},line=7,title=UNSTABLE::zero: overturned by" in told.stdout
+    result = run(*asked, "--junit", junit, "--github")
+    assert "UNSTABLE" in result.stdout
+    assert f"::error file={str(claims).replace(',', '%2C')},line=7,title=UNSTABLE::zero: overturned by" in result.stdout
     suite = ElementTree.fromstring(junit.read_bytes())[0]
     assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
 

@@ -1,4 +1,4 @@
-"""Manifests and folders as entries; a bad entry says so by name and leaves the others alone."""
+"""Manifests and folders as entries; a bad entry is reported by name and does not affect the others."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ WEN = checkpoint("example_baseline_seed0")
 POSITIONED = "dyck3x3-2layer-4head-positions"
 
 
-def test_inspect_tells_what_a_checkpoint_is_and_stores_nothing(run: Run, home: Path) -> None:
+def test_inspect_shows_what_a_checkpoint_is_and_stores_nothing(run: Run, home: Path) -> None:
     found = run("inspect", WEN, "--no-behaviour", "--json").document
     assert (found["format"], found["name"], found["parameters"]) == ("wen2023", WEN.stem, 31608)
     assert len(found["architecture"]["blocks"]) == 2
@@ -90,9 +90,9 @@ TINY = ("--steps", 3, "--layers", 1, "--width", 8, "--max-length", 6, "--quiet")
 
 def test_train_writes_a_model_that_every_command_reads(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "tiny.safetensors"
-    told = run("train", "--out", out, *TINY, "--positions", "learned", "--brackets", 3, "--json").document
-    assert told["file"] == str(out)
-    assert 0 <= told["closing_accuracy"] <= 1
+    result = run("train", "--out", out, *TINY, "--positions", "learned", "--brackets", 3, "--json").document
+    assert result["file"] == str(out)
+    assert 0 <= result["closing_accuracy"] <= 1
     model = load(out).model
     assert (model.architecture.layers, model.architecture.model_width) == (1, 8)
     assert model.task.language.types == 3
@@ -118,7 +118,7 @@ def test_train_with_one_seed_gives_one_file(run: Run, tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes() != other.read_bytes()
 
 
-def test_train_does_not_overwrite_unless_told(run: Run, tmp_path: Path) -> None:
+def test_train_overwrites_only_with_force(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "tiny.safetensors"
     out.write_bytes(b"precious")
     refused = run("train", "--out", out, *TINY)
@@ -203,11 +203,11 @@ def test_verify_prints_each_check_and_fails_with_the_first(
     checks = (Check("files", True, "4 files match"), Check("effect", passed, "0.9, recorded 0.9"))
     found = VerifiedWitness(sample_report(name=MODEL).findings[0], checks)
     monkeypatch.setattr("auditor.exports.witness.verify_witness", lambda *_, **__: found)
-    told = run("verify", tmp_path)
-    assert told.code == (0 if passed else 1)
-    assert "4 files match" in told.stdout
+    result = run("verify", tmp_path)
+    assert result.code == (0 if passed else 1)
+    assert "4 files match" in result.stdout
     if not passed:
-        assert "effect" in told.refusal
+        assert "effect" in result.refusal
     document = run("verify", tmp_path, "--json").document
     assert (document["passed"], document["finding"]["id"]) == (passed, "f0000")
 

@@ -19,7 +19,7 @@ def test_a_document_is_one_json_value_in_ascii(capsys: pytest.CaptureFixture[str
     assert json.loads(printed) == {"text": "Δ ≤ 1", "value": None}
 
 
-def test_a_document_refuses_what_json_has_no_word_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_document_refuses_values_that_json_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="JSON"):
         Output().document({"value": float("nan")})
     assert capsys.readouterr().out == ""
@@ -71,7 +71,7 @@ def test_quiet_silences_notes_and_progress_but_no_error(capsys: pytest.CaptureFi
     assert (printed.out, printed.err) == ("", "dyck-audit: why\n")
 
 
-def test_progress_without_a_terminal_is_a_line_now_and_then(
+def test_progress_without_a_terminal_is_a_line_every_ten_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, 1.0, 2.0, LINE_SECONDS, LINE_SECONDS + 1])

@@ -1,4 +1,4 @@
-"""history, findings, show, report, diff: what stored audits say, on the terminal and as documents."""
+"""history, findings, show, report, diff: stored audits, on the terminal and as documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def rows(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines()[1:]]
 
 
-def test_an_empty_home_says_what_to_type(run: Run) -> None:
+def test_an_empty_home_gives_the_command_to_type(run: Run) -> None:
     shown = run("history")
     assert (shown.code, shown.stdout) == (0, "")
     assert "dyck-audit submit" in shown.stderr
@@ -57,7 +57,7 @@ def test_history_filters(run: Run, ids: Ids, conditions: list[str], wanted: list
     assert [audit["id"] for audit in found] == [getattr(ids, name) for name in wanted]
 
 
-def test_history_says_when_a_filter_finds_nothing_or_cuts(run: Run, ids: Ids) -> None:
+def test_history_notes_that_a_filter_finds_nothing_or_that_rows_are_cut(run: Run, ids: Ids) -> None:
     assert "no audit matches" in run("history", "--plan", "full").stderr
     for arguments in ([], ["--json"]):
         assert "--limit" in run("history", "--limit", "2", *arguments).stderr
@@ -94,7 +94,7 @@ def test_findings_as_a_table_name_the_witness(run: Run, ids: Ids) -> None:
     assert str(first.worst_variant) in line
 
 
-def test_show_tells_a_finished_audit(run: Run, ids: Ids) -> None:
+def test_show_prints_a_finished_audit(run: Run, ids: Ids) -> None:
     shown = run("show", ids.done[:6])
     assert shown.code == 0
     assert sample_report().summary.headline.split(":")[0] in shown.stdout
@@ -102,7 +102,9 @@ def test_show_tells_a_finished_audit(run: Run, ids: Ids) -> None:
 
 
 @pytest.mark.parametrize(("which", "next_command"), [("queued", "watch"), ("failed", "retry")])
-def test_show_tells_what_to_type_for_an_unfinished_audit(run: Run, ids: Ids, which: str, next_command: str) -> None:
+def test_show_gives_the_command_to_type_for_an_unfinished_audit(
+    run: Run, ids: Ids, which: str, next_command: str
+) -> None:
     audit_id = getattr(ids, which)
     shown = run("show", audit_id)
     assert shown.code == 0
@@ -110,7 +112,7 @@ def test_show_tells_what_to_type_for_an_unfinished_audit(run: Run, ids: Ids, whi
     assert run("show", audit_id, "--json").document["report"] is None
 
 
-def test_show_says_why_an_audit_failed(run: Run, ids: Ids) -> None:
+def test_show_gives_the_reason_why_an_audit_failed(run: Run, ids: Ids) -> None:
     assert "the plan cannot run" in run("show", ids.failed).stdout
 
 

@@ -1,4 +1,4 @@
-"""No command, error, traceback or log shows a piece of a password; what is wrong with a URL is said by its name."""
+"""No command, error, traceback or log shows a piece of a password; the wrong part of a URL is named."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_url_in_the_wrong_place(run: Run, arguments: tuple[str, ...]) -> None:
     ],
 )
 @pytest.mark.parametrize("command", [("submit", BUNDLED), ("worker",), ("doctor",)], ids=lambda words: words[0])
-def test_a_wrong_option_is_named_and_no_server_is_blamed(
+def test_a_wrong_option_is_named_and_the_error_is_not_put_on_the_server(
     run: Run, home: Path, options: str, named: str, command: tuple[str, ...]
 ) -> None:
     said = printed(run, "--broker-url", f"rediss://:geheim@127.0.0.1:1/0?{options}", *command)
@@ -93,7 +93,7 @@ def test_options_of_tls_in_a_url_without_it(run: Run) -> None:
     assert "rediss://" in run("--broker-url", "redis://h:1/0?ssl_cert_reqs=none", "submit", BUNDLED).refusal
 
 
-def test_a_right_option_leaves_the_server_to_blame(run: Run) -> None:
+def test_with_right_options_the_error_is_that_of_the_server(run: Run) -> None:
     said = run("--broker-url", "rediss://127.0.0.1:1/0?ssl_cert_reqs=none", "submit", BUNDLED).refusal
     assert "does not answer" in said
 

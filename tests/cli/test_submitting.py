@@ -200,7 +200,7 @@ def test_cancel_and_retry_move_an_audit_there_and_back(run: Run, ids: Ids) -> No
     assert "is done" in run("cancel", ids.done).refusal
 
 
-def test_one_bad_name_leaves_the_others_alone(run: Run, ids: Ids) -> None:
+def test_one_bad_name_does_not_affect_the_others(run: Run, ids: Ids) -> None:
     assert run("cancel", ids.queued, ids.done).code == 1
     assert run("show", ids.queued, "--json").document["audit"]["state"] == "queued"
 
@@ -215,7 +215,7 @@ def test_retry_with_a_dead_broker_changes_nothing(run: Run, ids: Ids) -> None:
     assert run("show", ids.failed, "--json").document["audit"]["state"] == "failed"
 
 
-def test_interrupting_says_how_to_go_on(run: Run, ids: Ids, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupting_prints_the_command_that_continues(run: Run, ids: Ids, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -225,7 +225,7 @@ def test_interrupting_says_how_to_go_on(run: Run, ids: Ids, monkeypatch: pytest.
     assert f"dyck-audit watch {ids.queued}" in ended.stderr
 
 
-def test_who_waits_is_told_once_that_the_broker_is_away_and_once_that_it_is_back(
+def test_waiting_notes_once_that_the_broker_is_away_and_once_that_it_is_back(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers = iter([True, False, False, True, True])
@@ -240,13 +240,13 @@ def test_who_waits_is_told_once_that_the_broker_is_away_and_once_that_it_is_back
     watching = following._BrokerWatch("redis://host/0", Output())
     for _ in range(5):
         watching.look()
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 2
-    assert "redis://host/0 does not answer; still waiting" in told[0]
-    assert "answers again" in told[1]
+    notes = capsys.readouterr().err.splitlines()
+    assert len(notes) == 2
+    assert "redis://host/0 does not answer; still waiting" in notes[0]
+    assert "answers again" in notes[1]
 
 
-def test_a_worker_without_its_broker_says_one_line(run: Run) -> None:
+def test_a_worker_without_its_broker_prints_one_line(run: Run) -> None:
     assert "does not answer" in run("worker", "--broker-url", DEAD_BROKER).refusal
 
 

@@ -1,4 +1,4 @@
-"""Every command on terminals and pipes of any encoding and width: something to read, never an error about letters."""
+"""Every command on terminals and pipes of any encoding and width: readable output, never an encoding error."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_help_prints_in_ascii(path: tuple[str, ...]) -> None:
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     ],
 )
-def test_the_interpreter_says_the_encoding(home: Path, settings: dict[str, str]) -> None:
+def test_the_encoding_of_the_interpreter_is_used(home: Path, settings: dict[str, str]) -> None:
     environment = os.environ | {HOME_VARIABLE: str(home), "TERM": "dumb"} | settings
     command = [sys.executable, "-c", "from cli.main import main; main()", "models", "zoo"]
     ended = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)

@@ -30,15 +30,15 @@ def plan(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_twin_is_written_told_and_verified(run: Run, checkpoint: Path, plan: Path, tmp_path: Path) -> None:
+def test_a_twin_is_written_printed_and_verified(run: Run, checkpoint: Path, plan: Path, tmp_path: Path) -> None:
     out = tmp_path / "twin"
     arguments = ("--equivalence", "exact_value_bias_shift", "--plan", plan, "--set", "target=L0H1", "--out", out)
-    told = run("twin", checkpoint, *arguments)
-    assert told.code == 0, told.stderr
-    assert "certified" in told.stdout
-    assert "L0H1" in told.stdout
-    assert "max abs logit difference" in told.stdout
-    assert f"`dyck-audit verify {out}`" in told.stderr
+    result = run("twin", checkpoint, *arguments)
+    assert result.code == 0, result.stderr
+    assert "certified" in result.stdout
+    assert "L0H1" in result.stdout
+    assert "max abs logit difference" in result.stdout
+    assert f"`dyck-audit verify {out}`" in result.stderr
     verified = run("verify", out)
     assert verified.code == 0
     assert "3 checks passed" in verified.stdout
@@ -59,11 +59,11 @@ def test_the_variant_as_a_document(run: Run, checkpoint: Path, plan: Path, tmp_p
 def test_what_is_not_certified_is_written_and_exits_1(run: Run, checkpoint: Path, plan: Path, tmp_path: Path) -> None:
     out = tmp_path / "t"
     arguments = ("--equivalence", "input_bracket_relabelling", "--plan", plan, "--out", out)
-    told = run("twin", checkpoint, *arguments, "--quiet")
-    assert told.code == 1
-    assert "is not certified: kl_upper95_nats" in told.refusal
-    assert str(out) in told.refusal
-    assert "at most" in told.stdout
+    result = run("twin", checkpoint, *arguments, "--quiet")
+    assert result.code == 1
+    assert "is not certified: kl_upper95_nats" in result.refusal
+    assert str(out) in result.refusal
+    assert "at most" in result.stdout
     failed = run("verify", out, "--quiet")
     assert failed.code == 1
     assert "certificate" in failed.refusal
@@ -99,7 +99,7 @@ def test_a_folder_with_something_in_it_is_left_alone(run: Run, checkpoint: Path)
     assert "is not empty" in refused.refusal
 
 
-def test_every_margin_stands_beside_the_number_it_bounds() -> None:
+def test_every_margin_is_shown_with_the_number_it_bounds() -> None:
     certificate = _behavioural(stack_model(), stack_model(), count=ENOUGH // 8)
     rows = {name: (found, most) for name, found, most in certificate_rows(certificate)}
     assert rows["closing accuracy upper95"] == ("0.03", "0.005")

@@ -1,4 +1,4 @@
-"""Models of other libraries, small and random, with what they say of themselves: one file for each adapter."""
+"""Models of other libraries, small and random, with their descriptions: one file for each adapter."""
 
 from __future__ import annotations
 

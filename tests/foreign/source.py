@@ -68,7 +68,7 @@ READ_OUTS: tuple[dict[str, Any], ...] = (
     {"position": "mean", "counts_start": True},
     {"position": "mean", "counts_start": False},
 )
-"""Where classifiers are read, as a description says it."""
+"""Where classifiers are read, in the words of a description."""
 
 
 def read_at(x: Tensor, tokens: Tensor, read_out: Mapping[str, Any]) -> Tensor:

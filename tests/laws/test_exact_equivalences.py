@@ -31,7 +31,7 @@ TRAINED = {
 
 
 @pytest.mark.parametrize("name", equivalences())
-def test_an_equivalence_says_what_it_is(name: str) -> None:
+def test_an_equivalence_has_a_complete_card(name: str) -> None:
     a_card_is_complete(name)
 
 

@@ -31,7 +31,7 @@ def _cases() -> Iterator[Any]:
 
 @pytest.mark.parametrize("law", CARD_LAWS, ids=_words)
 @pytest.mark.parametrize("name", methods())
-def test_a_method_says_what_it_is(name: str, law: Callable[[str], None]) -> None:
+def test_a_method_has_a_complete_card(name: str, law: Callable[[str], None]) -> None:
     law(name)
 
 

@@ -1,7 +1,7 @@
 """An audit whose cells take milliseconds, so that tests see the delivery and not the mathematics.
 
-The functions stand in for those of ``auditor.stages``. Each call leaves a line in the journal, if the environment
-names one, and takes as long as the environment says: what a test in another process needs to see and to time.
+The functions replace those of ``auditor.stages``. Each call leaves a line in the journal, if the environment
+names one, and takes the time that the environment gives: what a test in another process needs to see and to time.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ STEPS = (
 
 
 def install() -> None:
-    """Put the stand-ins in the place of the stages, in this process for good."""
+    """Replace the stages by the stand-ins until this process ends."""
     for module, name, step in STEPS:
         setattr(module, name, step)
 

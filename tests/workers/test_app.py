@@ -1,4 +1,4 @@
-"""The settings that decide whether work is lost, done twice or done for ever."""
+"""The settings that decide whether work is lost, done twice or repeated without end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said about a broker: its version, or in one line and at once why not."""
+"""Messages about a broker: its version, or at once one line with the reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_server_that_is_down_is_reported_at_once_and_in_one_line() -> None:
     assert "127.0.0.1" in str(refused.value)
 
 
-def test_a_server_that_takes_the_connection_and_says_nothing_is_reported_too() -> None:
+def test_a_server_that_accepts_the_connection_and_does_not_answer_is_reported_too() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         begin = time.monotonic()
         with pytest.raises(BrokerError, match="does not answer"):

@@ -167,7 +167,7 @@ def test_a_variant_that_may_carry_no_verdict_is_stored_and_not_measured(
     assert {key for key, _ in measured} == {ORIGINAL}
 
 
-def test_a_method_that_says_nothing_says_why(
+def test_a_method_without_scores_has_a_reason(
     database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     absent = NotApplicable("the model has no output map")
@@ -186,7 +186,7 @@ def _measuring(found: Mapping[str, Interpretation | NotApplicable | Failure]) ->
     return measure_group
 
 
-def test_a_method_that_fails_leaves_the_others_theirs_and_is_tried_again_alone(
+def test_a_method_that_fails_keeps_the_scores_of_the_others_and_is_tried_again_alone(
     database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = Failure(RuntimeError("no memory"))
@@ -287,7 +287,7 @@ def test_the_failure_of_a_cell_taken_over_meanwhile_changes_nothing(database: Da
         assert get_audit(session, audit.id).state is AuditState.RUNNING
 
 
-def test_a_lost_lease_is_nobodys_error(database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_lease_records_no_error(database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "build", _raise(LostLeaseError("taken over")))
     assert execute(database, audit.id, f"build/{TWIN}", owner=new_owner()) == []
 

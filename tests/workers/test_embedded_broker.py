@@ -35,7 +35,7 @@ def test_a_long_temporary_folder_does_not_matter(tmp_path: Path, monkeypatch: py
         assert len(os.fsencode(_folder(broker.url))) < SOCKET_BYTES
 
 
-def test_two_at_once_do_not_meet() -> None:
+def test_two_brokers_at_once_do_not_interfere() -> None:
     with embedded_broker() as first, embedded_broker() as second:
         assert first.url != second.url
         ping_broker(first.url)

@@ -38,7 +38,7 @@ def test_a_lease_outlives_its_length_while_the_heart_beats(database: Database, c
     assert _expired(database)
 
 
-def test_a_worker_whose_audit_is_cancelled_is_told(database: Database, claimed: ClaimedCell) -> None:
+def test_a_worker_notices_that_its_audit_is_cancelled(database: Database, claimed: ClaimedCell) -> None:
     with Heartbeat(database, claimed, lease_seconds=LEASE, beat_seconds=BEAT) as beating:
         with database.transaction() as session:
             cancel_audit(session, claimed.audit_id)

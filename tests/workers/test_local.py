@@ -1,4 +1,4 @@
-"""A local worker that does not start says why. (Whole audits on local workers: the acceptance tests.)"""
+"""A local worker that does not start is reported with the reason. (Whole audits: the acceptance tests.)"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setattr(local, "start", lambda _command, **named: start([sys.executable, "-c", code], **named))
 
 
-def test_a_worker_that_ends_is_reported_with_its_last_words(
+def test_a_worker_that_ends_is_reported_with_the_last_line_of_its_log(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (settings.home / "logs").mkdir()
@@ -40,7 +40,7 @@ def test_a_worker_that_ends_is_reported_with_its_last_words(
     assert workers.log.read_text().startswith("an older worker's words\n")
 
 
-def test_a_worker_that_said_nothing_is_not_given_an_older_ones_words(
+def test_a_worker_without_a_log_line_is_not_reported_with_the_line_of_an_older_one(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (settings.home / "logs").mkdir()

@@ -70,7 +70,7 @@ def test_a_cancelled_audit_is_not_reused(database: Database, model: StoredModel)
     assert submit_audit(database, model.id, PLAN, reuse=True).is_new
 
 
-def test_with_the_broker_down_the_rows_stay_and_the_message_says_what_to_type(
+def test_with_the_broker_down_the_rows_stay_and_the_message_has_the_command_to_type(
     database: Database, model: StoredModel
 ) -> None:
     with pytest.raises(BrokerError, match=r"is stored, but the broker .*`dyck-audit worker`") as refused:

@@ -1,4 +1,4 @@
-"""The task door: whatever happens inside is written on the cell, and what became ready is sent."""
+"""The Celery task: every error is recorded on its cell, and cells that became ready are sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting sees what the database says, and ends when the audits do."""
+"""Waiting shows the progress in the database, and ends when the audits do."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Their "minimal first layer" feeds a Transformer with what a first layer could compute: which bracket, at which depth.
 The vector depends on token and depth alone, so it is a table [token, depth slot, model]; slot d is depth d and the
-last slot stands for every depth outside.
+last slot is for every depth outside.
 
 * ``sub_state_large``: bracket v at depth d is a single 1 in column E − 1 − 4d − (v − 4); columns 4 to 7 are cleared.
 * ``sub_state_theory``: the token's one-hot stays; column E − 1 − d is 1.

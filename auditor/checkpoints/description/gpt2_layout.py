@@ -1,7 +1,7 @@
 """The tensors of a GPT-2: ``wte``, ``wpe``, blocks ``h.N`` with a fused ``c_attn``, ``ln_f`` and ``lm_head``.
 
 Two codes write them under the same names and in transposed layouts: Hugging Face's Conv1D stores the input axis
-first, nn.Linear (nanoGPT) the output axis. The fused matrix, three times as long as wide, tells which.
+first, nn.Linear (nanoGPT) the output axis. The shape of the fused matrix, three times as long as wide, shows which.
 """
 
 from __future__ import annotations

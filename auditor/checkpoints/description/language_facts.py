@@ -1,7 +1,7 @@
 """The vocabulary, the language and the read-out that a description states.
 
-Every token has a role or is listed as unused: a START, END or PAD that was forgotten would change what the model is
-shown, and nothing else would tell.
+Every token has a role or is listed as unused: a START, END or PAD that was forgotten would change the inputs of
+the model without any error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SPECIALS = ("start", "end", "pad", "mask")
 
 @dataclass(frozen=True, slots=True)
 class ReadOut:
-    """Where a classifier is read, and how many classes it tells apart."""
+    """Where a classifier is read, and its number of classes."""
 
     position: int | Pooling
     classes: int

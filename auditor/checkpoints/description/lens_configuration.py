@@ -38,7 +38,7 @@ SETTLED = ("rotary_", "NTK_", "use_NTK_", "relative_attention_", "window_size")
 _RESCALED = (
     "use_NTK_by_parts_rope", "use_yarn_rope", "use_dynamic_ntk_rope", "rotary_scaling_factor", "rotary_base_local",
 )  # fmt: skip
-"""Options that turn other angles than the base and the width say."""
+"""Options for other angles than those of the base and the width."""
 
 
 def implied_facts(library: Mapping[str, Json]) -> dict[str, Json]:

@@ -73,7 +73,7 @@ def with_implied(
     for name, value in implied.items():
         if name in described and described[name] != value:
             raise ConfigurationError(
-                f"model.{name} = {ascii(described[name])[:_SHOWN]}, but {file} says {ascii(value)[:_SHOWN]}",
+                f"model.{name} = {ascii(described[name])[:_SHOWN]}, but {file} has {ascii(value)[:_SHOWN]}",
                 expected="one of them",
                 action="leave the fact out of --config, or correct it",
             )

@@ -1,4 +1,4 @@
-"""Facts from the description that lies beside a checkpoint, asked for by dotted name and checked when asked."""
+"""Facts from the description beside a checkpoint, asked for by dotted name and checked when asked."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Description(Table):
         return found
 
     def fact(self, name: str, *, stand_in: Json = None) -> Json:
-        """The value as it stands. ``stand_in`` is any value of its kind."""
+        """The value as it is written. ``stand_in`` is any value of its kind."""
         section, _, key = name.rpartition(".")
         facts = self.section(section)
         if key not in facts:
@@ -90,7 +90,7 @@ class Description(Table):
         return number
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of texts; one text stands for its characters."""
+        """A list of texts; one text is read as its characters."""
         found = self.fact(name)
         if isinstance(found, str):
             return tuple(found)

@@ -72,7 +72,7 @@ def take_tables(state: StateDict, cos: str, sin: str, facts: RotaryFacts) -> int
 
 
 def pairs_of(table: Tensor) -> RotaryPairs | None:
-    """Which features of a saved table [position, feature] are alike; None where one pair alone does not tell."""
+    """Which features of a saved table [position, feature] are alike; None where the one pair does not show it."""
     if table.dim() != 2 or table.shape[1] < 4 or table.shape[1] % 2:
         return None
     half = table.shape[1] // 2

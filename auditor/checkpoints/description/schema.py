@@ -21,7 +21,7 @@ Kind = Literal["whole", "positive", "truth", "text", "texts", "pairs", "token", 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One fact: what may stand there, what it means, and when it may be left out."""
+    """One fact: its type and choices, its meaning, and when it may be left out."""
 
     kind: Kind
     meaning: str
@@ -40,7 +40,7 @@ SECTIONS: Mapping[str, Mapping[str, Fact]] = {
         "activation": Fact("choice", "of the MLP; gelu_erf is torch's default GELU", choices=get_args(Activation)),
         "norm": Fact("choice", "kind of norm; one without tensors was folded into the weights", choices=NORMS),
         "norm_first": Fact("truth", "true: norm before attention and MLP; false: after their residuals"),
-        "final_norm": Fact("truth", "whether a norm stands before the read-out"),
+        "final_norm": Fact("truth", "whether there is a norm before the read-out"),
         "norm_epsilon": Fact("positive", "added to the variance", absent="1e-5"),
         "bias": Fact("truth", "whether maps and norms have biases", absent="true"),
         "attention": Fact("choice", "which way a query may look", choices=ATTENTION),
@@ -69,11 +69,11 @@ SECTIONS: Mapping[str, Mapping[str, Fact]] = {
     },
     "vocabulary": {
         "brackets": Fact("whole", "k: the standard vocabulary PAD MASK START END (a (b … a) b) …, instead of tokens"),
-        "tokens": Fact("texts", "the spelling of every token id, in order; one text stands for its characters"),
+        "tokens": Fact("texts", "the spelling of every token id, in order; one text is read as its characters"),
         "pairs": Fact("pairs", 'one [opening, closing] per bracket type, or texts such as "()"'),
-        "start": Fact("token", "spelling or id of what stands before every string", absent="there is none"),
+        "start": Fact("token", "spelling or id of the token before every string", absent="there is none"),
         "end": Fact(
-            "token", "spelling or id of what stands behind every string, a CLS too (reads_end)", absent="there is none"
+            "token", "spelling or id of the token after every string, a CLS too (reads_end)", absent="there is none"
         ),
         "pad": Fact("token", "spelling or id of the filler", absent="there is none"),
         "mask": Fact("token", "spelling or id of a neutral token", absent="there is none"),
@@ -136,7 +136,7 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA,
-        "title": "What a checkpoint does not say about its model",
+        "title": "Facts about a model that its checkpoint does not contain",
         "type": "object",
         "additionalProperties": False,
         "required": ["vocabulary", "task"],

@@ -37,7 +37,7 @@ class StateDict:
         return shape
 
     def take(self, name: str, *shape: int, because: str) -> Tensor:
-        """The tensor, as float32 or float64. ``because`` says where the expected shape comes from.
+        """The tensor, as float32 or float64. ``because`` is the source of the expected shape, for messages.
 
         Raises:
             FormatError: no such tensor, or one of a type that cannot be a weight.
@@ -65,7 +65,7 @@ class StateDict:
         return name in self._left
 
     def finish(self) -> None:
-        """Raise FormatError if a tensor is left that the format does not know."""
+        """Raise FormatError if a tensor is left, which is not of the format."""
         if self._left:
             name = min(self._left)
             more = f" and {len(self._left) - 1} more" if len(self._left) > 1 else ""

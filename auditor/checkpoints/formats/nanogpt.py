@@ -56,7 +56,7 @@ class Nanogpt(ArchitectureAdapter):
     }
 
     def facts_read(self, weights: Weights) -> Mapping[str, tuple[str, ...]]:
-        """What model_args do not say."""
+        """The facts that model_args do not have."""
         if weights.library is None:
             return self.reads
         return {**self.reads, "model": tuple(name for name in self.reads["model"] if name not in ("heads", "bias"))}
@@ -76,7 +76,7 @@ class Nanogpt(ArchitectureAdapter):
         return rows_of(weights.tensors, "wte.weight")
 
     def recognised_facts(self, weights: Weights) -> Mapping[str, Json]:
-        """Whether there are biases, where model_args do not say."""
+        """Whether there are biases, where model_args do not have the fact."""
         if weights.library is not None:
             return {}
         return {"model.bias": any(name.endswith("attn.c_attn.bias") for name in weights.tensors)}

@@ -54,7 +54,7 @@ _BECAUSE = "the description and the other tensors"
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
-    """What the shapes say."""
+    """The sizes that follow from the shapes."""
 
     layers: int
     width: int

@@ -72,7 +72,7 @@ class Wen2023(ArchitectureAdapter):
     source: ClassVar[str] = "Wen, Li, Liu, Risteski 2023, arXiv 2312.01429"
 
     def recognises(self, weights: Weights) -> bool:
-        """Whether the fused attention of their GPT-2 stands beside their head without a bias."""
+        """Whether there is the fused attention of their GPT-2, and their head without a bias."""
         has_attention = any(name.startswith(f"{_BODY}.h.") and ".attn.c_attn." in name for name in weights.tensors)
         has_first_norm = any(".ln_1." in name for name in weights.tensors)  # a GPT-2 in a module that calls it model
         return has_attention and _HEAD in weights.tensors and not has_first_norm

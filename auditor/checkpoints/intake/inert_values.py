@@ -1,7 +1,7 @@
 """What training scripts pickle beside their weights, read as objects that hold nothing.
 
 A checkpoint of a training run names argument lists, paths, random states and configurations. None of them is imported
-or called: each name on this list stands for an empty object of ours, so its content is dropped. A name that is neither
+or called: each name on this list is read as an empty object of ours, so its content is dropped. A name that is neither
 here nor of a tensor refuses the file.
 """
 

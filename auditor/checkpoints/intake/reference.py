@@ -74,7 +74,7 @@ def _from_json(data: bytes) -> dict[str, NDArray[np.generic]]:
     try:
         return {
             "tokens": np.asarray(found["tokens"]),
-            "logits": np.asarray(found["logits"], dtype=np.float32),  # JSON does not say what computed it
+            "logits": np.asarray(found["logits"], dtype=np.float32),  # JSON does not record the type it was computed in
         }
     except (ValueError, TypeError, OverflowError):
         raise ConfigurationError("lists of different lengths, or not of numbers", expected="full arrays") from None

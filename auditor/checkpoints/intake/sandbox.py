@@ -131,7 +131,7 @@ def _limit(what: int, value: int) -> None:
 
 
 def _address_space() -> int | None:
-    """Bytes of address space this process has, None where the system does not tell."""
+    """Bytes of address space this process has, None where the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except OSError:

@@ -1,4 +1,4 @@
-"""A description to fill in: what was recognised stands there, what is missing is a comment with its choices."""
+"""A description to fill in: what was recognised is filled in, what is missing is a comment with its choices."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The work of the sandboxed child: one ``torch.save`` file → canonical safetensors, weights only.
 
-A state dict is flat, or an entry of what a training script saved. What stands beside it is dropped, except plain
+A state dict is flat, or an entry of what a training script saved. What is beside it is dropped, except plain
 values in groups such as ``model_args``, which go into the metadata with the names of all entries.
 
 The tensors are checked for what ``torch.load`` accepts and a checkpoint has no use for: sparse or meta tensors, views
-that stand for more values than their storage holds, names that are not text.
+with more values than their storage holds, names that are not text.
 """
 
 from __future__ import annotations
@@ -113,5 +113,5 @@ def _dense(name: object, tensor: object) -> Tensor:
     if tensor.device.type != "cpu":
         raise UnsafeFileError(f"tensor {label} is on the {tensor.device.type} device: it has no values")
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        raise UnsafeFileError(f"tensor {label} of shape {list(tensor.shape)} stands on fewer values than it has")
+        raise UnsafeFileError(f"tensor {label} of shape {list(tensor.shape)} has a storage with fewer values")
     return tensor.detach().contiguous().clone()

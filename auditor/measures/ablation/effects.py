@@ -26,7 +26,7 @@ ids [type]) → [edit, output]."""
 
 @dataclass(frozen=True)
 class Effect:
-    """One way to say how far outputs moved. ``decisions``: only where the model decides which bracket closes.
+    """A measure of how far outputs moved. ``decisions``: only where the model decides which bracket closes.
 
     ``higher_means`` is a template that names the edited ``{component}``.
     """

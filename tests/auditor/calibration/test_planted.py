@@ -1,4 +1,4 @@
-"""Planted models: one function on every rung, and scores that move as the rung says."""
+"""Planted models: one function on every rung, and scores that move by the amount of the rung."""
 
 from __future__ import annotations
 

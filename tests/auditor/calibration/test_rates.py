@@ -65,7 +65,7 @@ def test_the_truth_of_a_value_is_its_relative_change_against_a_tenth(
     ("twin", "truth"),
     [([1.0, 0.5], "stable"), ([1.0, 0.99], None), ([0.5, 1.0], "unstable"), ([0.95, 1.0], "unstable")],
 )
-def test_the_truth_of_a_rank_is_who_leads(twin: list[float], truth: str | None) -> None:
+def test_the_truth_of_a_rank_is_the_leading_component(twin: list[float], truth: str | None) -> None:
     claim = Claim("scores", "rank", heads(2)[0], "", {"top": 1})
     found = Population(SCALAR, _many([1.0, 0.5]), {"rung": _many(twin)}).truth(claim, "rung")
     assert found is not None

@@ -35,7 +35,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class ReadsTheBasis(HeadMeanAblation):
-    """Mean ablation with a slip: it adds the first weight of W_O, which every gauge changes."""
+    """Mean ablation with a planted error: it adds the first weight of W_O, which every gauge changes."""
 
     def interpret(self, model: CanonicalTransformer, *given: Any) -> Interpretation:
         found = super().interpret(model, *given)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from auditor.checkpoints.native_file import native_bytes
-from auditor.errors import PlanError, WitnessError
+from auditor.errors import AuditorError, PlanError, WitnessError
 from auditor.exports.sealed_folder import write_sealed
 from auditor.exports.twin import export_twin, is_twin_folder, make_twin, verify_twin
 from auditor.plans.own_strings import with_strings
@@ -78,7 +78,7 @@ def test_a_certified_twin_is_re_established(exported: Path) -> None:
     assert not is_twin_folder(exported.parent)
 
 
-def test_a_twin_that_is_not_certified_is_written_and_says_so(tmp_path: Path) -> None:
+def test_a_twin_that_is_not_certified_is_written_with_the_reason(tmp_path: Path) -> None:
     built = _made("input_bracket_relabelling")
     assert built.variant.state is VariantState.NOT_CERTIFIED
     written = export_twin(tmp_path / "t", original=small_model(), built=built, plan=SMALL, name="small")
@@ -141,7 +141,7 @@ def test_facts_that_make_no_sense_are_refused(folder: Path, edit: Callable[[dict
         verify_twin(folder)
 
 
-def test_an_embellished_certificate_is_found(tmp_path: Path) -> None:
+def test_a_falsified_certificate_is_found(tmp_path: Path) -> None:
     built = _made("input_bracket_relabelling")
     folder = export_twin(tmp_path / "t", original=small_model(), built=built, plan=SMALL, name="small")
     path = folder / "certificate.json"
@@ -165,6 +165,13 @@ def test_strings_travel_with_the_twin_and_must_be_those_of_the_plan(tmp_path: Pa
     write_sealed(written, {**files, "strings": files["strings"] + b"(a a)\n"})
     with pytest.raises(WitnessError, match=r"certificate.json names strings with the SHA-256 .*beside it"):
         verify_twin(written)
+    facts = json.loads(files["certificate.json"])
+    for change, words in (({"format": "xml"}, "no format of strings 'xml'"), ({"sha256": 3}, "cannot be read")):
+        named = {**facts["plan"]["strings"], **change, "data": 10**12}
+        changed = {**facts, "plan": {**facts["plan"], "strings": named}}
+        write_sealed(written, {**files, "certificate.json": json.dumps(changed).encode()})
+        with pytest.raises(AuditorError, match=words):
+            verify_twin(written)
     (written / "strings").unlink()
     with pytest.raises(WitnessError, match="SHA256SUMS"):
         verify_twin(written)

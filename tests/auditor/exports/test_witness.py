@@ -162,7 +162,7 @@ def test_an_exaggerated_effect_is_found(folder: Path) -> None:
     assert _failed(folder) == {"effect"}
 
 
-def test_a_turned_verdict_is_found(folder: Path) -> None:
+def test_a_changed_verdict_is_found(folder: Path) -> None:
     _edit_facts(folder, lambda facts: facts["finding"].update(verdict="stable"))
     assert _failed(folder) == {"verdict"}
 
@@ -208,7 +208,7 @@ def test_facts_that_make_no_sense_are_refused(folder: Path, edit: Callable[[dict
 @pytest.mark.parametrize(
     ("field", "value"), [("sequences", 10**12), ("bootstrap_draws", "many"), ("methods", ["no_such_method"])]
 )
-def test_a_plan_that_a_stranger_wrote_is_bounded(folder: Path, field: str, value: object) -> None:
+def test_a_plan_from_an_untrusted_file_is_bounded(folder: Path, field: str, value: object) -> None:
     def edit(facts: dict[str, Any]) -> None:
         facts["plan"][field] = value
 

@@ -54,7 +54,7 @@ def test_labels_name_components_and_back(label: str, component: Component) -> No
         ("set of heads", None, {}),
     ],
 )
-def test_statements_mean_what_they_say_or_are_refused(
+def test_statements_become_claims_or_are_refused(
     statement: str, kind: str | None, parameters: dict[str, object]
 ) -> None:
     if kind is None:
@@ -78,10 +78,10 @@ def test_the_printed_example_is_a_claims_file(tmp_path: Path) -> None:
 
 
 def test_claims_are_chosen_by_the_name_or_the_start_of_the_id_of_the_model(tmp_path: Path) -> None:
-    told = _read(tmp_path, ONE + 'model = "lm"\n' + ONE + 'name = "b"\nmodel = "mabcdef"\n' + ONE + 'name = "c"\n')
-    assert [entry.name for entry in told.about("other", "m123")] == ["c"]
-    assert len(told.about("lm", "mabcdef99")) == 3
-    assert len(told.about("l")) == 1
+    read = _read(tmp_path, ONE + 'model = "lm"\n' + ONE + 'name = "b"\nmodel = "mabcdef"\n' + ONE + 'name = "c"\n')
+    assert [entry.name for entry in read.about("other", "m123")] == ["c"]
+    assert len(read.about("lm", "mabcdef99")) == 3
+    assert len(read.about("l")) == 1
 
 
 @pytest.mark.parametrize(

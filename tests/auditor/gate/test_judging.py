@@ -34,7 +34,7 @@ def scores(means: list[float], *, spread: float = 0.05, seed: int = 0) -> Interp
 
 
 def results(exact: list[float], twin: list[float] | None = None) -> Results:
-    """The original scores 1, 0.5, 0.1; an exact variant and a twin as said."""
+    """The original scores 1, 0.5, 0.1; an exact variant and a twin as given."""
     variants = [Variant(f"{EXACT}/0", EXACT, Kind.EXACT, 0, VariantState.CERTIFIED)]
     found = {(ORIGINAL, METHOD): scores([1.0, 0.5, 0.1]), (f"{EXACT}/0", METHOD): scores(exact)}
     if twin is not None:
@@ -92,7 +92,7 @@ def test_only_what_the_claim_must_survive_counts() -> None:
         (entry("top-3"), "3 of 3 components make no order"),
     ],
 )
-def test_what_nobody_could_decide_is_no_pass_and_says_why(given: Entry, why: str) -> None:
+def test_what_cannot_be_decided_is_no_pass_and_has_a_reason(given: Entry, why: str) -> None:
     found = outcome(given, results([1.0, 0.5, 0.1]))
     assert found.outcome is Outcome.INCONCLUSIVE
     assert why in found.reason

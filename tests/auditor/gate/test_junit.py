@@ -39,7 +39,7 @@ def test_the_document_counts_and_names_what_failed() -> None:
     assert (failure.get("type"), failure.text) == ("unstable", "L0H0 top-1 by ablation_head_mean")
 
 
-def test_elements_stand_in_the_order_of_the_schema() -> None:
+def test_elements_are_in_the_order_of_the_schema() -> None:
     suite = ElementTree.fromstring(junit_document("claims.toml", CASES, at=AT, seconds=1.5))[0]
     assert [child.tag for child in suite] == ["properties", *["testcase"] * 4, "system-out", "system-err"]
 

@@ -55,7 +55,7 @@ def test_a_value_bias_shift_moves_it_as_declared() -> None:
     assert moved > 1e-3
 
 
-def test_elsewhere_it_says_why_not() -> None:
+def test_models_without_the_condition_get_a_reason() -> None:
     method = methods()["balance_violation_matched"]
     assert "minimal first layer" in (method.not_applicable(random_model()) or "")
     assert "minimal first layer" in (method.not_applicable(load(checkpoint("example_baseline_seed0")).model) or "")

@@ -67,7 +67,7 @@ def test_heads_of_the_counting_model() -> None:
 
 
 def test_lens_of_the_counting_model() -> None:
-    """Brackets have no vector, so their embedding says nothing: −ln 8. After the layer the logits are the model's."""
+    """Brackets have no vector, so their embedding gives equal logits: −ln 8. After the layer they are the model's."""
     found = _interpret("logit_lens", counting_model())
     assert [component.label for component in found.components] == ["embedding", "L0.residual"]
     for row, text in enumerate(TEXTS):
@@ -133,7 +133,7 @@ def test_streams_are_those_of_the_forward_pass(family: str) -> None:
             torch.testing.assert_close(lens_logits(model, found[components[-1]]), logits)
 
 
-def test_what_cannot_be_attributed_says_why() -> None:
+def test_what_cannot_be_attributed_has_a_reason() -> None:
     classifier = random_model(FAMILIES["bidirectional classifier, RMS norm"])
     for name in ("direct_logit_head", "direct_logit_mlp", "direct_logit_neuron", "logit_lens"):
         assert "classifier" in (methods()[name].not_applicable(classifier) or "")

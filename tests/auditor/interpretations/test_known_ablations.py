@@ -1,4 +1,4 @@
-"""Every ablation method on models whose scores are worked out on paper. ``counting_model`` says what heads put out."""
+"""Every ablation method on models whose scores are worked out on paper; ``counting_model`` has the outputs of heads."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_resampling_the_counting_model() -> None:
 
 
 def test_the_best_constants_of_the_counting_model() -> None:
-    """Head 0 always says ln 3. For head 1 one number is searched, by another algorithm."""
+    """Head 0 always writes ln 3. For head 1 one number is searched, by another algorithm."""
     found = _scores("ablation_head_optimal", counting_model(), inputs_from(TASK, TEXTS))
     least = minimize_scalar(lambda b: np.mean([_mean_kl(text, CONSTANT, b) for text in TEXTS])).fun
     np.testing.assert_allclose(found[:, 0], 0, atol=EXACT)
@@ -118,7 +118,7 @@ def _uniform_z(tokens: list[int]) -> np.ndarray:
 
 
 def test_a_whole_attention_layer_of_the_counting_model() -> None:
-    """Without it all logits are 0; with its mean, head 0 keeps its constant and head 1 says its mean."""
+    """Without it all logits are 0; with its mean, head 0 keeps its constant and head 1 writes its mean."""
     model, inputs = counting_model(), inputs_from(TASK, TEXTS)
     zero, mean = (methods()[f"ablation_attention_{kind}"] for kind in ("zero", "mean"))
     found = zero.interpret(Request(model, inputs, numpy_generator(0, "known")))
@@ -174,6 +174,6 @@ def test_neurons_and_the_mlp_of_the_neuron_model(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in methods() if n.startswith(("ablation_mlp", "ablation_neuron"))])
-def test_models_without_an_mlp_are_told_so(name: str) -> None:
+def test_models_without_an_mlp_get_a_reason(name: str) -> None:
     assert "no MLP" in str(methods()[name].not_applicable(counting_model()))
     assert methods()[name].not_applicable(neuron_model()) is None

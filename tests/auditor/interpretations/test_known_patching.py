@@ -66,7 +66,7 @@ def relay_model() -> CanonicalTransformer:
 
     * L0H0 → logits: 3 (½ + ½).  L0H0 → L1H0 → logits: 5 (¼ + ¼).  L0H0 → MLP → logits: 7 (½ + ½).
     * L1H0 → logits: 5 (¼ + ¼); no head and no MLP reads it.
-    * Whole heads: 3 + 2.5 + 7 and 2.5; the model is linear in them, so the gradient says the same.
+    * Whole heads: 3 + 2.5 + 7 and 2.5; the model is linear in them, so the gradient gives the same.
     """
     block = Block(heads=1, query_width=1, value_width=1, neurons=2)
     architecture = Architecture(model_width=4, vocabulary_size=8, blocks=(block, block), norm_sites=())

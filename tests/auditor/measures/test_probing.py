@@ -38,8 +38,8 @@ def test_features_that_never_vary_predict_the_most_frequent_label() -> None:
     assert right.tolist() == [True, True, False, True, False, True]
 
 
-def test_what_is_only_remembered_is_not_found_again() -> None:
-    """A feature of its own for each row says all about the rows that a probe was fitted on, nothing about others."""
+def test_labels_that_a_probe_memorises_are_not_predicted_on_held_out_sequences() -> None:
+    """With one feature per row a probe fits its own rows perfectly and learns nothing about others."""
     labels = np.asarray([0, 0, 0, 1, 1, 0, 0, 0, 1, 1])
     folds = np.repeat([0, 1], 5)
     right = _held_out(np.eye(10), labels, folds)

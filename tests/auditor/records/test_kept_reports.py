@@ -25,7 +25,7 @@ def document(request: pytest.FixtureRequest) -> Any:
     return json.loads(request.param.read_text(encoding="utf-8"))
 
 
-def test_every_entry_of_a_kept_report_stands_as_it_did(document: Any) -> None:
+def test_every_entry_of_a_stored_report_is_unchanged(document: Any) -> None:
     jsonschema.validate(document, schema())
     report = AuditReport.from_json(document)
     assert list(report.to_json()) == list(document)

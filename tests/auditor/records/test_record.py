@@ -44,7 +44,7 @@ def test_what_is_written_is_plain_json() -> None:
     assert kinds(sample_report().to_json()) <= {dict, list, str, int, float, bool, type(None)}
 
 
-def test_a_claim_stands_beside_its_method_and_component() -> None:
+def test_a_claim_is_written_beside_its_method_and_component() -> None:
     document = make_finding().to_json()
     assert set(document["claim"]) == {"kind", "text", "parameters"}
     assert (document["method"], document["component"]) == (
@@ -54,7 +54,7 @@ def test_a_claim_stands_beside_its_method_and_component() -> None:
     assert document["contradicts_theory"] is False
 
 
-def test_only_what_is_set_is_written_where_a_field_says_so() -> None:
+def test_a_field_may_be_left_out_when_it_is_none() -> None:
     assert Component(1, head=0).to_json() == {"layer": 1, "head": 0, "label": "L1H0"}
     assert Component(1, head=0).coordinates == {"layer": 1, "head": 0}
     assert Exclusion("method", "m", "why").to_json() == {"what": "method", "name": "m", "why": "why"}

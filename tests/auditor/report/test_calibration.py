@@ -1,4 +1,4 @@
-"""The audit's own error rates stand in every report, or that nobody has measured them."""
+"""Every report has the audit's own error rates, or states that they were not measured."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_sentence_has_date_rates_and_bounds() -> None:
     assert "dyck-audit calibrate" in calibration(None)
 
 
-def test_page_and_text_say_it(calibrated: AuditReport) -> None:
+def test_page_and_text_have_the_sentence(calibrated: AuditReport) -> None:
     page = render_html(calibrated)
     assert "How often the audit itself is wrong" in page
     assert "1 of 200" in page

@@ -27,7 +27,7 @@ def test_a_report_does_not_differ_from_itself() -> None:
 
 
 def test_changes_are_paired_counted_and_ordered() -> None:
-    """a: verdict changes; b: effect falls by 0.5; c and d stand in one audit only."""
+    """a: verdict changes; b: effect falls by 0.5; c and d are in one audit only."""
     first = sample_report(
         findings=(
             make_finding(id="b", component=OTHER, effect=0.75, verdict=Verdict.STABLE),
@@ -73,7 +73,7 @@ def test_behaviour_is_compared_where_both_have_numbers() -> None:
     assert not any(pair.metric == "reason" for pair in pairs)
 
 
-def test_json_and_terminal_forms_tell_the_change() -> None:
+def test_json_and_terminal_forms_show_the_change() -> None:
     second = sample_report(findings=(make_finding(verdict=Verdict.STABLE, effect=0.0),))
     difference = compare(sample_report(findings=(make_finding(),)), second)
     document = json.loads(json_text(difference.to_json()))

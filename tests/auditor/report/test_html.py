@@ -50,7 +50,7 @@ def outline(page: str) -> Outline:
     return parsed
 
 
-def test_page_tells_verdict_matrix_certificates_pictures_and_commands() -> None:
+def test_page_shows_verdict_matrix_certificates_pictures_and_commands() -> None:
     page = render_html(sample_report())
     for said in ("UNSTABLE", "Stability matrix", "not certified", "not applicable", "logits equal to 2e-15"):
         assert said in page
@@ -130,7 +130,7 @@ def test_heatmap_merges_equal_neighbours_and_leaves_out_zero() -> None:
     assert [(shade.opacity, shade.path) for shade in drawn.shades] == [(0.5, "M0 1h2v1h-2z"), (1.0, "M0 0h1v1h-1z")]
 
 
-def test_scores_of_a_relabelled_variant_stand_at_the_old_component() -> None:
+def test_scores_of_a_relabelled_variant_are_shown_at_the_old_component() -> None:
     """Entries of variants are in the original's order: the permuted variant's scores are those of the original."""
     panel = next(panel for panel in score_panels(sample_report()) if panel.method == "ablation_head_mean")
     for row in panel.rows:

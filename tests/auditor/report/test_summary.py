@@ -57,7 +57,7 @@ def test_a_contradiction_is_not_the_headline_while_another_claim_falls() -> None
     report = sample_report(findings=(defect, make_finding(id="b")))
     assert "most important head" in report.summary.headline
     assert report.summary.contradicts_theory == 1
-    assert any("suspect the method" in warning for warning in view_of(report).warnings)
+    assert any("check the method's implementation" in warning for warning in view_of(report).warnings)
 
 
 def test_headline_names_the_method_where_the_claim_does_not() -> None:
@@ -65,7 +65,7 @@ def test_headline_names_the_method_where_the_claim_does_not() -> None:
     assert "“L1H0 attends as drawn (attention_pattern)” is overturned" in summarise([finding], (), ()).headline
 
 
-def test_behaviour_notes_say_why_a_number_is_missing() -> None:
+def test_behaviour_notes_give_the_reason_for_a_missing_number() -> None:
     behaviour = view_of(sample_report()).behaviour
     assert behaviour.ranges == ("in distribution", "longer")
     assert ("lengths", ("–", "76, 84")) in behaviour.rows
@@ -73,7 +73,7 @@ def test_behaviour_notes_say_why_a_number_is_missing() -> None:
     assert "longer, reason: kl_nats undefined: no scored position" in behaviour.notes
 
 
-def test_matrix_says_why_a_field_is_empty() -> None:
+def test_matrix_gives_the_reason_for_an_empty_field() -> None:
     matrix = matrix_of(sample_report())
     names = [column.equivalence for column in matrix.columns]
     assert [column.kind for column in matrix.columns] == [Kind.EXACT] * 4 + [Kind.BEHAVIOURAL] * 2 + [None]
@@ -137,5 +137,5 @@ def test_a_report_that_no_store_knows_names_no_command() -> None:
 
 def test_witness_command_names_the_finding_of_the_headline() -> None:
     report = sample_report()
-    told = next(finding for finding in report.findings if finding.verdict is Verdict.UNSTABLE)
-    assert view_of(report).commands[0][1] == f"dyck-audit witness {told.id} --out witness"
+    worst = next(finding for finding in report.findings if finding.verdict is Verdict.UNSTABLE)
+    assert view_of(report).commands[0][1] == f"dyck-audit witness {worst.id} --out witness"

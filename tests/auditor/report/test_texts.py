@@ -70,7 +70,7 @@ def test_markdown_neutralises_names_in_tables() -> None:
     assert row.replace("\\|", "").count("|") == header.count("|")
 
 
-def test_markdown_tells_what_is_not_stable_and_counts_what_it_cuts() -> None:
+def test_markdown_lists_what_is_not_stable_and_counts_what_it_cuts() -> None:
     text = render_markdown(sample_report(), max_findings=4)
     assert "overturned by exact\\_value\\_bias\\_shift" in text
     assert "7 findings more in the CSV and JSON reports" in text
@@ -91,7 +91,7 @@ def test_terminal_shows_every_equivalence_without_colour_at_any_width(width: int
     assert max(len(line) for line in text.splitlines()) <= width
 
 
-def test_terminal_does_not_obey_names() -> None:
+def test_terminal_escapes_in_names_have_no_effect() -> None:
     hostile = "[bold red]x[/] \x1b[2J\x07 :smile:"
     findings = (make_finding(text=hostile, reason=hostile),)
     text = shown(render_report(sample_report(name=hostile, findings=findings)))
@@ -107,7 +107,7 @@ def test_terminal_marks_a_contradiction_of_theory() -> None:
     assert "invariant" in text
 
 
-def test_an_undecided_finding_says_what_it_would_need() -> None:
+def test_an_undecided_finding_gives_the_sequences_it_would_need() -> None:
     finding = make_finding(verdict=Verdict.INCONCLUSIVE, needed_sequences=2300)
     assert "would need 2300 sequences" in shown(render_report(sample_report(findings=(finding,))))
 
@@ -134,7 +134,7 @@ def test_numbers_as_people_write_them(value: float | None, words: str) -> None:
 
 
 @pytest.mark.parametrize("timestamp", ["2025-11-22T15:03:02+00:00", "2025-11-22T15:03:02Z"])
-def test_times_say_that_they_are_utc(timestamp: str) -> None:
+def test_times_are_marked_as_utc(timestamp: str) -> None:
     assert moment(timestamp) == "2025-11-22 15:03:02 UTC"
 
 

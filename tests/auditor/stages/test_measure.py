@@ -53,7 +53,7 @@ def test_a_second_run_draws_other_numbers() -> None:
         assert not np.array_equal(one.values, other.values)
 
 
-def test_a_method_that_fails_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_method_that_fails_keeps_the_scores_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError("a defect")
 

@@ -159,7 +159,7 @@ def _cancel_and_retry(url: str, audit_id: str, results: Results) -> None:  # typ
     results.put(trouble)
 
 
-def test_cancelling_beside_workers_never_waits_in_a_circle(
+def test_cancelling_beside_workers_never_deadlocks(
     database: Database, url: str, new_audit: Callable[..., StoredAudit]
 ) -> None:
     audit = new_audit(

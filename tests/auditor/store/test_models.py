@@ -127,7 +127,7 @@ def test_audits_are_found_by_prefix_and_latest(database: Database, audit: Stored
         assert resolve_audit(session, "latest") == audit.id
 
 
-def test_latest_of_none_says_what_to_do(database: Database) -> None:
+def test_latest_without_audits_gives_the_command_to_type(database: Database) -> None:
     with pytest.raises(NotFoundError, match="no audit yet; make one"), database.transaction() as session:
         resolve_audit(session, "latest")
 

@@ -175,7 +175,7 @@ def test_a_report_with_an_infinity_stores_nothing(database: Database, audit: Sto
         assert list_findings(session) == []
 
 
-def test_an_audit_without_a_report_says_what_to_type(database: Database, audit: StoredAudit) -> None:
+def test_an_audit_without_a_report_gives_the_command_to_type(database: Database, audit: StoredAudit) -> None:
     with database.transaction() as session:
         with pytest.raises(NotFoundError, match=f"is queued and has no report; type `dyck-audit watch {audit.id}`"):
             load_report(session, audit.id)

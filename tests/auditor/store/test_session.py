@@ -45,7 +45,7 @@ def test_an_empty_postgres_database_gets_its_tables(postgres_url: str) -> None:
     database.dispose()
 
 
-def test_a_missing_file_is_not_made_unasked(tmp_path: Path) -> None:
+def test_a_missing_file_is_made_only_on_request(tmp_path: Path) -> None:
     file = tmp_path / "store.sqlite3"
     with pytest.raises(StoreError, match=r"there is no database at .*db upgrade"):
         open_database(f"sqlite:///{file}", create=False)
@@ -65,7 +65,7 @@ def test_another_revision_names_the_command_to_type(database: Database, url: str
         open_database(url)
 
 
-def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
+def test_a_database_of_another_program_is_not_changed(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'other.sqlite3'}")
     with database.transaction() as session:
         session.execute(text("CREATE TABLE bookmarks (id INTEGER)"))

@@ -45,7 +45,7 @@ def test_the_parts_are_disjoint_and_cover_the_file() -> None:
 
 
 def test_the_rule_is_the_one_that_is_stated() -> None:
-    """In the order of the SHA-256 of the tokens joined by blanks, which anybody can compute."""
+    """In the order of the SHA-256 of the tokens joined by blanks, which other programs can compute."""
     assert _part(Part.WHOLE) == sorted(_part(Part.WHOLE), key=lambda text: hashlib.sha256(text.encode()).digest())
 
 
@@ -89,7 +89,7 @@ def test_so_many_strings_are_needed_and_no_fewer(plan: Plan) -> None:
     assert not all(is_enough(needed(plan) - 1 + more) for more in range(20))
 
 
-def test_too_few_strings_say_how_many_are_needed() -> None:
+def test_too_few_strings_are_refused_with_the_number_needed() -> None:
     plan = replace(PLAN, sequences=15, certificate_sequences=96)
     model = small_model()
     assert with_strings(plan, model, FILE, "s").strings == FILE

@@ -1,4 +1,4 @@
-"""Files of strings: every format says the same, and what is wrong is named with its line."""
+"""Files of strings: every format gives the same strings, and errors name the line."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_strings_that_all_end_and_are_written_by_names_are_known(tmp_path: Path,
     assert open_strings(_written(tmp_path, "test.formal.txt", text)).format == format_name
 
 
-def test_a_format_can_be_said(tmp_path: Path) -> None:
+def test_a_format_can_be_given(tmp_path: Path) -> None:
     path = _written(tmp_path, "a.data", '"(a a)"\n')
     assert lines_of_strings(open_strings(path, "jsonl")) == [Line(1, "(a a)")]
     assert open_strings(_written(tmp_path, "b.txt", "(a a) END\n"), "text").format == "text"

@@ -116,7 +116,7 @@ def test_the_empty_string_is_a_word_where_it_is_written_and_ended() -> None:
         _given(replace(WORDS, prefixes=True), "START END")
 
 
-def test_a_string_that_judges_nothing_is_refused() -> None:
+def test_a_string_without_a_scored_output_is_refused() -> None:
     closing = replace(WORDS, objective="closing_bracket")
     assert _read(closing, "(a a)") == ["START (a a)"]
     with pytest.raises(LanguageError, match="line 1: 'END' has no output that is trained"):

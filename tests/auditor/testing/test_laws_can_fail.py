@@ -1,4 +1,4 @@
-"""The laws find what they are there to find: each plug-in below breaks one of them."""
+"""The laws can fail: each plug-in below breaks one of them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.foreign.nanogpt import nanogpt
 
 
 class Forgetful(StartMass):
-    """Moves with the order of the heads, and does not say so."""
+    """Depends on the order of the heads and does not declare it."""
 
     depends_on: ClassVar[Dependence] = {Aspect.HEAD_COUNT: Expected.RELABELLED}
 
 
 class Unexplained(StartMass):
-    """Says that theory predicts nothing, and not why."""
+    """Declares that theory predicts nothing, without a reason."""
 
     depends_on: ClassVar[Dependence] = {**StartMass.depends_on, Aspect.KEY_ZERO: Expected.OPEN}
 
@@ -59,7 +59,7 @@ class WrongFunction(KeyBiasShift):
 
 
 class Mislabelled(KeyBiasShift):
-    """Says that heads have changed places."""
+    """Returns a relabelling of heads that did not move."""
 
     def transform(self, request: TransformRequest) -> Transformed:
         twin = super().transform(request).model
@@ -68,13 +68,13 @@ class Mislabelled(KeyBiasShift):
 
 
 class Misdeclared(KeyBiasShift):
-    """Says that it changes what weights write, and changes the zero of the keys."""
+    """Declares that it changes what weights write, but changes the zero of the keys."""
 
     changes = frozenset({Aspect.STREAM_WRITES})
 
 
 class Tolerant(Nanogpt):
-    """Reads what it does not know."""
+    """Accepts keys that it does not know."""
 
     def recognises(self, weights: Weights) -> bool:
         return weights.metadata.get("of") == "tolerant"
@@ -115,8 +115,8 @@ def test_an_adapter_that_breaks_a_law(monkeypatch: pytest.MonkeyPatch) -> None:
         check_adapter(name, [example], ignored=(".attn.bias",))
 
 
-def test_an_exact_equivalence_must_say_what_it_changes() -> None:
-    with pytest.raises(TypeError, match="Silent does not say what it changes"):
+def test_an_exact_equivalence_must_declare_what_it_changes() -> None:
+    with pytest.raises(TypeError, match="Silent does not declare what it changes"):
 
         class Silent(KeyBiasShift):
             changes = frozenset()

@@ -19,17 +19,17 @@ def test_one_value_claim_per_component_and_one_top() -> None:
     assert found[0].text == "L0H1 is the top head by scores"
 
 
-def test_nobody_leads_in_a_tie_or_alone() -> None:
+def test_no_component_leads_in_a_tie_or_alone() -> None:
     for given in ([[2.0, 2.0]], [[0.0, 0.0]], [[1.0, 1.0 + 1e-12]], [[5.0]]):
         assert {claim.kind for claim in claims_of(SCALAR, scores(given))} == {"value"}
 
 
-def test_undefined_components_get_no_claim_and_let_nobody_lead() -> None:
+def test_undefined_components_get_no_claim_and_prevent_claims_about_the_top() -> None:
     found = claims_of(SCALAR, scores([[1.0, np.nan]], undefined={1: "why"}))
     assert [(claim.kind, claim.component.label) for claim in found] == [("value", "L0H0")]
 
 
-def test_a_score_that_is_not_finite_is_said_and_not_a_number() -> None:
+def test_a_score_that_is_not_finite_is_claimed_in_words_without_a_number() -> None:
     for bad in (np.nan, np.inf):
         found = claims_of(SCALAR, scores([[1.0, bad]]))
         assert [claim.kind for claim in found] == ["value", "value"]

@@ -1,4 +1,4 @@
-"""What must not matter to a verdict: names of heads, order of sequences, who did the work; and what a seed fixes."""
+"""What must not matter to a verdict: names of heads, order of sequences, the worker; and what a seed fixes."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_nothing_that_a_method_returns_raises(level: float | str, count: int, se
 
 
 def test_patterns_over_heads_leave_out_what_has_no_counterpart() -> None:
-    """A variant without head 1 says nothing about what head 1 is read by; head 0's row is judged without it."""
+    """A variant without head 1 has no column of head 1; the row of head 0 is judged without it."""
     card = replace(PATTERN, distance="frobenius")
     base = numpy_generator(0, "reads").uniform(1, 2, size=(9, 3, 3))
     moves = Relabelling({"head": ((0,), (2,), None)})

@@ -17,7 +17,7 @@ def test_benjamini_hochberg_by_hand() -> None:
     assert q_values([0.3]) == pytest.approx([0.3])
 
 
-def test_benjamini_yekutieli_pays_the_harmonic_sum() -> None:
+def test_benjamini_yekutieli_multiplies_by_the_harmonic_sum() -> None:
     """1 + 1/2 + 1/3 + 1/4 + 1/5 = 137/60 times as much, at most 1."""
     found = q_values(GIVEN, Multiplicity.BENJAMINI_YEKUTIELI)
     assert found == pytest.approx([min(1.0, q * 137 / 60) for q in q_values(GIVEN)])

@@ -1,4 +1,4 @@
-"""How many more sequences an open question is worth."""
+"""How many more sequences would decide an inconclusive finding."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_a_relabelling_is_undone_before_comparing() -> None:
 @pytest.mark.parametrize(
     ("factor", "verdict"), [(1.0, STABLE), (1.02, STABLE), (1.5, UNSTABLE), (0.5, UNSTABLE), (1.115, INCONCLUSIVE)]
 )
-def test_a_value_moves_by_less_or_more_than_a_tenth_or_nobody_knows(factor: float, verdict: Verdict) -> None:
+def test_a_value_moves_by_less_or_more_than_a_tenth_or_is_undecided(factor: float, verdict: Verdict) -> None:
     """Paired scores: the twin's are the original's times a factor, plus noise of its own."""
     base = noisy([2.0, 1.0], spread=0.2)
     other = base * [factor, 1.0] + 0.1 * numpy_generator(5, "own").normal(size=base.shape)
@@ -71,7 +71,7 @@ def test_a_value_moves_by_less_or_more_than_a_tenth_or_nobody_knows(factor: floa
     assert found.threshold == SMALLEST_EFFECT["value"]
 
 
-def test_an_inconclusive_finding_says_how_many_sequences_would_decide() -> None:
+def test_an_inconclusive_finding_gives_how_many_sequences_would_decide() -> None:
     base = noisy([2.0, 1.0], spread=0.2)
     other = base * [1.115, 1.0] + 0.1 * numpy_generator(5, "own").normal(size=base.shape)
     found = judged(scores(base), [(variant(), scores(other))])[(*VALUE_0, TWIN)]

@@ -1,4 +1,4 @@
-"""The one test behind every p-value, on margins whose answers are known."""
+"""The test that gives every p-value, on margins whose answers are known."""
 
 from __future__ import annotations
 

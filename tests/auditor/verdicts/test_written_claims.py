@@ -1,4 +1,4 @@
-"""Claims that users write: about what is not there, false of the original, or more than the automatic ones say."""
+"""Claims that users write: missing components, false for the original, forms that are not made automatically."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def test_claims_are_judged_as_written(kind: str, parameters: dict[str, object], 
     [
         (Claim("scores", "value", Component(3, head=9), "", {}), "L3H9 is no component that scores scores"),
         (Claim("scores", "set", heads(4)[0], "", {"members": ["L0H0", "L9H9"]}), "L9H9 is no component"),
-        (Claim("scores", "rank", heads(4)[1], "", {"top": 1}), "false of the original"),
-        (Claim("scores", "set", heads(4)[0], "", {"members": ["L0H0", "L0H2"]}), "false of the original"),
-        (Claim("scores", "predicate", heads(4)[3], "", {"threshold": 1.0, "above": True}), "false of the original"),
+        (Claim("scores", "rank", heads(4)[1], "", {"top": 1}), "false for the original"),
+        (Claim("scores", "set", heads(4)[0], "", {"members": ["L0H0", "L0H2"]}), "false for the original"),
+        (Claim("scores", "predicate", heads(4)[3], "", {"threshold": 1.0, "above": True}), "false for the original"),
         (Claim("scores", "value", heads(4)[0], "", {"score": 3.0}), "the original scores 2.02"),
         (Claim("scores", "rank", heads(4)[1], "", {"top": 4}), "4 of 4 components make no order"),
         (Claim("scores", "pattern", heads(4)[0], "", {}), ""),
     ],
 )
-def test_what_nobody_who_sees_the_original_would_claim_is_undefined(claim: Claim, reason: str) -> None:
+def test_a_claim_that_does_not_hold_on_the_original_is_undefined(claim: Claim, reason: str) -> None:
     for finding in judged(scores(BASE), [(variant(), scores(OTHER))], claims=[claim]).values():
         if reason:
             assert (finding.verdict, finding.effect, finding.p) == (INCONCLUSIVE, None, None)
@@ -58,7 +58,7 @@ def test_what_nobody_who_sees_the_original_would_claim_is_undefined(claim: Claim
         assert reason in finding.reason
 
 
-def test_an_own_claim_that_is_too_close_to_call_says_how_many_sequences_it_needs() -> None:
+def test_a_claim_too_close_to_call_on_the_original_gives_how_many_sequences_it_needs() -> None:
     claim = Claim("scores", "predicate", heads(4)[0], "", {"threshold": 1.999, "above": True})
     base = noisy([2.0, 1.0], 40, spread=0.3)
     base[:, 0] += 2.01 - base[:, 0].mean()

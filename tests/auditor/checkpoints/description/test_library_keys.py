@@ -80,7 +80,7 @@ def test_a_key_that_changes_the_function_is_refused(save: Any, key: str, tmp_pat
         save(tmp_path, **{key: CHANGING[key]})
 
 
-def test_a_lens_configuration_stands_for_a_description(tmp_path: Path) -> None:
+def test_a_lens_configuration_replaces_a_description(tmp_path: Path) -> None:
     described = STATES["transformer_lens"]()
     path, config = described.save(tmp_path / "plain")
     plain, found = load(path, config=config), _lens(tmp_path / "configured")
@@ -104,7 +104,7 @@ def test_a_lens_configuration_stands_for_a_description(tmp_path: Path) -> None:
         ({"post_embedding_ln": True}, "post_embedding_ln = True; expected true with a tensor 'embed.ln.w'"),
         ({"parallel_attn_mlp": True}, "parallel_attn_mlp = True, which changes"),
         ({"scale_attn_by_inverse_layer_idx": True}, "inverse_layer_idx"),
-        ({"facts": {"attention": "bidirectional"}}, "model.attention = 'bidirectional', but .* says 'causal'"),
+        ({"facts": {"attention": "bidirectional"}}, "model.attention = 'bidirectional', but .* has 'causal'"),
     ],
 )
 def test_a_lens_configuration_that_contradicts_is_refused(keys: Any, words: str, tmp_path: Path) -> None:

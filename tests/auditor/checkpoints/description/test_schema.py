@@ -21,7 +21,7 @@ def test_the_published_schema_accepts_the_examples() -> None:
         jsonschema.validate(dict(facts), schema)
 
 
-def test_every_fact_says_what_it_means() -> None:
+def test_every_fact_has_a_meaning() -> None:
     for facts in SECTIONS.values():
         assert all(fact.meaning and (fact.kind == "choice") == bool(fact.choices) for fact in facts.values())
 
@@ -37,6 +37,6 @@ def test_every_fact_says_what_it_means() -> None:
         ({"task": 3}, "task is not a group"),
     ],
 )
-def test_a_fact_that_nobody_reads_is_refused(facts: dict[str, object], words: str) -> None:
+def test_a_fact_that_is_not_read_is_refused(facts: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         check_names(Description(facts), model=("activation",))

@@ -94,7 +94,7 @@ def _flipped(data: bytes) -> bytes:
 
 
 def _lying_directory(data: bytes) -> bytes:
-    """The zip's central directory says that the largest record has 2 GB, stored."""
+    """The zip's central directory declares that the largest record has 2 GB, stored."""
     place = data.index(b"PK\x01\x02")
     while int.from_bytes(data[place + 20 : place + 24], "little") != 64 * 64 * 4:
         place = data.index(b"PK\x01\x02", place + 1)
@@ -317,7 +317,7 @@ def directory(path: Path, canary: Path) -> None:
 
 @hostile
 def pipe(path: Path, canary: Path) -> None:
-    """A pipe that nobody writes to: opening it must not wait."""
+    """A pipe without a writer: opening it must not wait."""
     os.mkfifo(path)
 
 

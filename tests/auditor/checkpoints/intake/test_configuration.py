@@ -1,4 +1,4 @@
-"""Descriptions: plain maps of names to values, or one line that says why not."""
+"""Descriptions: plain maps of names to values, or an error of one line with the reason."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_what_is_not_a_plain_description_is_refused_in_one_line(name: str, tmp_p
     assert not Path("canary").exists()
 
 
-def test_yaml_and_json_say_the_same(tmp_path: Path) -> None:
+def test_yaml_and_json_give_the_same_facts(tmp_path: Path) -> None:
     yaml, json = tmp_path / "a.yaml", tmp_path / "a.json"
     yaml.write_text(
         "\n\n    lm:\n      layers: 2\n      rate: 1e-2\n      names: [a, b]\n      free: true\n", encoding="utf-8"
@@ -90,14 +90,14 @@ def test_the_description_beside_a_checkpoint_is_found_unless_there_are_two(tmp_p
 @pytest.mark.parametrize(
     ("text", "found"), [("", "an empty file; expected a description"), ("# only\n", "nothing in it"), ("- 1", "a list")]
 )
-def test_a_description_without_facts_says_what_it_is(text: str, found: str, tmp_path: Path) -> None:
+def test_a_description_without_facts_is_refused_by_its_kind(text: str, found: str, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(CheckpointError, match=found):
         read_configuration(path)
 
 
-def test_the_three_languages_say_the_same(tmp_path: Path) -> None:
+def test_the_three_file_formats_give_the_same_facts(tmp_path: Path) -> None:
     texts = {
         "m.toml": "[model]\nheads = 2\nnorm_epsilon = 1e-5\n",
         "m.json": '{"model": {"heads": 2, "norm_epsilon": 1e-5}}',

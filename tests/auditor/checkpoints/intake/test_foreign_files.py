@@ -101,7 +101,7 @@ def test_a_wrong_description_is_seen_at_the_first_position_that_differs(nanogpt:
         ({"model": {"w": 3}}, "no entry that maps names to weights, only 'model'"),
     ],
 )
-def test_a_nested_checkpoint_that_lacks_something_says_what(
+def test_a_nested_checkpoint_that_lacks_something_is_refused_by_name(
     change: dict[str, object], words: str, nanogpt: Saved
 ) -> None:
     found = torch.load(nanogpt.checkpoint, weights_only=True)  # noqa: TID251 - written a moment ago
@@ -110,7 +110,7 @@ def test_a_nested_checkpoint_that_lacks_something_says_what(
         load(nanogpt.checkpoint, config=nanogpt.config)
 
 
-def test_a_safetensors_file_cannot_claim_what_only_the_sandbox_says(tmp_path: Path) -> None:
+def test_a_safetensors_file_cannot_forge_the_metadata_of_the_sandbox(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     from auditor.checkpoints.intake.safe_loading import read_checkpoint

@@ -1,4 +1,4 @@
-"""Half precision has a tolerance of its own, and the message says which precision each side has."""
+"""Half precision has a tolerance of its own, and the message names the precision of each side."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_exact_logits_of_half_weights_agree_closely(precision: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("precision", [*HALVES, "float32", "float64"])
-def test_a_mismatch_says_both_precisions(precision: str, tmp_path: Path) -> None:
+def test_a_mismatch_names_both_precisions(precision: str, tmp_path: Path) -> None:
     saved = _saved(MAKERS["nanogpt"](0), tmp_path, precision, kind=".safetensors")
     loaded = load(saved.checkpoint, config=saved.config)
     with torch.no_grad():

@@ -71,7 +71,7 @@ def test_the_corpus_is_large_enough() -> None:
         ("shared_tuples", "Weights only load failed;"),
     ],
 )
-def test_the_line_says_what_is_wrong(name: str, words: str, tmp_path: Path) -> None:
+def test_the_line_names_the_fault(name: str, words: str, tmp_path: Path) -> None:
     path = tmp_path / "model.params"
     MAKERS[name](path, tmp_path / "canary")
     with pytest.raises(CheckpointError, match=words):

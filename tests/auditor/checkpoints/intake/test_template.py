@@ -179,7 +179,7 @@ def _padded(described: Described, extra: int) -> Described:
         (nn.ModuleDict({"lora_A": nn.Linear(2, 2)}), "an adapter"),
     ],
 )
-def test_what_is_not_supported_is_said(module: nn.Module, words: str, tmp_path: Path) -> None:
+def test_what_is_not_supported_is_named(module: nn.Module, words: str, tmp_path: Path) -> None:
     torch.save({f"net.{name}": tensor for name, tensor in module.state_dict().items()}, tmp_path / "m.pt")
     (tmp_path / "m.toml").write_text("[names]\nencoder = 'net.encoder'\n")
     assert re.search(words, unsupported(module.state_dict()))

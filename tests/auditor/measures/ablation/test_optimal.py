@@ -32,7 +32,7 @@ def _bowl(points: Tensor) -> tuple[Tensor, Tensor]:
     return 0.5 * (curvature * (points - target) ** 2).sum(1), curvature * (points - target)
 
 
-def test_bowls_are_minimised_each_at_its_own_place() -> None:
+def test_quadratics_are_minimised_each_at_its_own_minimum() -> None:
     found = minimise(_bowl, torch.zeros(2, 3, dtype=torch.float64))
     np.testing.assert_allclose(found, [[1, -2, 3], [0.5, 0, -1]], rtol=0, atol=CONVERGED)
 

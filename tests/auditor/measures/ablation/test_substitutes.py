@@ -42,7 +42,7 @@ def test_a_donor_is_another_sequence_read_round_and_round() -> None:
         torch.testing.assert_close(substitute(torch.tensor([1]), 7)[layer][0], round_and_round)
 
 
-def test_equal_sequences_share_a_donor_and_nobody_is_its_own() -> None:
+def test_equal_sequences_share_a_donor_and_no_sequence_is_its_own() -> None:
     model = random_model()
     inputs = inputs_from(TASK, ["()", "[]", "()", "(())", "()"])
     for seed in range(5):

@@ -1,4 +1,4 @@
-"""Games: everybody there is the model as it is; the numbering moves with the players."""
+"""Games: with all players present the score is the model's; the numbering moves with the players."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ MOVES = {Site.Z: ("exact_head_permutation", "head"), Site.NEURON: ("exact_neuron
 
 @pytest.mark.parametrize("site", [None, *MOVES])
 @torch.no_grad()
-def test_with_everybody_there_the_game_is_the_model(site: Site | None) -> None:
+def test_with_all_players_present_the_game_is_the_model(site: Site | None) -> None:
     model = random_model()
     seen = attributed(model, inputs_for(model))
     batch = explained(model, seen)
     players = {None: seen.tokens.shape[1], Site.Z: len(PLAIN.heads), Site.NEURON: len(PLAIN.neurons)}[site]
     play = token_game(batch) if site is None else component_game(batch, site, mean_activations(model, seen, site))
-    everybody = torch.ones(len(seen), players, dtype=torch.float64)
-    torch.testing.assert_close(play(everybody, batch.row), batch.of_rows(batch.row), rtol=0, atol=1e-12)
-    nobody = play(0 * everybody, batch.row)
-    assert (nobody - batch.of_rows(batch.row)).abs().min() > 1e-4
+    full = torch.ones(len(seen), players, dtype=torch.float64)
+    torch.testing.assert_close(play(full, batch.row), batch.of_rows(batch.row), rtol=0, atol=1e-12)
+    empty = play(0 * full, batch.row)
+    assert (empty - batch.of_rows(batch.row)).abs().min() > 1e-4
 
 
 @pytest.mark.parametrize("site", MOVES)

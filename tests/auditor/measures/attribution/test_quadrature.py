@@ -64,14 +64,14 @@ def test_errors_that_cancel_in_the_sum_show_in_the_parts() -> None:
     np.testing.assert_allclose(found.values, [[2.0, -1.0]], atol=3 * quadrature.TOLERANCE)
 
 
-def test_what_does_not_converge_says_how_far_off_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_converge_reports_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quadrature, "MOST_POINTS", 17)
     found = _found(_path(lambda t: ((t - 0.37) / WIDTH + 0.5).clamp(0, 1), _spike))
     assert found.error[0] == pytest.approx(1.0)
     assert found.points.tolist() == [17]
 
 
-def test_a_sequence_is_integrated_at_the_same_points_beside_others() -> None:
+def test_a_sequence_is_integrated_at_the_same_points_in_any_batch() -> None:
     def at(row: Tensor, t: Tensor) -> Samples:
         rate = 1.0 + 40.0 * row.double()
         value = (rate * (-rate * t).exp())[:, None]

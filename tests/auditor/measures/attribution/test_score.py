@@ -50,7 +50,7 @@ def test_a_language_model_is_scored_where_a_bracket_is_open() -> None:
 
 
 @torch.no_grad()
-def test_a_classifier_is_scored_by_the_odds_of_what_it_says() -> None:
+def test_a_classifier_is_scored_by_the_odds_of_its_answer() -> None:
     model, inputs = _subject("bidirectional classifier, RMS norm")
     p = model(inputs.tokens).softmax(-1).max(-1).values
     scores = explained(model, inputs).of_rows(torch.arange(len(inputs)))

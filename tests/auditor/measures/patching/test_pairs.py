@@ -56,7 +56,7 @@ def test_the_margin_is_clean_minus_corrupt_bracket() -> None:
     assert type_margin(logits, torch.tensor([0, 2]), torch.arange(3)).tolist() == [-9.0, 99.0]
 
 
-def test_who_has_no_pairs() -> None:
+def test_models_without_pairs() -> None:
     name = "bidirectional classifier, RMS norm"
     assert no_pairs(random_model(FAMILIES[name], task_for(FAMILIES[name]))) == (
         "a classifier decides on no closing bracket"
