@@ -3,7 +3,8 @@
     OV  W_V W_O    what a head writes at the query for a vector at the key, [model, model]
     QK  W_Q W_Kᵀ   how much a query's vector asks for a key's vector, [model, model]
 
-Raw weights: norms, biases and the scale of the scores stand outside.
+Raw weights: norms, biases and the scale of the scores stand outside. Where rotary positions turn queries and keys, QK
+is what a query asks of a key at its own position.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ SECTIONS: Mapping[str, Mapping[str, Fact]] = {
         "activation": Fact("choice", "of the MLP; gelu_erf is torch's default GELU", choices=get_args(Activation)),
         "norm": Fact("choice", "kind of norm; one without tensors was folded into the weights", choices=NORMS),
         "norm_first": Fact("truth", "true: norm before attention and MLP; false: after their residuals"),
-        "final_norm": Fact("truth", "whether there is a norm before the read-out"),
+        "final_norm": Fact("truth", "whether there is a norm before the read-out; each token is normed before a mean"),
         "norm_epsilon": Fact("positive", "added to the variance", absent="1e-5"),
         "bias": Fact("truth", "whether maps and norms have biases", absent="true"),
         "attention": Fact("choice", "which way a query may look", choices=ATTENTION),
