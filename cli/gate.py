@@ -180,11 +180,15 @@ def _loaded(door: Invocation, audit_id: str, entries: tuple[Entry, ...]) -> _Gat
 def lost_since(door: Invocation, baseline: str, audit_id: str) -> tuple[FindingPair, ...]:
     """Findings that were stable in the baseline and are unstable now."""
     from auditor.gate.gated import lost_between
+    from auditor.report.difference import saw_other_strings
     from auditor.store.audits import resolve_audit
     from auditor.store.reports import load_report
 
     with door.reading() as session:
-        return lost_between(load_report(session, resolve_audit(session, baseline)), load_report(session, audit_id))
+        first, second = (load_report(session, one) for one in (resolve_audit(session, baseline), audit_id))
+    if saw_other_strings(first, second):
+        door.output.note("the baseline saw other strings: what was lost since may be theirs and not the model's")
+    return lost_between(first, second)
 
 
 def print_result(output: Output, found: GateResult, path: str, *, github: bool, as_json: bool) -> None:

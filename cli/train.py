@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.canonical.switches import Activation, Embedding, Mlp, Norm, Positions
+from auditor.canonical.switches import Activation, Embedding, Mlp, Norm, Positions, RotaryPairs
 from cli.destinations import require_free
 from cli.invocation import invocation
 from cli.options import AsJson, Force, Seed
 from cli.output import Output
 from cli.progress import tracking
-from cli.shapes import NormPlace, ObjectiveName, Shape, architecture_of
+from cli.shapes import Attention, NormPlace, ObjectiveName, ReadOut, Shape, architecture_of
 
 if TYPE_CHECKING:
     from auditor.canonical.architecture import Architecture
@@ -38,8 +39,12 @@ def train(
         int | None, typer.Option(min=1, max=16_384, help="Neurons of a layer.", show_default="4 x width")
     ] = None,
     positions: Annotated[Positions, typer.Option(help="Position encoding.")] = "none",
+    rotary_pairs: Annotated[
+        RotaryPairs, typer.Option(help="Features that rotary positions turn together: as GPT-NeoX or as GPT-J does.")
+    ] = "halves",
     norm: Annotated[Norm, typer.Option(help="LayerNorm or RMSNorm.")] = "layer",
     norm_place: Annotated[NormPlace, typer.Option(help="Where norms are placed.")] = "pre",
+    embedding_norm: Annotated[bool, typer.Option("--embedding-norm", help="A norm right after the embedding.")] = False,
     mlp: Annotated[Mlp, typer.Option(help="Kind of MLP after attention.")] = "two_layer",
     activation: Annotated[Activation, typer.Option(help="The MLP's activation.")] = "relu",
     embedding: Annotated[
@@ -53,8 +58,17 @@ def train(
     output_map: Annotated[bool, typer.Option(help="Heads have an output map W_O.")] = True,
     tied: Annotated[bool, typer.Option("--tied", help="The unembedding is the embedding.")] = False,
     objective: Annotated[
-        ObjectiveName, typer.Option(help="What is learned; a classifier is bidirectional, read at START.")
+        ObjectiveName, typer.Option(help="What is learned; a classifier tells words from other strings.")
     ] = ObjectiveName.NEXT_TOKEN,
+    read_out: Annotated[
+        ReadOut, typer.Option(help="Where a classifier is read: first token, last token, or the mean of all.")
+    ] = "first",
+    attention: Annotated[
+        Attention | None,
+        typer.Option(help="Which way a query may look.", show_default="bidirectional in a classifier, else causal"),
+    ] = None,
+    start: Annotated[bool, typer.Option(help="START stands in front of every string.")] = True,
+    reads_end: Annotated[bool, typer.Option("--reads-end", help="A classifier sees END behind the string.")] = False,
     balance_penalty: Annotated[
         float, typer.Option(min=0.0, max=1e3, help="Weight of the contrastive balance regulariser.")
     ] = 0.0,
@@ -90,11 +104,15 @@ def train(
         mlp_residual=mlp_residual,
         output_map=output_map,
         tied_unembedding=tied,
+        embedding_norm=embedding_norm,
+        rotary_pairs=rotary_pairs,
+        read_out=read_out,
+        attention=attention,
     )
     files = {number: file_of(out, number, seeds) for number in range(seed, seed + seeds)}
     for file in files.values():
         require_free(file, force=force)
-    task = task_of(brackets, depth, objective, min_length, max_length)
+    task = task_of(brackets, depth, objective, min_length, max_length, start=start, reads_end=reads_end)
     architecture = architecture_of(task, shape)
     schedule = Schedule(steps=steps, batch=batch, learning_rate=learning_rate, contrast=balance_penalty)
     train_all(invocation(context).output, architecture, task, schedule, files, as_json=as_json)
@@ -136,9 +154,19 @@ def file_of(out: Path, seed: int, seeds: int) -> Path:
     return out if seeds == 1 else out.with_name(f"{out.stem}-seed{seed}{out.suffix}")
 
 
-def task_of(brackets: int, depth: int, objective: str, min_length: int, max_length: int) -> Task:
+def task_of(
+    brackets: int, depth: int, objective: str, min_length: int, max_length: int, *, start: bool, reads_end: bool
+) -> Task:
     """The language and its training distribution."""
     from auditor.language.grammar import Dyck
     from auditor.language.task import Task
+    from auditor.language.vocabulary import standard_vocabulary
 
-    return Task(Dyck.standard(brackets, depth), str(objective), min_length=min_length, max_length=max_length)  # type: ignore[arg-type]
+    vocabulary = standard_vocabulary(brackets)
+    return Task(
+        Dyck(vocabulary if start else replace(vocabulary, start=None), depth),
+        str(objective),  # type: ignore[arg-type]
+        min_length=min_length,
+        max_length=max_length,
+        reads_end=reads_end,
+    )

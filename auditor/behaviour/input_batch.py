@@ -56,13 +56,18 @@ class InputBatch:
         return replace(self, **{name: getattr(self, name)[index][:, :width] for name in names})
 
     def batches(self, *, tokens: int = BATCH_TOKENS) -> Iterator[tuple[Tensor, InputBatch]]:
-        """(rows, inputs) pieces of at most ``tokens`` tokens or one sequence, sequences of like length together."""
+        """(rows, inputs) pieces of at most ``tokens`` tokens or one sequence, sequences of like length together.
+
+        A classifier whose vocabulary has no PAD cannot tell where a string ends: its strings come by length.
+        """
+        is_told = self.task.objective != "classifier" or self.task.language.vocabulary.pad is not None
+        spread = MOST_SPREAD if is_told else 1
         order = torch.argsort(self.not_padding.sum(1), stable=True)
         lengths = self.not_padding.sum(1)[order].tolist()
         start = 0
         while start < len(order):
             stop = start + 1
-            fits = bisect_right(lengths, MOST_SPREAD * lengths[start])
+            fits = bisect_right(lengths, spread * lengths[start])
             while stop < fits and lengths[stop] * (stop + 1 - start) <= tokens:
                 stop += 1
             rows = order[start:stop]

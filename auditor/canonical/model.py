@@ -258,6 +258,16 @@ class CanonicalTransformer(nn.Module):
         return self._blocks[layer]
 
     @property
+    def hides_padding(self) -> bool:
+        """Whether padding behind a string leaves what the model says of it as it is."""
+        architecture, has_pad = self.architecture, self.task.language.vocabulary.pad is not None
+        is_unseen = architecture.causal or (architecture.pad_masked and has_pad)
+        read_out = architecture.read_out
+        if isinstance(read_out, str):
+            return is_unseen and has_pad
+        return is_unseen and (read_out is None or read_out >= 0)
+
+    @property
     def _blocks(self) -> tuple[Layer, ...]:
         return tuple(layer for layer in self.layers if isinstance(layer, Layer))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -56,13 +55,11 @@ class BracketRelabelling(Equivalence):
 
 
 def _permutation(types: int, generator: np.random.Generator) -> list[int]:
-    """What each type becomes, each other order alike."""
-    nth = int(generator.integers(1, math.factorial(types)))
-    rest, order = list(range(types)), []
-    for left in range(types, 0, -1):
-        index, nth = divmod(nth, math.factorial(left - 1))
-        order.append(rest.pop(index))
-    return order
+    """What each type becomes: a uniform draw among the orders of two or more types that are not the identity."""
+    while True:
+        order: list[int] = generator.permutation(types).tolist()
+        if order != sorted(order):
+            return order
 
 
 def _token_permutation(language: Dyck, types: Sequence[int]) -> torch.Tensor:

@@ -16,10 +16,10 @@ MEMBER, OTHER = 1, 0
 
 @dataclass(frozen=True, slots=True)
 class LabelledStrings:
-    """Whole strings with their classes. ``tokens`` int64 [batch, position], right-padded; START first, no END."""
+    """Whole strings with their classes. ``tokens`` int64 [batch, position], right-padded; START first."""
 
     tokens: Ids
-    mask: NDArray[np.bool_]  # [batch, position] True on START and brackets
+    mask: NDArray[np.bool_]  # [batch, position] False on padding
     classes: Ids  # [batch]
 
     def __len__(self) -> int:
@@ -39,6 +39,7 @@ def labelled_strings(
     min_length: int,
     max_length: int,
     open_probability: float = 0.5,
+    reads_end: bool = False,
 ) -> LabelledStrings:
     """Words of the language, the first, third … of them corrupted, so that the length does not give the class away.
 
@@ -56,7 +57,8 @@ def labelled_strings(
         max_length=max_length,
         open_probability=open_probability,
     )
-    tokens, mask = whole_strings(language, every_second_corrupted(language, given, generator))
+    given = every_second_corrupted(language, given, generator)
+    tokens, mask = whole_strings(language, given, reads_end=reads_end)
     return LabelledStrings(tokens, mask, np.arange(count) % 2)
 
 
@@ -69,10 +71,12 @@ def every_second_corrupted(language: Dyck, given: Sample, generator: np.random.G
     return Sample(tokens, lengths)
 
 
-def whole_strings(language: Dyck, given: Sample) -> tuple[Ids, NDArray[np.bool_]]:
-    """Complete strings as a classifier reads them, and where they are: START and all brackets; END becomes padding."""
-    has_end = language.vocabulary.end is not None
-    lengths = given.lengths - has_end
+def whole_strings(language: Dyck, given: Sample, *, reads_end: bool) -> tuple[Ids, NDArray[np.bool_]]:
+    """Complete strings as a classifier reads them, and where they are: START and all brackets.
+
+    END becomes padding unless the classifier ``reads_end``.
+    """
+    lengths = given.lengths - (language.vocabulary.end is not None and not reads_end)
     width = int(lengths.max(initial=1))
     mask = np.arange(width)[None, :] < lengths[:, None]
     pad = language.vocabulary.pad

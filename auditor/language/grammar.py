@@ -147,11 +147,10 @@ def distribution(language: Dyck, found: States, *, opens: Probabilities, ends: P
     probabilities = np.zeros((*found.depth.shape, len(vocabulary)), dtype=np.float64)
     if vocabulary.end is not None:
         probabilities[..., vocabulary.end] = ends
-    for opening in vocabulary.opening:
-        probabilities[..., opening] = opens / language.types
-    closes = np.where(found.depth > 0, 1.0 - opens - ends, 0.0)
-    for kind, closing in enumerate(vocabulary.closing):
-        probabilities[..., closing] = np.where(found.top == kind, closes, 0.0)
+    probabilities[..., list(vocabulary.opening)] = (opens / language.types)[..., None]
+    closes = np.where((found.depth > 0) & (found.top >= 0), 1.0 - opens - ends, 0.0)
+    closing = np.asarray(vocabulary.closing)[np.maximum(found.top, 0)]
+    np.put_along_axis(probabilities, closing[..., None], closes[..., None], axis=-1)
     return probabilities
 
 

@@ -88,9 +88,8 @@ class Untouched:
             yield Piece(rows, part, logits, cache)
 
     def _parts(self) -> Iterator[tuple[Tensor, InputBatch]]:
-        architecture, inputs = self.model.architecture, self.inputs
-        hides_padding = architecture.causal or architecture.pad_masked
-        if hides_padding and 0 < inputs.tokens.numel() <= FEW_TOKENS:
+        inputs = self.inputs
+        if self.model.hides_padding and 0 < inputs.tokens.numel() <= FEW_TOKENS:
             yield torch.arange(len(inputs)), inputs
         else:
             yield from inputs.unpadded()

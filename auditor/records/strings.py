@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from auditor.records.record import NOT_WRITTEN, Record
+from auditor.records.values import Json
 
 SPLIT = (
     "distinct sequences in the order of the SHA-256 of their tokens joined by blanks: "
@@ -24,6 +26,11 @@ class StringsFile(Record):
     size: int  # bytes
     format: str  # how the bytes are read
     data: bytes = field(default=b"", repr=False, compare=False, metadata=NOT_WRITTEN)
+
+    @classmethod
+    def _before_reading(cls, data: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Never the bytes: whoever reads the document attaches them from where they are kept."""
+        return {name: value for name, value in data.items() if name != "data"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,13 +83,9 @@ class AuditDifference:
     only_first: tuple[Finding, ...]
     only_second: tuple[Finding, ...]
     behaviour: tuple[MetricPair, ...]
+    other_strings: bool  # whether the two audits saw different strings: then no change is the models' alone
 
     SCHEMA: ClassVar[str] = "dyck-audit/difference/1"
-
-    @property
-    def other_strings(self) -> bool:
-        """Whether the two audits saw different strings: then no change is the models' alone."""
-        return self.first["strings_sha256"] != self.second["strings_sha256"]
 
     @property
     def changed(self) -> tuple[FindingPair, ...]:
@@ -130,7 +126,14 @@ def compare(report_a: AuditReport, report_b: AuditReport) -> AuditDifference:
         only_first=tuple(finding for key, finding in first.items() if key not in second),
         only_second=tuple(finding for key, finding in second.items() if key not in first),
         behaviour=_metrics(report_a.behaviour, report_b.behaviour),
+        other_strings=saw_other_strings(report_a, report_b),
     )
+
+
+def saw_other_strings(first: AuditReport, second: AuditReport) -> bool:
+    """Whether one of two audits was given strings that the other was not."""
+    known = [None if one.audit.strings is None else one.audit.strings.sha256 for one in (first, second)]
+    return known[0] != known[1]
 
 
 def _keyed(findings: Sequence[Finding]) -> dict[PairKey, Finding]:

@@ -53,7 +53,7 @@ def open_strings(path: Path, format: str = "auto") -> StringsFile:  # noqa: A002
         LanguageError: no such file or format, no text, or too large.
     """
     if format not in ("auto", *FORMATS):
-        raise LanguageError(f"no format of strings {format!r}", expected=", ".join(("auto", *FORMATS)))
+        raise _no_format(format)
     data = read_bytes(path, LanguageError, expected=_EXPECTED, limit=LARGEST_BYTES)
     text = _text(data, f"{path.name}: ")
     known = suffix_format(path) if format == "auto" else format
@@ -75,8 +75,10 @@ def lines_of_strings(file: StringsFile) -> list[Line]:
     """The strings in their order.
 
     Raises:
-        LanguageError: a line that is not of the format, by number; no string at all, or too many.
+        LanguageError: a line that is not of the format, by number; no such format, no string at all, or too many.
     """
+    if file.format not in _READERS:
+        raise _no_format(file.format)
     text = _text(file.data, "")
     lines = list(_READERS[file.format](text))
     if not lines:
@@ -88,6 +90,10 @@ def lines_of_strings(file: StringsFile) -> list[Line]:
         first = next(line for line in lines if line.label is None)
         raise LanguageError(f"line {first.number}: no label", expected="one for each string, or for none")
     return lines
+
+
+def _no_format(name: str) -> LanguageError:
+    return LanguageError(f"no format of strings {shown(name)}", expected=", ".join(("auto", *FORMATS)))
 
 
 def _strings_file(data: bytes, format: str) -> StringsFile:  # noqa: A002

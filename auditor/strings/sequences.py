@@ -14,6 +14,7 @@ from auditor.language.encoding import encoded, encoded_names, too_long
 from auditor.language.grammar import States, states, token_roles
 from auditor.language.sampling import Sample
 from auditor.language.task import MAX_LENGTH, Task
+from auditor.language.vocabulary import Vocabulary
 from auditor.records import StringsFile
 from auditor.strings.reading import Line, lines_of_strings
 
@@ -84,35 +85,41 @@ def sequences_of(task: Task, file: StringsFile) -> Sequences:
         raise LanguageError(
             f"line {lines[0].number}: a label", expected="none, as a language model has no classes", action="drop them"
         )
-    written = [_tokens(task, line, by_name=by_name) for line in lines]
-    lengths = [len(one) - _marks(task, one) for one in written]
+    first: dict[str, Line] = {}
+    for line in lines:
+        first.setdefault(line.text, line)
+    once = {text: _tokens(task, line, by_name=by_name) for text, line in first.items()}
+    written = [once[line.text][0] for line in lines]
+    lengths = [once[line.text][1] for line in lines]
     longest = max(lengths)
     if longest > MAX_LENGTH:
         number = lines[lengths.index(longest)].number
         raise LanguageError(f"line {number}: {longest:,} brackets", expected=f"at most {MAX_LENGTH:,}")
     wider = replace(task, min_length=max(1, min(task.min_length, *lengths)), max_length=max(task.max_length, longest))
     together = max(1, TOGETHER // (longest + 3))
-    for start in range(0, len(lines), together):
-        chosen = slice(start, start + together)
-        _check(wider, lines[chosen], written[chosen])
+    checked = list(first.values())
+    for start in range(0, len(checked), together):
+        chosen = checked[start : start + together]
+        _check(wider, chosen, [once[line.text][0] for line in chosen])
     return _distinct(wider, lines, written)
 
 
-def _tokens(task: Task, line: Line, *, by_name: bool) -> NDArray[np.int64]:
-    """START, brackets, END where training has it behind them, and for classifiers one more, which is not read."""
+def _tokens(task: Task, line: Line, *, by_name: bool) -> tuple[NDArray[np.int64], int]:
+    """START, brackets, END where training has it behind them, and for classifiers one more, which is not read; and how
+    many brackets there are."""
     vocabulary, where = task.language.vocabulary, f"line {line.number}"
     ids = (encoded_names if by_name else encoded)(vocabulary, line.text, where)
     body = ids[1:] if vocabulary.start is not None and ids[:1] == [vocabulary.start] else ids
     ended = vocabulary.end is not None and body[-1:] == [vocabulary.end]
     body = body[:-1] if ended else body
-    change = token_roles(vocabulary).change
+    change = _changes(vocabulary)
     other = next((one for one in body if not change[one]), None)
     if other is not None:
         raise LanguageError(
             f"{where}: {ascii(vocabulary.spellings[other])[:40]} within a string",
             expected="brackets only, between START and END",
         )
-    depth = int(change[body].sum()) if body else 0
+    depth = sum(change[one] for one in body)
     if ended and depth != 0 and task.objective != "classifier":
         raise LanguageError(f"{where}: END behind {depth} open brackets", expected="END behind a balanced string")
     is_classifier = task.objective == "classifier"
@@ -125,14 +132,13 @@ def _tokens(task: Task, line: Line, *, by_name: bool) -> NDArray[np.int64]:
         tokens.append(tokens[-1])
     if len(tokens) < 2:
         raise LanguageError(f"{where}: an empty string", expected="at least one token that is read")
-    return np.asarray(tokens, dtype=np.int64)
+    return np.asarray(tokens, dtype=np.int64), len(body)
 
 
-def _marks(task: Task, tokens: NDArray[np.int64]) -> int:
-    """How many of the tokens are no brackets of the string."""
-    brackets = int((token_roles(task.language.vocabulary).change[tokens] != 0).sum())
-    repeated = task.objective == "classifier" and not task.reads_end and brackets > 0
-    return len(tokens) - brackets + repeated
+@lru_cache(maxsize=4)
+def _changes(vocabulary: Vocabulary) -> tuple[int, ...]:
+    """What each token does to the depth."""
+    return tuple(token_roles(vocabulary).change.tolist())
 
 
 def _check(task: Task, lines: list[Line], written: list[NDArray[np.int64]]) -> None:

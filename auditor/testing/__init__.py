@@ -11,7 +11,7 @@ law that does not hold. Checking an exact equivalence needs the package hypothes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from auditor.contracts import Weights, equivalences, methods
 from auditor.records import Kind
@@ -59,17 +59,10 @@ def check_equivalence(name: str, judged_by: Iterable[str] | None = None) -> None
         observed_is_expected(method, name)
 
 
-def check_adapter(
-    name: str,
-    examples: Sequence[Weights],
-    *,
-    ignored: Sequence[str] = (),
-    may_lack: Callable[[Weights, str], bool] = lambda _weights, _key: False,
-) -> None:
+def check_adapter(name: str, examples: Sequence[Weights], ignored: Sequence[str] = ()) -> None:
     """All laws of a checkpoint format, over examples of it.
 
-    ``ignored`` are endings of keys whose loss loses nothing, such as buffers; ``may_lack`` is true of a key
-    that another one replaces, such as a tied table.
+    ``ignored`` are endings of keys whose loss loses nothing, such as buffers.
 
     Raises:
         AssertionError: a law does not hold.
@@ -77,4 +70,4 @@ def check_adapter(
     from auditor.testing.adapter_laws import LAWS, Examples
 
     for law in LAWS:
-        law(Examples(name, tuple(examples), tuple(ignored), may_lack))
+        law(Examples(name, tuple(examples), tuple(ignored)))

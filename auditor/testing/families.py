@@ -13,7 +13,14 @@ POSITIONS = 16
 
 
 def task_for(architecture: Architecture) -> Task:
-    """The laws' language, as a classifier's task where the model is one."""
+    """The laws' language, as a classifier's task where the model is one.
+
+    What is read at the last token sees END there, and no START in front.
+    """
+    if architecture.read_out == "last":
+        vocabulary = replace(TASK.language.vocabulary, start=None)
+        language = replace(TASK.language, vocabulary=vocabulary)
+        return replace(TASK, language=language, objective="classifier", reads_end=True)
     return replace(TASK, objective="classifier") if architecture.is_classifier else TASK
 
 
@@ -67,4 +74,4 @@ FAMILIES = {
         max_positions=POSITIONS,
     ),
 }
-"""One of each kind of model that is audited, for laws that cost too much for random architectures."""
+"""One of each kind of model that is audited, for laws that are too costly for random architectures."""

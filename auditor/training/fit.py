@@ -192,8 +192,17 @@ def check_trainable(architecture: Architecture, task: Task) -> None:
         )
     if task.max_length < 2:
         raise ConfigurationError("a task with strings of one bracket", expected="a max_length of at least 2")
-    is_last_label = (task.prefixes or vocabulary.end is None) and not architecture.is_classifier
-    longest = task.max_length + (vocabulary.start is not None) - is_last_label
+    if architecture.causal and architecture.read_out == 0:
+        raise ConfigurationError(
+            "a causal classifier that is read at the first position, from which it sees one token",
+            expected="a bidirectional one, or one read at the last token or as a mean",
+        )
+    if isinstance(architecture.read_out, str) and vocabulary.pad is None:
+        raise ConfigurationError(
+            f"read_out {architecture.read_out!r} without PAD, which says where a string of a batch ends",
+            expected="a vocabulary with PAD",
+        )
+    longest = task.longest_input
     if architecture.max_positions is not None and architecture.max_positions < longest:
         raise ConfigurationError(
             f"{architecture.max_positions} positions for inputs of up to {longest} tokens",

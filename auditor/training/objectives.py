@@ -127,7 +127,7 @@ class LanguageBatch:
 
 @dataclass(frozen=True)
 class Classification:
-    """Whether the string is a word of the language: two classes, read at one position; words alternate with others."""
+    """Whether the string is a word of the language: two classes; words alternate with others."""
 
     task: Task
 
@@ -140,6 +140,7 @@ class Classification:
             min_length=self.task.min_length,
             max_length=self.task.max_length,
             open_probability=self.task.open_probability,
+            reads_end=self.task.reads_end,
         )
         for index in range(count):
             yield ClassBatch(drawn.rows(slice(index * size, (index + 1) * size)))

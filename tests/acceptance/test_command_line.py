@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,18 @@ def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return other == pytest.approx(one, rel=TOLERANCE, abs=TOLERANCE)
     return json.dumps(one) == json.dumps(other)
+
+
+def test_an_audit_of_ones_own_strings(local: Settings, tmp_path: Path) -> None:
+    """A file of 340 strings in the format of Yao et al., a local worker that reads them from the database."""
+    words = [f"({a} ({b} ({c} {c}) {b}) {a}) " for a, b, c in product("ab", repeat=3)]
+    file, plan = tmp_path / "test.txt", tmp_path / "few.toml"
+    texts = ["".join(one) + "END" for n in (1, 2, 3) for one in product(words, repeat=n)]
+    file.write_text("\n".join(texts[:340]))
+    plan.write_text(SMALL_PLAN + 'methods = ["ablation_head_mean"]\nequivalences = ["exact_head_permutation"]\n')
+    report = document(local, "submit", BUNDLED, "--plan", str(plan), "--strings", str(file), "--wait")
+    assert report["audit"]["strings"]["format"] == "princeton"
+    assert report["audit"]["strings"]["distinct"] == 340
+    assert len(report["findings"]) > 0
+    few = run(local, "submit", BUNDLED, "--strings", str(file), expect=1)
+    assert "test.txt: 340 distinct strings; expected at least 2,666 for the plan quick" in few.stderr

@@ -11,6 +11,7 @@ from auditor.errors import PluginWarning
 from auditor.registry import Discovered, discover
 
 GROUP = "dyck_audit.interpretations"
+OWN = set(methods())
 METHOD = '''
 from auditor.measures.attention import RowReading
 
@@ -54,7 +55,7 @@ def test_a_plugin_has_the_name_of_its_entry_point_and_knows_its_package(site: Pa
     _install(site, "registry-half", "0.3", entry="half_row", code=METHOD)
     found = _found()
     assert not found.refused
-    assert set(found.plugins) == {*methods(), "half_row"}
+    assert set(found.plugins) == {*OWN, "half_row"}
     assert found.plugins["half_row"].name == "half_row"
     assert str(found.plugins["half_row"].origin) == "registry-half 0.3"
     assert {one.origin.package for name, one in found.plugins.items() if name != "half_row"} == {"dyck-audit"}
@@ -87,7 +88,7 @@ def test_one_that_cannot_be_used_is_left_out_by_name_and_package(site: Path, pac
     (refused,) = found.refused
     assert refused.found.startswith(f"plug-in other_rows of {package} 2.0 is left out")
     assert why in refused.found
-    assert set(found.plugins) == {*methods(), "half_row"}
+    assert set(found.plugins) == {*OWN, "half_row"}
 
 
 def test_the_name_of_a_plugin_of_this_package_is_taken(site: Path) -> None:
@@ -102,7 +103,7 @@ def test_of_two_packages_with_one_name_neither_is_taken(site: Path) -> None:
         _install(site, package, "1.0", entry="half_row", code=METHOD)
     with pytest.warns(PluginWarning):
         found = _found()
-    assert set(found.plugins) == set(methods())
+    assert set(found.plugins) == OWN
     assert [one.found.split(" is left")[0] for one in found.refused] == [
         "plug-in half_row of registry-one 1.0",
         "plug-in half_row of registry-other 1.0",

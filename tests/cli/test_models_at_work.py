@@ -99,6 +99,18 @@ def test_train_writes_a_model_that_every_command_reads(run: Run, tmp_path: Path)
     assert run("predict", out, "--string", "(c").code == 0
 
 
+def test_train_makes_models_of_every_read_out(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.safetensors"
+    switches = ("--positions", "rotary", "--rotary-pairs", "adjacent", "--embedding-norm", "--no-start", "--reads-end")
+    assert run("train", "--out", out, *TINY, "--objective", "classifier", "--read-out", "mean", *switches).code == 0
+    model = load(out).model
+    assert (model.architecture.read_out, model.architecture.rotary_pairs) == ("mean", "adjacent")
+    assert model.architecture.norm_sites[0] == "embedding"
+    assert model.task.reads_end
+    assert model.task.language.vocabulary.start is None
+    assert run("predict", out, "--string", "(a a)").code == 0
+
+
 def test_train_with_one_seed_gives_one_file(run: Run, tmp_path: Path) -> None:
     first, second, other = (tmp_path / f"{name}.safetensors" for name in "abc")
     for file, seed in ((first, 1), (second, 1), (other, 2)):
@@ -124,6 +136,8 @@ def test_train_overwrites_only_with_force(run: Run, tmp_path: Path) -> None:
         (["--out", "x.pt"], ".safetensors"),
         (["--out", "x.safetensors", "--heads", 3], "multiple of the heads"),
         (["--out", "x.safetensors", "--min-length", 9, "--max-length", 4], "lengths"),
+        (["--out", "x.safetensors", "--read-out", "last"], "--objective classifier"),
+        (["--out", "x.safetensors", "--positions", "rotary", "--head-width", 3], "rotary_width 3"),
         (["--out", "/proc/x.safetensors"], "no file can be written in /proc"),
     ],
 )

@@ -76,8 +76,12 @@ def _huggingface() -> Described:
 
 
 def _encoder() -> Described:
-    sources = map(torch_encoder, range(50))
-    source = next(s for s in sources if "read_out" not in s.configuration and "positions" in s.configuration["names"])
+    """A language model with learned positions and a norm behind them."""
+    for source in map(torch_encoder, range(100)):
+        facts, names = source.configuration["model"], source.configuration["names"]
+        is_language_model = "read_out" not in source.configuration
+        if is_language_model and "positions" in names and facts["embedding_norm"] == "after_positions":
+            break
     return Described("torch_encoder", source.tensors, source.configuration)
 
 

@@ -78,13 +78,13 @@ def transformer_lens(seed: int) -> Source:
         post_embedding_ln=norm is not None and pick(draw, True, False),
     )
     scrambled(module, draw)
-    for block in module.blocks if rotary else ():
-        sin, cos = block.attn.calculate_sin_cos_rotary(rotary_dim, LONGEST, base, dtype=torch.float64)
-        block.attn.rotary_sin, block.attn.rotary_cos = sin, cos  # made in float32, whatever the type of the model
     if norm in ("LN",) and pick(draw, True, False):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module.process_weights_(center_writing_weights=False, center_unembed=False)
+    for block in module.blocks if rotary else ():
+        sin, cos = block.attn.calculate_sin_cos_rotary(rotary_dim, LONGEST, base, dtype=torch.float64)
+        block.attn.rotary_sin, block.attn.rotary_cos = sin, cos  # folding made them anew in float32
 
     def logits(tokens: Tensor) -> Tensor:
         hooks = mask_padding(module, tokens, PAD) if pad_masked else []

@@ -31,7 +31,7 @@ def parts_of(tensors: Mapping[str, Tensor]) -> dict[str, Json]:
     norms = list(_norms(outside, width))
     behind = next((name for name in norms if _EMBEDDING.search(name)), None)
     if behind is not None:
-        facts |= {"model.embedding_norm": "after_positions", "names.embedding_norm": behind}
+        facts["names.embedding_norm"] = behind
     norm = next((name for name in norms if name != behind), None)
     facts["model.final_norm"] = norm is not None
     if norm is not None and norm != f"{encoder}norm":

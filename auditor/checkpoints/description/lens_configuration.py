@@ -66,9 +66,10 @@ def implied_facts(library: Mapping[str, Json]) -> dict[str, Json]:
 
 def _rotary_facts(library: Mapping[str, Json]) -> dict[str, Json]:
     for name in _RESCALED:
-        if library.get(name) not in (None, False, 1):
+        value = library.get(name)
+        if value is True or value not in (None, False, 1):
             raise ConfigurationError(
-                f"{FILE}: {name} = {ascii(library[name])[:60]} is not supported",
+                f"{FILE}: {name} = {ascii(value)[:60]} is not supported",
                 expected="rotary positions as published",
             )
     found: dict[str, Json] = {}

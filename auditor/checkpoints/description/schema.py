@@ -32,7 +32,7 @@ class Fact:
 ATTENTION = ("causal", "bidirectional")
 NORMS = ("layer", "rms", "none")
 POSITIONS = ("learned", "sinusoidal", "rotary", "none")
-EMBEDDING_NORMS = ("none", "before_positions", "after_positions")
+EMBEDDING_NORMS = ("after_positions", "before_positions", "none")
 
 SECTIONS: Mapping[str, Mapping[str, Fact]] = {
     "model": {
@@ -107,7 +107,7 @@ SECTIONS: Mapping[str, Mapping[str, Fact]] = {
         "encoder": Fact("text", "what the names of nn.TransformerEncoder begin with", absent="nothing"),
         "embedding": Fact("text", "tensor [token, model]"),
         "positions": Fact("text", "tensor [position, model], where positions are learned"),
-        "embedding_norm": Fact("text", "what the names of the embedding norm begin with"),
+        "embedding_norm": Fact("text", "what the names of the embedding norm begin with", absent="there is none"),
         "final_norm": Fact("text", "what the names of the final norm begin with", absent="norm, inside the encoder"),
         "read_out": Fact("text", "tensor [token or class, model]"),
         "read_out_bias": Fact("text", "tensor [token or class]", absent="there is none"),

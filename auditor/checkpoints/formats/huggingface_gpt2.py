@@ -107,7 +107,7 @@ class HuggingfaceGpt2(ArchitectureAdapter):
             ConfigurationError: a missing or unknown fact, or one that contradicts the weights.
             FormatError: a tensor that is unknown or missing, by name.
         """
-        weights = replace(weights, tensors=with_embedding(weights.tensors))
+        as_saved, weights = weights, replace(weights, tensors=with_embedding(weights.tensors))
         description = Description(weights.configuration or {})
         read = self.facts_read(weights)
         check_names(description, model=read.get("model", ()), names=read["names"])
@@ -119,6 +119,8 @@ class HuggingfaceGpt2(ArchitectureAdapter):
             if weights.library and _is_described(weights)
             else _sizes_of(weights.tensors, description)
         )
+        if _is_described(weights) and not sizes.tied:
+            weights = as_saved  # the head is another table, and stands for none that is missing
         check_length(task, sizes.positions)
         check_vocabulary(task.language.vocabulary, sizes.vocabulary, table="the embedding by config.json")
         if layers_of(weights.tensors) > sizes.layers:

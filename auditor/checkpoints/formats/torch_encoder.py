@@ -192,7 +192,7 @@ def _read_out(
 
 
 def _embedding_norm(state: StateDict, description: Description, sizes: _Sizes) -> dict[str, Tensor]:
-    if not description.has("model.embedding_norm"):
+    if not description.has("model.embedding_norm") and not description.has("names.embedding_norm"):
         return {}
     if description.choice("model.embedding_norm", EMBEDDING_NORMS) == "none":
         return {}

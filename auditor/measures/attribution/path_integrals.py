@@ -24,7 +24,8 @@ from auditor.tensors import Residual
 
 Array = NDArray[np.float64]
 
-_USUAL_POINTS = 128
+_POINTS_KEPT = 512
+"""Points of a sequence, on average over a batch, whose values are kept at once within the memory of a pass."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _integrals(
     error, scale = np.zeros((2, len(seen), len(sizes)))
     points = np.zeros((len(seen), len(sizes)), dtype=np.int64)
     length = seen.tokens.shape[1]
-    at_once = min(tokens_at_once(model, length, 1), length * max(1, PASS_BYTES // (_USUAL_POINTS * 24 * sum(sizes))))
+    at_once = min(tokens_at_once(model, length, 1), length * max(1, PASS_BYTES // (_POINTS_KEPT * 24 * sum(sizes))))
     for rows, part in seen.batches(tokens=at_once):
         index, width = rows.numpy(), part.tokens.shape[1]
         together = max(1, tokens_at_once(model, width, 1) // width)

@@ -11,7 +11,7 @@ from hypothesis import given
 from torch import nn
 
 from auditor.behaviour.input_batch import draw_inputs
-from auditor.canonical.architecture import Architecture
+from auditor.canonical.architecture import Architecture, Marker, Pooling
 from auditor.canonical.model import CanonicalTransformer
 from auditor.errors import LanguageError
 from auditor.seeds import numpy_generator
@@ -135,6 +135,38 @@ def test_a_clone_is_equal_and_shares_nothing(family: str) -> None:
     assert not twin.training
     assert {p.requires_grad for p in twin.parameters()} == {p.requires_grad for p in model.parameters()}
     assert model.clone(dtype=torch.float32).dtype is torch.float32
+
+
+@pytest.mark.parametrize(
+    ("read_out", "skips", "read"),
+    [
+        (1, (), [1]),
+        (-1, (), [5]),
+        ("last", (), [3]),
+        ("mean", (), [0, 1, 2, 3]),
+        ("mean", ("start",), [1, 2, 3]),
+        ("mean", ("end",), [0, 1, 2]),
+        ("mean", ("start", "end"), [1, 2]),
+    ],
+)
+def test_where_a_classifier_is_read(read_out: int | Pooling, skips: tuple[Marker, ...], read: list[int]) -> None:
+    """START ( ) END and two of padding: padding is never read where the string says where it ends."""
+    model = random_model(
+        replace(PLAIN, causal=False, pad_masked=True, read_out=read_out, mean_skips=skips, classes=2),
+        replace(TASK, objective="classifier", reads_end=True),
+    )
+    tokens = torch.tensor([[2, 4, 6, 3, 0, 0]])
+    assert model.read_positions(tokens)[0].nonzero().flatten().tolist() == read
+
+
+def test_a_score_of_rotary_positions_depends_on_distance_alone() -> None:
+    """Behind two tokens of padding the same string gets the same answer: no position is absolute."""
+    architecture = replace(PLAIN, positions="rotary", rotary_width=2, causal=False, pad_masked=True)
+    model = random_model(replace(architecture, read_out="last", classes=2), replace(TASK, objective="classifier"))
+    string = torch.tensor([[2, 4, 5, 7, 6]])
+    with torch.no_grad():
+        moved = model(torch.nn.functional.pad(string, (2, 0)))
+        torch.testing.assert_close(moved, model(string), rtol=FLOAT64, atol=FLOAT64)
 
 
 @pytest.mark.parametrize(

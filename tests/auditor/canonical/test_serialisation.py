@@ -49,6 +49,23 @@ ARCHITECTURES = {
     "classifier": Architecture(
         model_width=8, vocabulary_size=8, blocks=BLOCKS, mlp="none", norm="rms", causal=False, read_out=0, classes=2
     ),
+    "rotary positions, read as a mean": Architecture(
+        model_width=8,
+        vocabulary_size=8,
+        blocks=BLOCKS,
+        mlp="none",
+        norm_sites=("embedding", "final"),
+        positions="rotary",
+        rotary_width=2,
+        rotary_base=50.0,
+        rotary_pairs="adjacent",
+        read_out="mean",
+        mean_skips=("start",),
+        classes=2,
+    ),
+    "read at the last token": Architecture(
+        model_width=8, vocabulary_size=8, blocks=BLOCKS, mlp="none", read_out="last", classes=2
+    ),
 }
 
 

@@ -20,6 +20,13 @@ from auditor.stages.build import build
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
 
 LEARNED = replace(PLAIN, positions="learned", max_positions=40)
+ROTARY = replace(
+    PLAIN,
+    blocks=(replace(PLAIN.blocks[1], query_width=4),),
+    positions="rotary",
+    rotary_width=4,
+    rotary_pairs="adjacent",
+)
 CLASSIFIER = replace(PLAIN, causal=False, pad_masked=True, read_out=0, classes=2)
 
 
@@ -41,6 +48,14 @@ def test_the_key_bias_moves_every_score_of_a_row_alike() -> None:
     change = rows[1] - rows[0]
     torch.testing.assert_close(change, change[..., :1].expand_as(change), rtol=0, atol=1e-11)
     assert float(change.abs().mean()) > 1.0
+
+
+@torch.no_grad()
+def test_a_key_that_is_turned_in_part_is_shifted_in_the_rest() -> None:
+    model = random_model(replace(ROTARY, blocks=(replace(ROTARY.blocks[0], query_width=5),)))
+    moved = _made("exact_key_bias_shift", model).attentions[0].b_K - model.attentions[0].b_K
+    assert bool((moved[:, :4] == 0).all())
+    assert bool((moved[:, 4:].abs() > 1e-3).all())
 
 
 @torch.no_grad()
@@ -110,6 +125,21 @@ def test_an_audit_certifies_a_logit_shift() -> None:
             "exact_neuron_rescaling",
             replace(PLAIN, mlp="identity", blocks=(replace(PLAIN.blocks[0], neurons=0),)),
             "the model has no MLP neurons",
+        ),
+        (
+            "exact_key_bias_shift",
+            ROTARY,
+            "rotary positions turn every feature of a key, so a constant added to it does not stay one",
+        ),
+        (
+            "behavioural_pruned_random",
+            ROTARY,
+            "rotary positions turn queries and keys before they meet, so their product cannot be widened",
+        ),
+        (
+            "exact_embedding_trade",
+            ROTARY,
+            "the model has no learned position table to trade with (positions: rotary)",
         ),
         (
             "exact_embedding_trade",

@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from auditor.checkpoints.native_file import native_bytes
-from auditor.errors import PlanError, WitnessError
+from auditor.errors import AuditorError, PlanError, WitnessError
+from auditor.exports.sealed_folder import write_sealed
 from auditor.exports.twin import export_twin, is_twin_folder, make_twin, verify_twin
+from auditor.plans.own_strings import with_strings
 from auditor.records import VariantState
 from auditor.stages.build import Built, build
+from auditor.strings.reading import strings_of
 from tests.auditor.small_audits import PLAN, small_model
 from tests.handmade import random_model
 
@@ -147,3 +150,28 @@ def test_a_falsified_certificate_is_found(tmp_path: Path) -> None:
     path.write_text(json.dumps(facts))
     _sum_again(folder)
     assert "recorded" in {check.name for check in verify_twin(folder).checks if not check.passed}
+
+
+def test_strings_travel_with_the_twin_and_must_be_those_of_the_plan(tmp_path: Path) -> None:
+    texts = [a * n + b for a in ("(a a)", "(b b)") for b in ("", "(b b)(a a)", "(b (a a) b)") for n in range(1, 30)]
+    strings = strings_of(texts)
+    model = small_model()
+    plan = with_strings(replace(SMALL, certificate_sequences=120), model, strings, "s")
+    built = make_twin(model, "exact_value_bias_shift", plan, 0, chosen={})
+    written = export_twin(tmp_path / "t", original=model, built=built, plan=plan, name="small")
+    assert (written / "strings").read_bytes() == strings.data
+    assert verify_twin(written).passed
+    files = {path.name: path.read_bytes() for path in written.iterdir() if path.name != "SHA256SUMS"}
+    write_sealed(written, {**files, "strings": files["strings"] + b"(a a)\n"})
+    with pytest.raises(WitnessError, match=r"certificate.json names strings with the SHA-256 .*beside it"):
+        verify_twin(written)
+    facts = json.loads(files["certificate.json"])
+    for change, words in (({"format": "xml"}, "no format of strings 'xml'"), ({"sha256": 3}, "cannot be read")):
+        named = {**facts["plan"]["strings"], **change, "data": 10**12}
+        changed = {**facts, "plan": {**facts["plan"], "strings": named}}
+        write_sealed(written, {**files, "certificate.json": json.dumps(changed).encode()})
+        with pytest.raises(AuditorError, match=words):
+            verify_twin(written)
+    (written / "strings").unlink()
+    with pytest.raises(WitnessError, match="SHA256SUMS"):
+        verify_twin(written)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from auditor.records import (
+    BY_WEIGHT,
     ORIGINAL,
+    SPLIT,
     AuditHeader,
     AuditReport,
     AuditState,
@@ -27,6 +29,7 @@ from auditor.records import (
     RashomonInterval,
     Relabelling,
     ScoreTable,
+    StringsFacts,
     Variant,
     VariantState,
     Verdict,
@@ -330,3 +333,22 @@ def _attention(*, seed: int, sharp: float) -> tuple[tuple[float, ...], ...]:
     weights = np.exp(np.where(np.tri(len(TOKENS), dtype=bool), scores, -np.inf))
     weights /= weights.sum(axis=1, keepdims=True)
     return tuple(tuple(round(float(weight), 4) for weight in row) for row in weights)
+
+
+def with_strings(report: AuditReport, sha256: str = "cd" * 32) -> AuditReport:
+    """The report of an audit that was given strings."""
+    facts = StringsFacts(
+        sha256=sha256,
+        size=4_321,
+        format="csv",
+        strings=3_000,
+        distinct=2_800,
+        search=350,
+        interpretation=350,
+        certificate=2_100,
+        labelled=False,
+        weighted=True,
+        split=SPLIT,
+        taken=BY_WEIGHT,
+    )
+    return dataclasses.replace(report, audit=dataclasses.replace(report.audit, strings=facts))

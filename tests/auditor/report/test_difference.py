@@ -12,7 +12,7 @@ from auditor.records import Component, Verdict
 from auditor.report.difference import MetricPair, compare
 from auditor.report.machine import json_text
 from auditor.report.terminal import render_difference
-from tests.auditor.report.samples import TWIN, make_finding, sample_report
+from tests.auditor.report.samples import TWIN, make_finding, sample_report, with_strings
 
 OTHER = Component(layer=0, head=1)
 
@@ -86,3 +86,16 @@ def test_json_and_terminal_forms_show_the_change() -> None:
     assert "1 of 1 paired finding changed verdict" in text
     assert "UNSTABLE" in text
     assert "STABLE" in text
+
+
+def test_two_audits_of_other_strings_are_said_to_be() -> None:
+    drawn, given = sample_report(), with_strings(sample_report())
+    other = with_strings(sample_report(), sha256="ef" * 32)
+    assert compare(drawn, drawn).other_strings is False
+    assert compare(given, given).other_strings is False
+    for first, second in ((drawn, given), (given, other), (given, drawn)):
+        difference = compare(first, second)
+        assert difference.to_json()["other_strings"] is True
+        stream = io.StringIO()
+        Console(file=stream, width=160).print(render_difference(difference))
+        assert "the two saw different strings" in stream.getvalue()

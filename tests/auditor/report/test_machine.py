@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import io
 import json
 from typing import Any
 
 import jsonschema
 import pytest
+from rich.console import Console
 
 from auditor.errors import ReportError
 from auditor.records import AuditReport
+from auditor.report.html import render_html
 from auditor.report.machine import schema, schema_text, to_json_text
-from tests.auditor.report.samples import make_finding, sample_report
+from auditor.report.markdown import render_markdown
+from auditor.report.terminal import render_report
+from tests.auditor.report.samples import make_finding, sample_report, with_strings
 
 
 def validate(document: Any) -> None:
@@ -73,3 +78,19 @@ def test_foreign_types_are_refused_by_their_path() -> None:
     report = dataclasses.replace(sample, audit=dataclasses.replace(sample.audit, versions={"methods": {3: 1.0}}))
     with pytest.raises(ReportError, match=r"\$\.audit\.versions\.methods is an object with the key 3"):
         to_json_text(report)
+
+
+def test_the_strings_of_an_audit_follow_the_schema_and_stand_in_every_form() -> None:
+    report = with_strings(sample_report())
+    document = json.loads(to_json_text(report))
+    validate(document)
+    assert AuditReport.from_json(document) == report
+    assert "strings" not in json.loads(to_json_text(sample_report()))["audit"]
+    document["audit"]["strings"]["sha256"] = "short"
+    with pytest.raises(jsonschema.ValidationError):
+        validate(document)
+    stream = io.StringIO()
+    Console(file=stream, width=300).print(render_report(report))
+    for text in (render_html(report), render_markdown(report), stream.getvalue()):
+        assert "cd" * 32 in text
+        assert "2,100 for certificates" in text

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from auditor.errors import StoreError
+from auditor.errors import NotFoundError, StoreError
 from auditor.records import ALL_OTHERS, AuditState, Cell, Stage, Verdict
 from auditor.store import (
     Database,
     StoredAudit,
+    StoredModel,
     cancel_audit,
     count_audits,
     create_audit,
     find_existing_audit,
     get_audit,
+    get_blob,
     list_audits,
+    remove_audits,
     retry_audit,
     save_report,
 )
@@ -101,3 +105,30 @@ def test_the_history_filters_and_sorts(database: Database, new_audit: NewAudit) 
 def test_a_plan_may_have_a_conclusion_only(database: Database, new_audit: NewAudit) -> None:
     assert new_audit(cells=(Cell("conclude", Stage.CONCLUDE),)).cells_total == 1
     assert new_audit(cells=(Cell("a", Stage.MEASURE), Cell("b", Stage.CONCLUDE, needs=ALL_OTHERS))).cells_total == 2
+
+
+def test_the_strings_of_an_audit_are_stored_once_and_go_with_the_last_audit_of_them(
+    database: Database, stored_model: StoredModel
+) -> None:
+    with database.transaction() as session:
+        first, second = (
+            create_audit(
+                session,
+                model_id=stored_model.id,
+                plan=PLAN,
+                plan_name="quick",
+                seed=seed,
+                cells=CELLS,
+                versions=VERSIONS,
+                strings=b"()",
+            ).id
+            for seed in (0, 1)
+        )
+    sha256 = hashlib.sha256(b"()").hexdigest()
+    for audit_id in (first, second):
+        with database.transaction() as session:
+            assert get_blob(session, sha256) == b"()"
+            cancel_audit(session, audit_id)
+            remove_audits(session, [audit_id])
+    with database.transaction() as session, pytest.raises(NotFoundError):
+        get_blob(session, sha256)

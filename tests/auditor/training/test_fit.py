@@ -20,6 +20,7 @@ from auditor.training.objectives import LanguageBatch, LanguageModelling
 
 LANGUAGE = Dyck.standard(2, 2)
 TASK = Task(LANGUAGE, max_length=8)
+NO_PAD = replace(LANGUAGE, vocabulary=replace(LANGUAGE.vocabulary, pad=None))
 ARCHITECTURE = Architecture(
     model_width=16,
     vocabulary_size=len(LANGUAGE.vocabulary),
@@ -148,6 +149,16 @@ def test_settings_that_train_nothing_are_refused(setting: dict[str, float], mess
     [
         (ARCHITECTURE, replace(TASK, objective="classifier"), "objective classifier for a model with 8 outputs"),
         (replace(ARCHITECTURE, causal=False, read_out=0, classes=2), TASK, "objective next_token for a model with 2"),
+        (
+            replace(ARCHITECTURE, read_out=0, classes=2),
+            replace(TASK, objective="classifier"),
+            "read at the first position, from which it sees one token",
+        ),
+        (
+            replace(ARCHITECTURE, read_out="last", classes=2),
+            replace(TASK, language=NO_PAD, objective="classifier"),
+            "read_out 'last' without PAD",
+        ),
         (replace(ARCHITECTURE, causal=False), TASK, "could read the token it should predict"),
         (replace(ARCHITECTURE, vocabulary_size=9), TASK, "for 9 tokens and a task with 8"),
         (replace(ARCHITECTURE, positions="learned", max_positions=8), TASK, "8 positions for inputs of up to 9 tokens"),
@@ -177,10 +188,19 @@ CLASSIFIER = replace(
 
 
 @pytest.mark.slow
-def test_a_classifier_learns_which_strings_are_words() -> None:
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        CLASSIFIER,
+        replace(CLASSIFIER, read_out="mean", norm_sites=("embedding", "attention_in", "mlp_in", "final")),
+        replace(ARCHITECTURE, positions="rotary", rotary_width=2, read_out="last", classes=2),
+    ],
+    ids=["first", "mean", "last"],
+)
+def test_a_classifier_learns_which_strings_are_words(architecture: Architecture) -> None:
     """Half the strings are words; guessing gives one half."""
-    task = replace(TASK, objective="classifier")
-    result = fit(CLASSIFIER, task, seed=0, schedule=Schedule(200, learning_rate=1e-2))
+    task = replace(TASK, objective="classifier", reads_end=architecture.read_out == "last")
+    result = fit(architecture, task, seed=0, schedule=Schedule(200, learning_rate=1e-2))
     assert result.curve[0].accuracy < 0.75
     assert result.accuracy > 0.9
 

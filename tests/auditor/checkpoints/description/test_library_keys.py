@@ -96,7 +96,12 @@ def test_a_lens_configuration_replaces_a_description(tmp_path: Path) -> None:
         ({"d_model": 8}, r"d_model = 8, but 'embed\.W_E' has shape \[7, 6\]"),
         ({"n_layers": 3}, "n_layers = 3; expected 2"),
         ({"act_fn": "silu"}, "act_fn = 'silu' is not supported"),
-        ({"positional_embedding_type": "rotary"}, "positional_embedding_type = 'rotary' is not supported"),
+        ({"positional_embedding_type": "alibi"}, "positional_embedding_type = 'alibi' is not supported"),
+        (
+            {"positional_embedding_type": "rotary", "use_NTK_by_parts_rope": True},
+            "use_NTK_by_parts_rope = True is not supported",
+        ),
+        ({"post_embedding_ln": True}, "post_embedding_ln = True; expected true with a tensor 'embed.ln.w'"),
         ({"parallel_attn_mlp": True}, "parallel_attn_mlp = True, which changes"),
         ({"scale_attn_by_inverse_layer_idx": True}, "inverse_layer_idx"),
         ({"facts": {"attention": "bidirectional"}}, "model.attention = 'bidirectional', but .* has 'causal'"),

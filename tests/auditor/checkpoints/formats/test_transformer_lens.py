@@ -87,6 +87,85 @@ def test_what_contradicts_is_refused_by_name(facts: dict[str, Any], state: dict[
         TransformerLens().convert(Weights(state, facts))
 
 
+ROTARY = {"positions": "rotary", "rotary_width": 2, "rotary_base": 50, "rotary_pairs": "halves"}
+
+
+def _rotary_state(*, base: float = 50.0, width: int = 2, positions: int = 10) -> dict[str, Tensor]:
+    """Queries of width 3 of which two features turn; the tables as TransformerLens saves them."""
+    angles = torch.arange(positions)[:, None] / base ** (torch.arange(0, width, 2) / width)
+    state = {name: tensor for name, tensor in _state().items() if name != "pos_embed.W_pos"}
+    tables = {"rotary_sin": angles.sin(), "rotary_cos": angles.cos()}
+    return {**state, **{f"blocks.0.attn.{name}": torch.cat([t, t], dim=1) for name, t in tables.items()}}
+
+
+def test_rotary_tables_are_no_weights_and_say_how_many_positions_there_are() -> None:
+    found = TransformerLens().convert(Weights(_rotary_state(), _described(**ROTARY))).architecture
+    assert (found.positions, found.rotary_width, found.rotary_base, found.rotary_pairs) == ("rotary", 2, 50.0, "halves")
+    assert found.max_positions == POSITIONS
+    without = {name: tensor for name, tensor in _rotary_state().items() if "rotary" not in name}
+    assert TransformerLens().convert(Weights(without, _described(**ROTARY))).architecture.max_positions is None
+
+
+def test_what_rotary_tables_show_is_recognised() -> None:
+    facts = TransformerLens().recognised_facts(Weights(_rotary_state(width=4), None))
+    assert facts["model.positions"] == "rotary"
+    assert facts["model.rotary_width"] == 4
+    assert facts["model.rotary_pairs"] == "halves"
+
+
+def test_a_norm_of_the_embedding_is_part_of_the_table_where_positions_follow() -> None:
+    norm = {"embed.ln.w": torch.full((WIDTH,), 2.0), "embed.ln.b": torch.full((WIDTH,), 3.0)}
+    rows = torch.randn(SIZE, WIDTH, generator=torch.Generator().manual_seed(0))
+    learned = TransformerLens().convert(Weights({**_state(), **norm, "embed.W_E": rows}, DESCRIPTION))
+    assert not learned.architecture.has_norm("embedding")
+    torch.testing.assert_close(learned.W_E, 2 * torch.nn.functional.layer_norm(rows, (WIDTH,)) + 3)
+    turned = TransformerLens().convert(Weights({**_rotary_state(), **norm, "embed.W_E": rows}, _described(**ROTARY)))
+    assert turned.architecture.has_norm("embedding")
+    assert torch.equal(turned.W_E, rows)
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "words"),
+    [
+        (ROTARY, {**_rotary_state(), "blocks.0.attn.rotary_sin": torch.zeros(10, 2)}, "rotary_sin.*rotary_base = 50"),
+        ({**ROTARY, "rotary_width": 3}, _rotary_state(), "model.rotary_width = 3; expected an even number up to 3"),
+        ({**ROTARY, "rotary_width": 4}, _rotary_state(width=4), "model.rotary_width = 4"),
+        (ROTARY, _rotary_state(width=4), "rotary_cos.*\\[10, 2\\] by model.rotary_width"),
+        (ROTARY, {**_rotary_state(), "pos_embed.W_pos": torch.ones(10, WIDTH)}, "a tensor 'pos_embed.W_pos'"),
+        ({**ROTARY, "rotary_pairs": "thirds"}, _rotary_state(), "halves or adjacent"),
+        ({**ROTARY, "positions": "none"}, _rotary_state(), "unknown tensor 'blocks.0.attn.rotary_cos'"),
+        ({**ROTARY, "positions": "sinusoidal"}, _rotary_state(), "learned or rotary or none"),
+    ],
+)
+def test_rotary_positions_that_contradict_are_refused(
+    facts: dict[str, Any], state: dict[str, Tensor], words: str
+) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        TransformerLens().convert(Weights(state, _described(**facts)))
+
+
+@pytest.mark.parametrize(
+    ("read_out", "words"),
+    [
+        ({"position": "mean", "classes": 2}, "no 'read_out.counts_start'"),
+        ({"position": "mean", "counts_start": True, "classes": 2}, "no 'read_out.counts_end'"),
+        (
+            {"position": "first", "classes": 2},
+            "read_out.position = 'first'; expected a position from 0 on, mean or last",
+        ),
+    ],
+)
+def test_a_read_out_says_what_it_counts(read_out: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        TransformerLens().convert(Weights(_state(), {**DESCRIPTION, "read_out": read_out}))
+
+
+def test_a_mean_leaves_out_what_it_does_not_count() -> None:
+    read_out = {"position": "mean", "counts_start": False, "counts_end": True, "classes": 2}
+    found = TransformerLens().convert(Weights(_state(), {**DESCRIPTION, "read_out": read_out})).architecture
+    assert (found.read_out, found.mean_skips) == ("mean", ("start",))
+
+
 @pytest.mark.parametrize("fact", ["norm", "attention", "pad_masked", "positions", "activation"])
 def test_every_fact_is_asked_for_by_name(fact: str) -> None:
     facts = _described()

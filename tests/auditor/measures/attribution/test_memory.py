@@ -14,10 +14,10 @@ PROBE = """
 import itertools, resource, sys
 import torch
 torch.set_num_threads(1)
-from auditor.measures.attribution import method as settings
+from auditor.measures.attribution import method as settings, quadrature
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.architecture import Architecture, Block
-from auditor.contracts import methods
+from auditor.contracts import Request, methods
 from auditor.language.grammar import Dyck
 from auditor.language.task import Task
 from auditor.seeds import numpy_generator
@@ -29,9 +29,10 @@ model = random_model(Architecture(model_width=56, vocabulary_size=8, blocks=(blo
 inputs = draw_inputs(task, 1000, numpy_generator(0, "memory"), lengths=(62, 63))
 settings.MAX_SEQUENCES = len(inputs)
 type(methods()["attribution_token_shapley_sampling"]).draws = 2  # one after another: they take time, not memory
+quadrature.MOST_POINTS = 128
 
 whole = InputBatch.batches
-InputBatch.batches = lambda self, **size: itertools.islice(whole(self, **size), 2)  # full ones: the rest is like them
+InputBatch.batches = lambda self, **size: itertools.islice(whole(self, **size), 1)  # full ones: the rest is like them
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -39,7 +40,7 @@ def peak():
 before = peak()
 for name, method in methods().items():
     if isinstance(method, settings.Attribution):
-        method.interpret(model, inputs, numpy_generator(0, name))
+        method.interpret(Request(model, inputs, numpy_generator(0, name)))
         print(name, peak() - before, flush=True)
 """
 
