@@ -29,7 +29,7 @@ class StringsFile(Record):
 
     @classmethod
     def _before_reading(cls, data: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Without the bytes: the reader of the document attaches them from their own store."""
+        """Without the bytes: the caller attaches them from where they are stored."""
         return {name: value for name, value in data.items() if name != "data"}
 
 
