@@ -1,7 +1,7 @@
 """The axis dictionary, the shape aliases built from it, and the numeric tolerances.
 
     batch       sequences run together                    sequence    the same, once scores are collected
-    position    tokens of an input, START first           query, key  the two positions of an attention weight
+    position    tokens of an input                        query, key  the two positions of an attention weight
     vocabulary  token ids                                 class       outputs of a classifier
     layer       blocks, 0 is next to the embedding        head        attention heads, flat over layers in reports
     neuron      hidden units of an MLP                    model       the residual stream

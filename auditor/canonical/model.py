@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auditor.canonical.architecture import Architecture, Block
+from auditor.canonical.read_out import hides_padding, read_positions
 from auditor.canonical.rotary import rotary_of
 from auditor.canonical.sites import Hook, Site
 from auditor.errors import ConfigurationError, LanguageError
@@ -260,12 +261,7 @@ class CanonicalTransformer(nn.Module):
     @property
     def hides_padding(self) -> bool:
         """Whether padding behind a string leaves what the model says of it as it is."""
-        architecture, has_pad = self.architecture, self.task.language.vocabulary.pad is not None
-        is_unseen = architecture.causal or (architecture.pad_masked and has_pad)
-        read_out = architecture.read_out
-        if isinstance(read_out, str):
-            return is_unseen and has_pad
-        return is_unseen and (read_out is None or read_out >= 0)
+        return hides_padding(self.architecture, self.task.language.vocabulary)
 
     @property
     def _blocks(self) -> tuple[Layer, ...]:
@@ -315,17 +311,7 @@ class CanonicalTransformer(nn.Module):
 
     def read_positions(self, tokens: Tokens) -> Tensor:
         """[batch, position] True where a classifier is read: one position of each string, or all that a mean covers."""
-        vocabulary, read_out = self.task.language.vocabulary, self.architecture.read_out
-        position = torch.arange(tokens.shape[1], device=tokens.device)
-        if isinstance(read_out, int):
-            return (position == read_out % tokens.shape[1]).expand(tokens.shape)
-        not_padding = torch.ones_like(tokens, dtype=torch.bool) if vocabulary.pad is None else tokens != vocabulary.pad
-        if read_out == "last":
-            return position == (not_padding * position).amax(1, keepdim=True)
-        for marker in self.architecture.mean_skips:
-            if (token := getattr(vocabulary, marker)) is not None:
-                not_padding = not_padding & (tokens != token)
-        return not_padding
+        return read_positions(self.architecture, self.task.language.vocabulary, tokens)
 
     def unembed(self, x: Residual) -> Logits:
         """Logits of vectors of the last residual stream, [..., model], wherever they are read."""

@@ -42,7 +42,8 @@ class Vocabulary:
                 expected="one closing bracket for each opening one, at least one pair",
                 action="name them in the vocabulary of the configuration",
             )
-        special = [i for i in (self.start, self.end, self.pad, self.mask) if i is not None]
+        marks = {self.start, self.end}  # one token may stand at both ends, as GPT-2's does
+        special = [i for i in (*marks, self.pad, self.mask) if i is not None]
         used = [*special, *self.opening, *self.closing]
         outside = [i for i in used if not 0 <= i < len(self.spellings)]
         if outside:
@@ -54,7 +55,7 @@ class Vocabulary:
         if len(set(used)) != len(used):
             raise ConfigurationError(
                 "two meanings for one token id",
-                expected="different ids for START, END, PAD, MASK and each bracket",
+                expected="different ids for START or END, PAD, MASK and each bracket",
                 action="correct the ids in the configuration",
             )
         if len(set(self.spellings)) != len(self.spellings):

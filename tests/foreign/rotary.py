@@ -120,8 +120,8 @@ class RotaryTransformer(nn.Module):
         return out
 
 
-def rotary(seed: int) -> Source:
-    """Any size; both layouts of pairs, all features turned or some; every read-out."""
+def rotary(seed: int, **forced: Any) -> Source:
+    """Any size; both layouts of pairs, all features turned or some; every read-out. ``forced`` facts are not drawn."""
     draw = np.random.default_rng(seed)
     head_width = 2 * int(draw.integers(1, 4))
     facts = {
@@ -138,6 +138,7 @@ def rotary(seed: int) -> Source:
         "pad_masked": pick(draw, True, False),
         "classifier": pick(draw, True, False),
         "read_out": pick(draw, *READ_OUTS),
+        **forced,
     }
     module = scrambled(RotaryTransformer(facts), draw)
     described: dict[str, Any] = {

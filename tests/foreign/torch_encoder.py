@@ -55,8 +55,8 @@ class EncoderModel(nn.Module):
         return out
 
 
-def torch_encoder(seed: int) -> Source:
-    """Any number of layers, heads and neurons; norms before or after; with and without biases, mask and positions."""
+def torch_encoder(seed: int, **forced: Any) -> Source:
+    """Any sizes; norms before or after; with and without biases, mask and positions. ``forced`` facts are not drawn."""
     draw = np.random.default_rng(seed)
     heads = int(draw.integers(1, 4))
     width, neurons, layers = heads * int(draw.integers(2, 5)), int(draw.integers(1, 9)), int(draw.integers(1, 4))
@@ -70,6 +70,7 @@ def torch_encoder(seed: int) -> Source:
         "scale": pick(draw, 1.0, float(np.sqrt(width))),
         "embedding_norm": pick(draw, "none", "before_positions", "after_positions"),
         "read_out": pick(draw, *READ_OUTS),
+        **forced,
     }
     activation, norm_first, final_norm = pick(draw, "relu", "gelu"), pick(draw, True, False), pick(draw, True, False)
     layer = nn.TransformerEncoderLayer(

@@ -81,6 +81,11 @@ def _mean_skips(description: Description, task: Task) -> tuple[Marker, ...]:
         skipped.append("start")
     if task.reads_end and not description.truth("read_out.counts_end"):
         skipped.append("end")
+    vocabulary = task.language.vocabulary
+    if len(skipped) == 1 and task.reads_end and vocabulary.start == vocabulary.end:
+        raise ConfigurationError(
+            "read_out.counts_start and counts_end differ, but START and END are one token", expected="the same for both"
+        )
     return tuple(skipped)
 
 

@@ -87,3 +87,12 @@ def test_unpadded_pieces_hold_every_sequence_once_without_padding() -> None:
         assert part.tokens.numel() <= 40
         seen += rows.tolist()
     assert sorted(seen) == list(range(30))
+
+
+def test_a_classifier_without_pad_gets_strings_of_one_length_together() -> None:
+    """Nothing tells such a model where a shorter string ends."""
+    vocabulary = replace(TASK.language.vocabulary, pad=None)
+    task = replace(TASK, language=replace(TASK.language, vocabulary=vocabulary), objective="classifier")
+    inputs = draw_inputs(task, 60, numpy_generator(0, "lengths"))
+    assert len(set(inputs.not_padding.sum(1).tolist())) > 2
+    assert all(bool(part.not_padding.all()) for _, part in inputs.batches())

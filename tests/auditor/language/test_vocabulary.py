@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from auditor.errors import ConfigurationError, LanguageError
+from auditor.language.grammar import Dyck, is_member
+from auditor.language.sampling import sample
 from auditor.language.vocabulary import Vocabulary, standard_vocabulary, type_name, type_of_name
+from auditor.seeds import numpy_generator
 
 VALID: dict[str, Any] = {"spellings": ("PAD", "(", ")"), "opening": (1,), "closing": (2,), "pad": 0}
 
@@ -59,6 +63,15 @@ def test_an_unknown_token_is_named_with_its_position() -> None:
         Vocabulary(**VALID).encode("( ()x)")
     with pytest.raises(LanguageError, match=r"'\{x' at position 1"):
         standard_vocabulary(2).encode("(a {x")
+
+
+def test_one_token_may_stand_at_both_ends() -> None:
+    vocabulary = replace(standard_vocabulary(2), end=2)
+    drawn = sample(Dyck(vocabulary, 3), count=20, generator=numpy_generator(0, "ends"), min_length=2, max_length=8)
+    for row, length in zip(drawn.tokens.tolist(), drawn.lengths.tolist(), strict=True):
+        assert row[0] == row[length - 1] == 2
+        assert 2 not in row[1 : length - 1]
+        assert is_member(Dyck(vocabulary, 3), row[:length])
 
 
 @pytest.mark.parametrize(

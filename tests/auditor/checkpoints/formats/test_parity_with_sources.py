@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,8 @@ import torch
 from auditor.contracts import adapters
 from tests.foreign import MAKERS
 from tests.foreign.rotary import rotary
-from tests.foreign.source import token_batches
+from tests.foreign.source import Source, token_batches
+from tests.foreign.torch_encoder import torch_encoder
 
 SOURCES = {**MAKERS, "rotary positions in plain PyTorch": rotary}
 ARCHITECTURES = 50
@@ -21,8 +24,7 @@ VARIES = 1e-2
 """Logits that vary less would agree by chance."""
 
 
-def _largest_difference(name: str, seed: int) -> float:
-    source = SOURCES[name](seed)
+def _largest_difference(source: Source, seed: int) -> float:
     model = adapters()[source.adapter].convert(source.weights())
     tokens, not_padding = token_batches(np.random.default_rng(seed))
     with torch.no_grad():
@@ -35,12 +37,33 @@ def _largest_difference(name: str, seed: int) -> float:
     return float((ours - theirs).abs().max())
 
 
+SWITCHES: dict[str, dict[str, Any]] = {
+    "rotary positions": {"classifier": False},
+    "a norm of the embedding before positions": {"embedding_norm": "before_positions"},
+    "a norm of the embedding": {"embedding_norm": "after_positions"},
+    "read as a mean": {"classifier": True, "read_out": {"position": "mean", "counts_start": True}},
+    "read as a mean without START": {"classifier": True, "read_out": {"position": "mean", "counts_start": False}},
+    "read at the last token": {"classifier": True, "read_out": {"position": "last"}},
+}
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_fifty_modules_in_plain_pytorch_with_each_switch_give_the_same_logits(switch: str) -> None:
+    make = rotary if switch == "rotary positions" else torch_encoder
+    sources = {seed: make(seed, **SWITCHES[switch]) for seed in range(ARCHITECTURES)}
+    assert {seed: d for seed, one in sources.items() if (d := _largest_difference(one, seed)) > EXACT} == {}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
 def test_random_architectures_give_the_same_logits(name: str) -> None:
-    assert {seed: found for seed in range(ARCHITECTURES) if (found := _largest_difference(name, seed)) > EXACT} == {}
+    assert {
+        seed: found
+        for seed in range(ARCHITECTURES)
+        if (found := _largest_difference(SOURCES[name](seed), seed)) > EXACT
+    } == {}
 
 
 @pytest.mark.parametrize("name", ["nanogpt", "torch_encoder", "rotary positions in plain PyTorch"])
 def test_a_few_architectures_of_what_needs_no_library(name: str) -> None:
-    assert all(_largest_difference(name, seed) <= EXACT for seed in range(FEW))
+    assert all(_largest_difference(SOURCES[name](seed), seed) <= EXACT for seed in range(FEW))
