@@ -43,7 +43,7 @@ def follow(database: Database, settings: Settings, audit_ids: Sequence[str], out
                 database, audit_ids, on_progress=lambda seen: _show_progress(track, seen, announced), check=check
             )
     except KeyboardInterrupt:
-        output.note(f"interrupted; what was computed is stored: `dyck-audit watch {' '.join(audit_ids)}` goes on")
+        output.note(f"interrupted; what was computed is stored: `dyck-audit watch {' '.join(audit_ids)}` continues")
         raise
 
 

@@ -160,7 +160,7 @@ def prepare_streams() -> None:
 
 
 def silence() -> None:
-    """Let nothing more be written: the reader of a pipe has gone."""
+    """Discard further output: the reader of a pipe has closed it."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -25,7 +25,7 @@ VISIBILITY_SECONDS: Final = HARD_LIMIT_SECONDS + 900
 """Redis hands a message to a second worker after this long: never while the first may still be computing."""
 
 LOST_WORKER_RETRIES: Final = 2
-"""Without a bound, a cell that kills its process would come back for ever."""
+"""Without a bound, a cell that kills its process would be delivered again without end."""
 
 
 def create_app(broker_url: str | None) -> Celery:

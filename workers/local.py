@@ -1,4 +1,4 @@
-"""Without a broker URL: an embedded broker and one real worker, both gone with this process.
+"""Without a broker URL: an embedded broker and one real worker, which both end with this process.
 
 The same tasks, messages and database as in production. The broker keeps nothing: unfinished cells are in the database.
 """

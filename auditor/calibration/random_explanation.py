@@ -21,7 +21,7 @@ class RandomExplanation(InterpretationMethod):
     name = "random_explanation"
     version = 1
     family = "control"
-    summary = "random scores, other ones for every set of weights"
+    summary = "random scores, different for every set of weights"
     unit = "nothing"
     higher_means = "nothing"
     source = "a control, after Adebayo et al. 2018, arXiv 1810.03292"

@@ -1,4 +1,4 @@
-"""Optimal ablation of a head: replace its output z by the constant that hurts least."""
+"""Optimal ablation of a head: replace its output z by the constant with the smallest effect."""
 
 from __future__ import annotations
 

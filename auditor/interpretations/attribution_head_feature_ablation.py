@@ -16,7 +16,7 @@ from auditor.measures.attribution.score import Explained
 class HeadFeatureAblation(HeadAttribution):
     """score − score with the head's z set to its mean over all tokens of the sequences attributed.
 
-    Signed, unlike the divergence that ablations report: a head that hurts the right bracket scores below zero.
+    Signed, unlike the divergence that ablations report: a head that lowers the score has a value below zero.
     """
 
     version = 1

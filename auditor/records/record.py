@@ -107,7 +107,7 @@ def _reader(kind: type[Record]) -> Callable[[Any, Any], Record]:
 
     def read(data: Any, asked: Any) -> Record:
         if not isinstance(data, Mapping):
-            raise TypeError(f"{ascii(data)[:40]} is no object")
+            raise TypeError(f"{ascii(data)[:40]} is not an object")
         found: Record = plain(kind._before_reading(data), asked)
         return found
 
@@ -115,11 +115,11 @@ def _reader(kind: type[Record]) -> Callable[[Any, Any], Record]:
 
 
 def _exactly(*kinds: type) -> Callable[[Any, Any], Any]:
-    """Take a value as it is; True is no number."""
+    """Take a value as it is; True is not a number."""
 
     def check(value: Any, _: Any) -> Any:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise TypeError(f"{ascii(value)[:40]} is no {kinds[0].__name__}")
+            raise TypeError(f"{ascii(value)[:40]} is not of type {kinds[0].__name__}")
         return value
 
     return check

@@ -29,7 +29,7 @@ class StringsFile(Record):
 
     @classmethod
     def _before_reading(cls, data: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Never the bytes: whoever reads the document attaches them from where they are kept."""
+        """Without the bytes: the caller attaches them from where they are stored."""
         return {name: value for name, value in data.items() if name != "data"}
 
 

@@ -150,7 +150,7 @@ def list_audits(
         StoreError: an unknown order.
     """
     if sort not in SORTS:
-        raise StoreError(f"there is no order {sort!r}", expected=", ".join(SORTS))
+        raise StoreError(f"unknown order {sort!r}", expected=", ".join(SORTS))
     query = _query()
     if model is not None:
         query = query.where(is_model(model))

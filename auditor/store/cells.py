@@ -24,7 +24,7 @@ from auditor.store.clock import database_now
 from auditor.store.schema import audit, cell
 
 MAX_ATTEMPTS = 3
-"""Claims of one cell before it counts as failed: a cell that kills its worker would otherwise come back for ever."""
+"""Claims of one cell before it counts as failed: without it a cell that kills its worker would be run without end."""
 
 LIVE = (AuditState.QUEUED, AuditState.RUNNING)
 """States of an audit whose cells may be claimed."""

@@ -18,7 +18,7 @@ MOST_PREDICATES = 8
 """Components of which one predicate is claimed, those that score most."""
 
 MOST_MEMBERS = 8
-"""Largest set of components that is claimed: a longer list is no finding."""
+"""Largest set of components that is claimed: longer lists are not informative."""
 
 MOST_PATTERNS = 32
 """Components whose pattern is claimed, the first in order."""

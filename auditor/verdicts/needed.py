@@ -7,7 +7,7 @@ import math
 from auditor.records import Finding, Verdict
 
 MOST_SEQUENCES = 10_000_000
-"""Beyond this, "more sequences" is no advice."""
+"""Beyond this number it is not useful to suggest more sequences."""
 
 
 def needed_sequences(finding: Finding, sequences: int) -> int | None:

@@ -87,14 +87,14 @@ class Pairing:
         for label in (claim.component.label, *texts(claim.parameters, "members")):
             index = self._labels.get(label)
             if index is None:
-                return f"{label} is no component that {claim.method} scores"
+                return f"{claim.method} has no score for {label}"
             for found in (self.base, self.other):
                 if index in found.undefined:
                     return found.undefined[index]
         if claim.kind == "pattern":
             return self._why_no_distance(claim.component)
         if self.means[0].ndim > 1:
-            return f"the scores of {claim.method} are no single numbers, so that only a pattern can be claimed"
+            return f"the scores of {claim.method} are not single numbers, so only a pattern can be claimed"
         return (self._why_no_order(claim) if claim.kind in ("rank", "set") else "") or self._why_not_finite
 
     def _why_no_order(self, claim: Claim) -> str:

@@ -111,7 +111,7 @@ SECTIONS: Mapping[str, Mapping[str, Fact]] = {
         "final_norm": Fact("text", "what the names of the final norm begin with", absent="norm, inside the encoder"),
         "read_out": Fact("text", "tensor [token or class, model]"),
         "read_out_bias": Fact("text", "tensor [token or class]", absent="there is none"),
-        "ignore": Fact("texts", "tensors that are no weights of the model", absent="there are none"),
+        "ignore": Fact("texts", "tensors that are not weights of the model", absent="there are none"),
     },
 }
 

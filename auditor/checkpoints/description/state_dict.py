@@ -73,8 +73,8 @@ class StateDict:
             raise FormatError(
                 f"unknown tensor {name!a}{more}" + (f"; {why}" if why else ""),
                 expected="only the tensors of this format and description",
-                action="name what is no weight (a mask, a buffer) in names.ignore of --config; else check that the "
-                "description belongs to this checkpoint, or name another --format",
+                action="name tensors that are not weights (a mask, a buffer) in names.ignore of --config; else check "
+                "that the description belongs to this checkpoint, or name another --format",
             )
 
     def _find(self, name: str) -> Tensor:
@@ -84,7 +84,9 @@ class StateDict:
             outside = next((other for other in sorted(self._left) if not other.startswith(prefix)), None)
             hint = "check that the description belongs to this checkpoint"
             if prefix and outside is not None:
-                hint = f"{prefix!r} is not before {outside!r}: if that is no part of the model, name it in names.ignore"
+                hint = (
+                    f"{prefix!r} is not before {outside!r}: if that is not part of the model, name it in names.ignore"
+                )
             raise FormatError(
                 f"no tensor {name!r}" + ("" if longer is None else f", but {longer!r}"),
                 expected="every tensor that the description calls for",

@@ -1,4 +1,4 @@
-"""Optimal ablation: the constant that hurts least, found so that no change of basis of z can change the answer.
+"""Optimal ablation: the constant with the smallest effect, found so that no change of basis of z can change the answer.
 
 The loss need not be convex: what is found is the minimum that the search reaches from the mean. Constants are searched
 among those that the head's own outputs span (affinely): elsewhere no scale of z is the same in every basis.

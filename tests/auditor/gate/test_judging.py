@@ -88,7 +88,7 @@ def test_only_what_the_claim_must_survive_counts() -> None:
     [
         (entry("top-1", survives=("exact", "behavioural")), "behavioural_adversarial_attention: KL 3e-3"),
         (entry("top-1", survives=("input",)), "the audit made no such variant"),
-        (entry("top-1", component="L7H0"), "L7H0 is no component that ablation_head_mean scores"),
+        (entry("top-1", component="L7H0"), "ablation_head_mean has no score for L7H0"),
         (entry("top-3"), "3 of 3 components make no order"),
     ],
 )

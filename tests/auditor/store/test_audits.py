@@ -96,7 +96,7 @@ def test_the_history_filters_and_sorts(database: Database, new_audit: NewAudit) 
         assert ids(sort="finished") == [second.id, first.id, third.id]
         assert ids(sort="plan") == [second.id, third.id, first.id]
         assert ids(sort="state") == [second.id, first.id, third.id]
-        with pytest.raises(StoreError, match="no order 'size'; expected created, finished"):
+        with pytest.raises(StoreError, match="unknown order 'size'; expected created, finished"):
             list_audits(session, sort="size")
         assert count_audits(session) == {AuditState.DONE: 1, AuditState.CANCELLED: 1, AuditState.QUEUED: 1}
         assert get_audit(session, first.id).headline == "1 of 3 claims does not survive"

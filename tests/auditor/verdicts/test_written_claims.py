@@ -40,8 +40,8 @@ def test_claims_are_judged_as_written(kind: str, parameters: dict[str, object], 
 @pytest.mark.parametrize(
     ("claim", "reason"),
     [
-        (Claim("scores", "value", Component(3, head=9), "", {}), "L3H9 is no component that scores scores"),
-        (Claim("scores", "set", heads(4)[0], "", {"members": ["L0H0", "L9H9"]}), "L9H9 is no component"),
+        (Claim("scores", "value", Component(3, head=9), "", {}), "scores has no score for L3H9"),
+        (Claim("scores", "set", heads(4)[0], "", {"members": ["L0H0", "L9H9"]}), "scores has no score for L9H9"),
         (Claim("scores", "rank", heads(4)[1], "", {"top": 1}), "false for the original"),
         (Claim("scores", "set", heads(4)[0], "", {"members": ["L0H0", "L0H2"]}), "false for the original"),
         (Claim("scores", "predicate", heads(4)[3], "", {"threshold": 1.0, "above": True}), "false for the original"),
