@@ -16,6 +16,7 @@ from auditor.language.task import Task
 from auditor.plans.cells import planned_variants
 from auditor.plans.own_strings import needed, with_strings
 from auditor.plans.plan import PLANS, Plan
+from auditor.records import Kind
 from auditor.stages.recipe import recipe_of
 from auditor.stages.sequences import certificate_inputs, interpretation_inputs, search_inputs
 from auditor.strings.parts import Part, facts_of, take
@@ -55,7 +56,9 @@ def test_neither_order_nor_plan_nor_seed_moves_a_string_to_another_part() -> Non
         assert _words(take(TASK, shuffled, part, 40, seed).inputs) == _part(part)[:40]
     plan = replace(PLAN, strings=FILE, sequences=4)
     for size in (4, 9):
-        assert _words(search_inputs(TASK, replace(plan, sequences=size), 3)) == _part(Part.SEARCH)[:size]
+        assert (
+            _words(search_inputs(TASK, Kind.BEHAVIOURAL, replace(plan, sequences=size), 3)) == _part(Part.SEARCH)[:size]
+        )
         assert (
             _words(interpretation_inputs(TASK, replace(plan, sequences=size), 3)) == _part(Part.INTERPRETATION)[:size]
         )
