@@ -70,6 +70,7 @@ class Request:
     inputs: InputBatch
     generator: np.random.Generator
     shared: Shared = field(default_factory=Shared)  # of this model and these inputs only
+    only_compared: bool = False  # with a model of the same function: integrals at equal points need not converge
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def _on_share(
     for size, group in by_size.items():
         few = inputs.rows(slice(0, size))
         usable = [name for name in group if methods()[name].not_applicable(exact) is None]
-        found.update(interpretations(_with_draws(usable, seed, ORIGINAL), exact, few))
+        found.update(interpretations(_with_draws(usable, seed, ORIGINAL), exact, few, only_compared=True))
         found |= {name: ValueError("not applicable") for name in group if name not in usable}
     return found
 

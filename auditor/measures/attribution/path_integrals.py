@@ -54,15 +54,18 @@ class Way(StrEnum):
     NEURONS = "integrals in neurons along token vectors"  # conductance, then influence; [sequence, 2 · neuron]
 
 
-def path_integrals(way: Way, model: CanonicalTransformer, seen: InputBatch) -> PathIntegrals:
-    """The integrals of all sequences. Conductance and influence of neurons share one path, and so their points."""
+def path_integrals(way: Way, model: CanonicalTransformer, seen: InputBatch, *, refine: bool = True) -> PathIntegrals:
+    """The integrals of all sequences. Conductance and influence of neurons share one path, and so their points.
+
+    Without ``refine`` the first points of each path are all.
+    """
     architecture, length = model.architecture, seen.tokens.shape[1]
     if way is Way.HEADS:
-        return _integrals(model, seen, head_paths, [block.heads for block in architecture.blocks])
+        return _integrals(model, seen, head_paths, [block.heads for block in architecture.blocks], refine)
     if way is Way.NEURONS:
-        return _integrals(model, seen, lambda batch: [neuron_path(batch)], [2 * len(architecture.neurons)])
+        return _integrals(model, seen, lambda batch: [neuron_path(batch)], [2 * len(architecture.neurons)], refine)
     start = _zero if way is Way.FROM_ZERO else _blank
-    return _integrals(model, seen, lambda batch: [token_path(batch, start(batch))], [length])
+    return _integrals(model, seen, lambda batch: [token_path(batch, start(batch))], [length], refine)
 
 
 def _blank(batch: Explained) -> Residual:
@@ -80,6 +83,7 @@ def _integrals(
     seen: InputBatch,
     paths: Callable[[Explained], Sequence[Path]],
     sizes: Sequence[int],
+    refine: bool,
 ) -> PathIntegrals:
     """In float64 whatever the model's type: which points are taken must not depend on rounding."""
     model = model if model.dtype is torch.float64 else model.clone(dtype=torch.float64)
@@ -94,7 +98,7 @@ def _integrals(
         index, width = rows.numpy(), part.tokens.shape[1]
         together = max(1, tokens_at_once(model, width, 1) // width)
         for place, (path, group) in enumerate(zip(paths(explained(model, part)), groups, strict=True)):
-            found = integrate(path, len(part), together=together)
+            found = integrate(path, len(part), together=together, refine=refine)
             columns = slice(group.start, group.start + found.values.shape[1])
             values[index, columns], errors[index, columns] = found.values, found.errors
             error[index, place], scale[index, place], points[index, place] = found.error, found.scale, found.points

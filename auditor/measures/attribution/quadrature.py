@@ -105,15 +105,16 @@ class _Panels:
         return larger
 
 
-def integrate(path: Path, rows: int, *, together: int) -> Integrals:
-    """The integrals of ``rows`` sequences, ``together`` points at a time."""
-    grid = np.linspace(0, 1, 4 * _PANELS + 1)
+def integrate(path: Path, rows: int, *, together: int, refine: bool = True) -> Integrals:
+    """The integrals of ``rows`` sequences, ``together`` points at a time; without ``refine`` from one panel."""
+    count = _PANELS if refine else 1
+    grid = np.linspace(0, 1, 4 * count + 1)
     samples = _sampled(path, np.repeat(np.arange(rows), len(grid)), np.tile(grid, rows), together)
-    corners = np.arange(_PANELS)[:, None] * 4 + np.arange(5)
+    corners = np.arange(count)[:, None] * 4 + np.arange(5)
     first = [sample.reshape(rows, len(grid), *sample.shape[1:])[:, corners] for sample in samples]
-    row, start = np.repeat(np.arange(rows), _PANELS), np.tile(grid[:-1:4], rows)
+    row, start = np.repeat(np.arange(rows), count), np.tile(grid[:-1:4], rows)
     panels = _Panels(
-        row, start, np.full(len(row), 1 / _PANELS), *(sample.reshape(-1, 5, *sample.shape[3:]) for sample in first)
+        row, start, np.full(len(row), 1 / count), *(sample.reshape(-1, 5, *sample.shape[3:]) for sample in first)
     )
     points = np.full(rows, len(grid))
     while True:
@@ -122,7 +123,7 @@ def integrate(path: Path, rows: int, *, together: int) -> Integrals:
         share = allowed / (2 * np.bincount(panels.row, minlength=rows))
         goes_on = (error > allowed) & (points < MOST_POINTS)
         split = goes_on[panels.row] & (panels.error > share[panels.row])
-        if not split.any():
+        if not (refine and split.any()):
             break
         points += 4 * np.bincount(panels.row[split], minlength=rows)
         panels = panels.take(~split).beside(_halved(panels.take(split), path, together))
