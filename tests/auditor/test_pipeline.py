@@ -24,6 +24,8 @@ from auditor.testing.snapshots import differences, snapshot
 from tests.auditor.small_audits import PLAN, small_model
 from tests.handmade import inputs_for, random_model
 
+pytestmark = pytest.mark.slow
+
 TIMES = ("created_at", "finished_at", "seconds")
 
 

@@ -14,6 +14,8 @@ from tests.cli.conftest import Ids, Run
 from tests.foreign import MAKERS
 from tests.foreign.files import save
 
+pytestmark = pytest.mark.slow
+
 MODEL = zoo.path("dyck2x4-2layer-2head")
 ENDINGS = ("a.safetensors", "b.PT", "c.pth", "d.Ckpt", "e.BIN", "f.params", "g.pt")
 

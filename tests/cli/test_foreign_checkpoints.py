@@ -14,6 +14,8 @@ import torch
 from tests.cli.conftest import Run
 from tests.foreign.states import STATES
 
+pytestmark = pytest.mark.slow
+
 CLAIMS = '[[claim]]\nname = "mean"\ncomponent = "L0H0"\nmethod = "ablation_head_mean"\nstatement = "top-1"\n'
 
 

@@ -16,6 +16,8 @@ from tests.cli.conftest import Run
 from tests.foreign import MAKERS
 from tests.foreign.files import save
 
+pytestmark = pytest.mark.slow
+
 SAVED: dict[str, Callable[[str], bytes]] = {
     "byte order mark": lambda text: text.encode("utf-8-sig"),
     "mark and CRLF": lambda text: text.replace("\n", "\r\n").encode("utf-8-sig"),

@@ -15,6 +15,8 @@ from tests.cli.conftest import Run
 from workers.cells import one_line
 from workers.logs import hide_passwords
 
+pytestmark = pytest.mark.slow
+
 BUNDLED = "zoo:dyck2x4-2layer-2head"
 PASSWORDS = ("p@geheim/w%rd", "geheim@1:2", "geheim:x/y", "#geheim?", "[geheim", "%40geheim")
 COMMANDS = (

@@ -22,6 +22,8 @@ from cli.output import Output
 from tests.cli.conftest import Run
 from workers.cells import execute
 
+pytestmark = pytest.mark.slow
+
 BUNDLED = "dyck2x4-2layer-2head"
 CLASSIFIER = "dyck2x4-3layer-classifier"
 PLAN = """

@@ -25,6 +25,8 @@ from tests.auditor.report.samples import sample_report
 from tests.cli.conftest import Ids, Run
 from tests.wen2023_files import checkpoint
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = checkpoint("example_baseline_seed0"), checkpoint("balance_acc_baseline_seed0")
 BUNDLED = "dyck2x4-2layer-2head"
 DEAD_BROKER = "redis://127.0.0.1:1/0"

@@ -18,6 +18,8 @@ from cli.main import app
 from cli.output import Output, prepare_streams
 from tests.cli.conftest import Ids
 
+pytestmark = pytest.mark.slow
+
 ENCODINGS = ("ascii", "latin-1", "cp1252", "iso8859-5", "cp437", "utf-8")
 BUNDLED = "dyck2x4-2layer-2head"
 

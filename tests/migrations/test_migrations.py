@@ -15,6 +15,8 @@ from auditor.store.cells import claim_cell
 from auditor.store.engine import make_engine, parse_url
 from auditor.store.revisions import SCRIPTS, VERSION_TABLE, check, current, downgrade, head, upgrade
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:

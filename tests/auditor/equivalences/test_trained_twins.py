@@ -27,6 +27,8 @@ from auditor.testing.families import FAMILIES, task_for
 from auditor.testing.snapshots import differences, snapshot
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
 
+pytestmark = pytest.mark.slow
+
 FROZEN, UNIFORM = "behavioural_frozen_random_attention", "behavioural_uniform_attention"
 IMPORTANCE, WALK = "behavioural_adversarial_importance", "behavioural_random_walk"
 SEED, DISTILLED = "behavioural_fresh_seed", "behavioural_fresh_seed_distilled"

@@ -23,6 +23,8 @@ from auditor.seeds import numpy_generator
 from auditor.testing.families import FAMILIES
 from tests.handmade import PLAIN, TASK, inputs_for, inputs_from, random_model
 
+pytestmark = pytest.mark.slow
+
 SAME = 1e-9
 STEPS = 256
 QUADRATURE = 1e-4

@@ -18,6 +18,8 @@ from auditor.seeds import numpy_generator
 from auditor.training.fit import FitResult, Schedule, fit, new_model, train
 from auditor.training.objectives import LanguageBatch, LanguageModelling
 
+pytestmark = pytest.mark.slow
+
 LANGUAGE = Dyck.standard(2, 2)
 TASK = Task(LANGUAGE, max_length=8)
 NO_PAD = replace(LANGUAGE, vocabulary=replace(LANGUAGE.vocabulary, pad=None))

@@ -16,6 +16,8 @@ from auditor.errors import FormatError
 from tests.foreign.source import TASK, VOCABULARY
 from tests.foreign.states import STATES, Described
 
+pytestmark = pytest.mark.slow
+
 MASKS = {
     "minus infinity": nn.Transformer.generate_square_subsequent_mask(11),
     "NaN": torch.full((3, 3), float("nan")),

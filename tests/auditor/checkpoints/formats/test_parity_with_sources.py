@@ -14,6 +14,8 @@ from tests.foreign.rotary import rotary
 from tests.foreign.source import Source, token_batches
 from tests.foreign.torch_encoder import torch_encoder
 
+pytestmark = pytest.mark.slow
+
 SOURCES = {**MAKERS, "rotary positions in plain PyTorch": rotary}
 ARCHITECTURES = 50
 FEW = 3

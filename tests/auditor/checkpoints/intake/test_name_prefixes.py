@@ -14,6 +14,8 @@ from auditor.errors import FormatError
 from tests.foreign.states import STATES
 from tests.wen2023_files import FOLDER, checkpoint
 
+pytestmark = pytest.mark.slow
+
 PREFIXES = ["module.", "_orig_mod.", "model.", "_orig_mod.module.", "module._orig_mod.", "net.module.model.", "gpt."]
 
 

@@ -18,6 +18,8 @@ from tests.foreign import MAKERS
 from tests.foreign.files import Saved
 from tests.foreign.source import Source, token_batches
 
+pytestmark = pytest.mark.slow
+
 HALVES = ("float16", "bfloat16")
 
 

@@ -18,6 +18,8 @@ from auditor.checkpoints.intake.unpickling import prepare, unpickle
 from auditor.errors import AuditorError, CheckpointError, UnsafeFileError
 from tests.auditor.checkpoints.intake.hostile_files import MAKERS, good
 
+pytestmark = pytest.mark.slow
+
 MOST_SECONDS = 10.0
 MOST_GROWTH_BYTES = 200 * 2**20
 

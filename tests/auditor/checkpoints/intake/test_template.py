@@ -25,6 +25,8 @@ from auditor.errors import ConfigurationError, FormatError
 from tests.foreign.states import STATES, Described
 from tests.wen2023_files import checkpoint
 
+pytestmark = pytest.mark.slow
+
 
 def _template(described: Described, folder: Path) -> tuple[Path, str]:
     path, config = described.save(folder)

@@ -19,6 +19,8 @@ from auditor.checkpoints.intake.detection import Loaded, load
 from auditor.errors import CheckpointError, FormatError, UnsafeFileError
 from tests.foreign.states import STATES
 
+pytestmark = pytest.mark.slow
+
 State = Mapping[str, Tensor]
 
 
