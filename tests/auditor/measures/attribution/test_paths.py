@@ -90,9 +90,9 @@ def test_the_slope_is_that_of_the_score(family: str, make: Callable[[Explained],
 def test_a_group_integrates_each_path_once_and_a_method_alone_gets_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Way] = []
 
-    def counted(way: Way, *given: object) -> object:
+    def counted(way: Way, *given: object, refine: bool) -> object:
         made.append(way)
-        return path_integrals(way, *given)  # type: ignore[arg-type]
+        return path_integrals(way, *given, refine=refine)  # type: ignore[arg-type]
 
     monkeypatch.setattr(by_path, "path_integrals", counted)
     model = random_model()
