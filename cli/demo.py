@@ -61,9 +61,9 @@ def run(door: Invocation, seed: int) -> AuditReport:
 
 def print_result(output: Output, report: AuditReport, out: Path) -> None:
     """The findings, the page, and what to type next."""
+    from auditor.files.whole_file import write_whole
     from auditor.report.html import render_html
     from auditor.report.terminal import render_report
-    from auditor.whole_file import write_whole
 
     write_whole(out, render_html(report).encode())
     output.show(render_report(report))

@@ -96,8 +96,8 @@ def gate(
     checked = check(gated.entries, gated.results, gated.plan, gated.seed, gated.audit_id)
     lost = () if baseline is None else lost_since(door, baseline, gated.audit_id)
     if junit is not None:
+        from auditor.files.whole_file import write_whole
         from auditor.gate.junit import junit_document
-        from auditor.whole_file import write_whole
 
         write_whole(
             junit, junit_document(claims.name, checked, at=datetime.now(UTC), seconds=time.monotonic() - started)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from auditor.csv_table import Row, read_table
 from auditor.errors import PlanError
-from auditor.text_file import read_text, read_toml
+from auditor.files.csv_table import Row, read_table
+from auditor.files.text_file import read_text, read_toml
 from cli.checkpoints import PREFIX, bundled_name
 from cli.folder import CHECKPOINTS, look_through
 

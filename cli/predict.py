@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from auditor.text_file import lines_of
+from auditor.files.text_file import lines_of
 from cli.checkpoints import read_checkpoint
 from cli.invocation import invocation
 from cli.options import Checkpoint, Config, EntryName, FormatName, StringsFormat

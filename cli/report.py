@@ -82,7 +82,7 @@ def write(context: typer.Context, text: str, out: Path | None) -> None:
         else:
             output.text(text)
         return
-    from auditor.whole_file import write_whole
+    from auditor.files.whole_file import write_whole
 
     write_whole(out, text.encode())
     output.note(f"written: {out}")

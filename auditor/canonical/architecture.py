@@ -18,8 +18,8 @@ from auditor.canonical.switches import (
     Positions,
     RotaryPairs,
 )
-from auditor.documents import Table
 from auditor.errors import ConfigurationError
+from auditor.files.documents import Table
 from auditor.records import Component, Json, Record
 
 __all__ = [

@@ -14,11 +14,11 @@ import safetensors.torch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.serialisation import check_finite, state_of
-from auditor.documents import Table
 from auditor.errors import ConfigurationError
+from auditor.files.documents import Table
+from auditor.files.whole_file import write_whole
 from auditor.language.task import Task
 from auditor.records import Json
-from auditor.whole_file import write_whole
 
 METADATA_KEY = "dyck_audit"
 SCHEMA = "dyck-audit/model/1"

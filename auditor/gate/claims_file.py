@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from auditor.contracts import equivalences, methods
-from auditor.documents import Table
 from auditor.errors import ClaimsError
+from auditor.files.documents import Table
+from auditor.files.text_file import read_text, read_toml
 from auditor.gate.statements import GRAMMAR, claim_of, component_named
 from auditor.records import Claim, Json, Kind
-from auditor.text_file import read_text, read_toml
 
 Read = TypeVar("Read")
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.documents import Table
 from auditor.errors import ConfigurationError
+from auditor.files.documents import Table
 from auditor.language.corruption import every_second_corrupted
 from auditor.language.grammar import Dyck, Probabilities, States, distribution
 from auditor.language.sampling import Sample, sample

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
-from auditor.documents import Table
 from auditor.errors import ConfigurationError, LanguageError
+from auditor.files.documents import Table
 
 MAX_TYPES = 1_000
 """Above any number of bracket types in use."""

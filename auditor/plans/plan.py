@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from auditor.contracts import equivalences, methods
-from auditor.documents import Table
 from auditor.errors import PlanError
+from auditor.files.documents import Table
+from auditor.files.text_file import read_text, read_toml
 from auditor.records import LEFT_OUT_IF_NONE, Json, Multiplicity, Record, StringsFile
-from auditor.text_file import read_text, read_toml
 
 
 @dataclass(frozen=True, slots=True)

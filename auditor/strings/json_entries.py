@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from auditor.documents import shown
 from auditor.errors import LanguageError
+from auditor.files.documents import shown
 
 EXPECTED = '"string", {"string": …, "label": …, "weight": …} or ["string", label, weight]'
 _BLANKS = " \t\n\r"

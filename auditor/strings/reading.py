@@ -18,12 +18,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditor.csv_table import read_table
-from auditor.documents import shown
 from auditor.errors import LanguageError
+from auditor.files.csv_table import read_table
+from auditor.files.documents import shown
+from auditor.files.text_file import decoded, read_bytes
 from auditor.records import StringsFile
 from auditor.strings.json_entries import Entry, array_entries, line_entries
-from auditor.text_file import decoded, read_bytes
 
 FORMATS = ("text", "princeton", "csv", "jsonl", "json")
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json"}

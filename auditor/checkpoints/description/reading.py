@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from auditor.documents import LARGEST, Table, shown
 from auditor.errors import ConfigurationError
+from auditor.files.documents import LARGEST, Table, shown
 from auditor.records import Json
 
 _ACTION = "write it into the file given by --config"

@@ -17,8 +17,8 @@ import yaml
 
 from auditor.checkpoints.intake.file_checks import read_plain_file
 from auditor.errors import ConfigurationError
+from auditor.files.text_file import decoded
 from auditor.records import Json
-from auditor.text_file import decoded
 
 MAX_JSON_BYTES = 1_000_000
 MAX_YAML_BYTES = 100_000

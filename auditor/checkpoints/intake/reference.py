@@ -24,7 +24,7 @@ from auditor.canonical.serialisation import decode
 from auditor.canonical.tensor_header import read_header
 from auditor.checkpoints.intake.file_checks import read_plain_file
 from auditor.errors import AuditorError, CheckpointError, ConfigurationError, UnsafeFileError
-from auditor.text_file import decoded
+from auditor.files.text_file import decoded
 
 MAX_BYTES = 32 * 2**20
 MAX_ARRAY_BYTES = 32 * 2**20

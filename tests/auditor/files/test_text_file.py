@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from auditor.csv_table import Row, read_table
 from auditor.errors import PlanError
-from auditor.text_file import decoded, lines_of, read_text, read_toml
+from auditor.files.csv_table import Row, read_table
+from auditor.files.text_file import decoded, lines_of, read_text, read_toml
 
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16")
 ENDS = ("\n", "\r\n", "\r")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from auditor.documents import Table, shown
 from auditor.errors import PlanError
+from auditor.files.documents import Table, shown
 
 READERS: list[tuple[Callable[[Table], Any], Any, list[Any], str]] = [
     (lambda table: table.whole("a"), 1, [0, 1.0, True, "1", None], "a whole number of at least 1"),

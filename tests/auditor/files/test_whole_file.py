@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.whole_file import write_whole
+from auditor.files.whole_file import write_whole
 
 
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path, monkeypatc
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("auditor.whole_file.os.fsync", full)
+    monkeypatch.setattr("auditor.files.whole_file.os.fsync", full)
     with pytest.raises(OSError, match=r"No space left on device: .*report\.html"):
         write_whole(file, b"second")
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("report.html", b"first")]
