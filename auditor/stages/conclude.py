@@ -72,11 +72,16 @@ def statistics_of(plan: Plan, seed: int) -> Settings:
 
 
 def _absent(results: Results) -> tuple[Exclusion, ...]:
-    """Everything that could not be applied, with the reason, each named once."""
+    """Everything that could not be applied or gave no score, with the reason, each named once."""
     found: dict[tuple[Literal["method", "equivalence"], str], str] = {}
     for variant in results.variants:
         if variant.state is VariantState.NOT_APPLICABLE:
             found["equivalence", variant.equivalence] = variant.reason
+    for (variant_key, method), scores in results.interpretations.items():
+        if variant_key == ORIGINAL and isinstance(scores, Interpretation):
+            reasons = [scores.undefined.get(index) for index in range(len(scores.components))]
+            if reasons and all(reasons):
+                found["method", method] = reasons[0] or ""
     by_field: dict[tuple[str, str], str] = {}
     for (variant_key, method), absent in results.not_applicable.items():
         if variant_key == ORIGINAL:

@@ -10,10 +10,12 @@ import pytest
 
 from auditor.contracts import methods
 from auditor.plans.cells import methods_to_rerun, planned_methods
-from auditor.records import ORIGINAL, RERUN, Interpretation, NotApplicable
+from auditor.records import ORIGINAL, RERUN, Component, Exclusion, Interpretation, NotApplicable
+from auditor.stages.conclude import Results, _absent
 from auditor.stages.measure import Failure, measure, measure_group
 from auditor.testing.snapshots import differences, snapshot
 from tests.auditor.small_audits import PLAN, small_model
+from tests.auditor.store.samples import BEHAVIOUR
 from tests.handmade import inputs_for, stack_model
 
 NAMES = ("ablation_head_mean", "probe_depth", "weights_ov_norm")
@@ -88,3 +90,14 @@ def test_the_model_is_left_alone() -> None:
     before = snapshot(model, inputs)
     measure_group(model, PLAN, 0, NAMES)
     assert not differences(before, snapshot(model, inputs))
+
+
+def test_a_method_without_any_score_is_reported_with_its_reason() -> None:
+    """Such as a path integral that has not converged: its state and its error stand in every form of the report."""
+    reason = "not converged: error 3.1% with up to 4096 points per sequence"
+    whole = Interpretation("one", ("sequence", "head"), (Component(0, 0),), np.full((2, 1), np.nan), {0: reason})
+    half = Interpretation(
+        "two", ("sequence", "head"), (Component(0, 0), Component(0, 1)), np.array([[np.nan, 1.0]]), {0: reason}
+    )
+    found = {(ORIGINAL, "one"): whole, (ORIGINAL, "two"): half}
+    assert _absent(Results(BEHAVIOUR, (), found)) == (Exclusion("method", "one", reason),)
