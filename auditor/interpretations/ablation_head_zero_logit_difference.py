@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from auditor.measures.ablation.method import HeadAblation
+from auditor.measures.expectations import HEAD_SCORES
+from auditor.records import Expected
+from auditor.records.theory import Aspect, Dependence
 
 
 class HeadZeroAblationLogitDifference(HeadAblation):
@@ -19,3 +24,4 @@ class HeadZeroAblationLogitDifference(HeadAblation):
     source = "Michel et al. 2019, arXiv 1905.10650, section 3"
     substitute = "zero"
     effect = "logit_difference"
+    depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.VALUE_ZERO: Expected.CHANGES}

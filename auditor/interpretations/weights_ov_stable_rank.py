@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from auditor.measures.circuits import stable_ranks
-from auditor.measures.weights import OvCircuitNorm
+from auditor.measures.expectations import HEAD_READINGS
+from auditor.measures.weights import READS_AND_WRITES, OvCircuitNorm
+from auditor.records.theory import Dependence
 
 
 class OvStableRank(OvCircuitNorm):
@@ -14,4 +18,5 @@ class OvStableRank(OvCircuitNorm):
     unit = "directions"
     higher_means = "the head moves more kinds of information"
     source = "Rudelson & Vershynin 2007, arXiv math/0503442, section 1 (stable rank)"
+    depends_on: ClassVar[Dependence] = {**HEAD_READINGS, **READS_AND_WRITES}  # copies differ in size, not in shape
     norm = staticmethod(stable_ranks)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from auditor.records import Agreement, Component, Interpretation, Relabelling
 from auditor.records.interpretation import COMPONENT_AXES, MOVED_BY
+from auditor.verdicts.distances import EXACT_TOLERANCE
 
 Scores = Interpretation | Agreement
 """The result of a method on a variant: its scores, or that they are the original's."""
@@ -48,7 +49,7 @@ def _components_in_order(found: Interpretation, moves: Moves, components: tuple[
         new = [index for index, stands_for in enumerate(moves) if stands_for == (old,)]
         scored = [index for index in new if index not in found.undefined]
         if scored:
-            by_component[old] = source[max(scored, key=lambda index: float(np.abs(source[index].mean())))]
+            by_component[old] = source[_scores_most(source, scored)]
         elif new:
             undefined[old] = found.undefined[new[0]]
         else:
@@ -64,8 +65,16 @@ def _axis_in_order(found: Interpretation, name: str, moves: Moves, *, at_least: 
     for old in range(len(ordered)):
         new = [index for index, stands_for in enumerate(moves) if stands_for == (old,)]
         if new:
-            ordered[old] = source[max(new, key=lambda index: float(np.abs(source[index].mean())))]
+            ordered[old] = source[_scores_most(source, new)]
     return replace(found, values=values)
+
+
+def _scores_most(source: NDArray[np.float64], among: list[int]) -> int:
+    """The one with the largest |mean|; of those that are equal but for rounding the first."""
+    sizes = [float(np.abs(source[index].mean())) for index in among]
+    return next(
+        index for index, size in zip(among, sizes, strict=True) if not size < max(sizes) * (1 - EXACT_TOLERANCE)
+    )
 
 
 def _blank(values: NDArray[np.float64], axis: int, length: int) -> NDArray[np.float64]:
