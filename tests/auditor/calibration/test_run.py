@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from auditor.calibration import run
 from auditor.calibration.run import Calibration, calibrate
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import InterpretationMethod, methods
+from auditor.contracts import InterpretationMethod, Request, methods
 from auditor.interpretations.ablation_head_mean import HeadMeanAblation
 from auditor.records import Interpretation
 from auditor.verdicts.verdict import Settings
@@ -37,10 +36,11 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 class ReadsTheBasis(HeadMeanAblation):
     """Mean ablation with a planted error: it adds the first weight of W_O, which every gauge changes."""
 
-    def interpret(self, model: CanonicalTransformer, *given: Any) -> Interpretation:
-        found = super().interpret(model, *given)
+    def interpret(self, request: Request) -> Interpretation:
+        found = super().interpret(request)
         slip = [
-            float(model.attentions[head.layer].output[0].detach()[head.head or 0, 0, 0]) for head in found.components
+            float(request.model.attentions[head.layer].output[0].detach()[head.head or 0, 0, 0])
+            for head in found.components
         ]
         values: np.ndarray = found.values + np.asarray(slip)
         return Interpretation(self.name, found.axes, found.components, values)
