@@ -8,6 +8,8 @@ With x the residual stream as row vectors, per layer and head h::
 Attention is explicit, so that its pattern can be read and replaced. Sites (``auditor.canonical.sites``) are functions
 passed down the forward call, not hooks: nothing is left behind, also after an error. ``z_site`` and ``pattern_site``
 are modules for libraries that attribute at a module (Captum).
+
+Longer than other files, so that one forward pass reads from tokens to logits in one place.
 """
 
 from __future__ import annotations
