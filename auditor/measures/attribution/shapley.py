@@ -16,6 +16,7 @@ from captum.attr import ShapleyValueSampling
 from torch import Tensor
 
 from auditor.contracts import Request
+from auditor.measures.attribution.convergence import LARGEST_ERROR
 from auditor.measures.attribution.double_sums import DoubleSums
 from auditor.measures.attribution.method import PERTURBATIONS, Attributed, Attribution, by_batch
 from auditor.measures.attribution.monte_carlo import error_of_mean
@@ -28,7 +29,8 @@ class Shapley(Attribution):
     """Mean rise of the score as a player joins those before it, over ``draws`` orders of all players.
 
     Orders come in pairs of one and its reverse; the pairs are independent draws, from which the standard error follows.
-    All orders, where they are at most ``draws``, have none.
+    All orders, where they are at most ``draws``, have none. Scores whose error is as large as the smallest change that
+    counts are undefined.
     """
 
     draws_at_random = True
@@ -46,7 +48,10 @@ class Shapley(Attribution):
         rises = np.stack([self._rise(request, game, part) for part in parts])
         values = np.average(rises, axis=0, weights=[len(part) for part in parts])
         draws = rises if self.by_position else rises.mean(axis=1)
-        return Attributed(values, 0.0 if exact else error_of_mean(draws))
+        error = 0.0 if exact else error_of_mean(draws)
+        too_few = error > LARGEST_ERROR and not request.only_compared
+        why = f"not converged: Monte Carlo error {error:.1%} of the scores with {len(orders)} orders"
+        return Attributed(values, error, dict.fromkeys(range(values.shape[1]), why) if too_few else {})
 
     def _rise(self, request: Request, game: Callable[[Explained], Game], orders: Orders) -> np.ndarray:
         def attribute(batch: Explained) -> Tensor:
