@@ -49,8 +49,8 @@ class Shapley(Attribution):
         values = np.average(rises, axis=0, weights=[len(part) for part in parts])
         draws = rises if self.by_position else rises.mean(axis=1)
         error = 0.0 if exact else error_of_mean(draws)
-        too_few = error > LARGEST_ERROR and not request.only_compared
-        why = f"not converged: Monte Carlo error {error:.1%} of the scores with {len(orders)} orders"
+        too_few = error is not None and error > LARGEST_ERROR and not request.only_compared
+        why = f"not converged: Monte Carlo error {error or 0.0:.1%} of the scores with {len(orders)} orders"
         return Attributed(values, error, dict.fromkeys(range(values.shape[1]), why) if too_few else {})
 
     def _rise(self, request: Request, game: Callable[[Explained], Game], orders: Orders) -> np.ndarray:
