@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,8 @@ BUSY_SECONDS = 30
 
 CONNECT_SECONDS = 10
 """How long a PostgreSQL server may take to answer a new connection."""
+
+_PAUSE_SECONDS = 0.02
 
 READ_ONLY: dict[str, Any] = {"dyck_audit_read_only": True, "postgresql_readonly": True}
 """Execution options of a transaction that only reads: on SQLite it waits for no writer and holds none up."""
@@ -83,9 +87,8 @@ def make_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself; _begin does
+        _log_ahead(connection)
         cursor = connection.cursor()
-        if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
         cursor.close()
@@ -96,6 +99,20 @@ def make_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on, once per file. Of two processes that open a new file at the same moment one is
+    refused at once: SQLite does not wait for a lock that only this switch takes (sqlite.org/wal.html, section 8)."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 @contextmanager

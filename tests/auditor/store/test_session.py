@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle  # noqa: TID251 - errors cross process borders by it
+import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,13 @@ def test_processes_that_open_a_new_database_at_once_take_turns(
 def test_store_errors_cross_process_borders() -> None:
     error = RevisionError("found", expected="expected", action="action")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - made on this line
+
+
+def test_a_new_file_that_another_process_is_opening_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "audits.sqlite3"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    end = threading.Timer(0.3, other.close)
+    end.start()
+    open_database(f"sqlite:///{file}").dispose()
+    end.join()
