@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import numpy as np
 
 from auditor.contracts import Request
 from auditor.measures.attribution.method import TokenAttribution
-from auditor.measures.attribution.orders import Orders, joining_orders
-from auditor.measures.attribution.presence import Game, token_game
-from auditor.measures.attribution.score import Explained
-from auditor.measures.attribution.shapley import Shapley
+from auditor.measures.attribution.presence import token_game
+from auditor.measures.attribution.shapley import Players, Shapley
 
 
 class TokenShapleySampling(TokenAttribution, Shapley):
@@ -19,13 +17,14 @@ class TokenShapleySampling(TokenAttribution, Shapley):
     sequences are run together.
     """
 
-    version = 1
+    version = 2
     summary = "mean rise of the score as the token takes the place of a blank one, over random orders of all tokens"
     higher_means = "the bracket contributes more"
     source = "Štrumbelj & Kononenko 2010, JMLR 11, section 3; Castro et al. 2009; Captum ShapleyValueSampling"
     draws = 16
     needs_blank = True
 
-    def players(self, request: Request) -> tuple[Orders, Callable[[Explained], Game]]:
+    def players(self, request: Request) -> Players:
         """The positions of the longest input."""
-        return joining_orders(request.inputs.tokens.shape[1], self.draws, request.generator), token_game
+        positions = request.inputs.tokens.shape[1]
+        return Players(positions, token_game, lambda: np.arange(positions))

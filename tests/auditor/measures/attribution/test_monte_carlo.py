@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from captum.metrics import infidelity
 
+from auditor.canonical.architecture import Block
 from auditor.contracts import Request, methods
+from auditor.measures.attribution import shapley
 from auditor.measures.attribution.infidelity import JUDGED, perturbations
 from auditor.measures.attribution.method import Attribution
 from auditor.measures.attribution.monte_carlo import error_of_mean, jackknife_error
 from auditor.measures.attribution.presence import token_game
 from auditor.measures.attribution.score import explained
 from auditor.seeds import numpy_generator
+from auditor.testing.families import FAMILIES
 from tests.handmade import inputs_for, random_model
 
 
@@ -40,12 +45,28 @@ def test_the_stated_error_of_sampled_shapley_values_is_how_far_other_draws_are()
     assert spread > 0
 
 
-def test_all_orders_have_no_error() -> None:
+def test_up_to_eight_players_have_exact_values() -> None:
     model = random_model()
     found = methods()["attribution_head_shapley"].interpret(
         Request(model, inputs_for(model, 3), numpy_generator(0, "x"))
     )
     assert found.numerical_error == 0.0
+
+
+def test_values_whose_own_error_is_too_large_are_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten heads, four random orders, 1 % wanted. Where a variant is only compared, the orders are the same: given."""
+    monkeypatch.setattr(shapley, "LARGEST_ERROR", 0.01)
+    block = Block(heads=5, query_width=3, value_width=2, neurons=6)
+    model = random_model(replace(FAMILIES["plain"], blocks=(block, block)))
+    method = methods()["attribution_head_shapley"]
+    monkeypatch.setattr(type(method), "draws", 4)
+    request = Request(model, inputs_for(model, 3), numpy_generator(0, "orders"))
+    found = method.interpret(request)
+    assert set(found.undefined) == set(range(10))
+    assert all("not converged: Monte Carlo error" in why for why in found.undefined.values())
+    assert np.isnan(found.values).all()
+    compared = method.interpret(replace(request, generator=numpy_generator(0, "orders"), only_compared=True))
+    assert np.isfinite(compared.values).all()
 
 
 def test_infidelity_is_captums_at_the_same_perturbations() -> None:
