@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from scipy import stats
+from scipy import special
 
 
 def upper_bound(hits: int, trials: int, *, confidence: float = 0.95) -> float:
     """One-sided: the largest share with at most ``hits`` of ``trials`` in 1 − confidence; 0 of n gives about 3/n."""
-    return 1.0 if hits >= trials else float(stats.beta.ppf(confidence, hits + 1, trials - hits))
+    return 1.0 if hits >= trials else float(special.betaincinv(hits + 1, trials - hits, confidence))
 
 
 def two_sided(hits: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:

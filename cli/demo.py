@@ -10,7 +10,7 @@ import typer
 
 from cli.checkpoints import read_checkpoint
 from cli.destinations import require_file
-from cli.following import follow, unfinished
+from cli.following import follow, unfinished, workers_here
 from cli.invocation import Invocation, invocation
 from cli.options import Seed
 from cli.output import Output
@@ -50,9 +50,9 @@ def run(door: Invocation, seed: int) -> AuditReport:
     settings, output = replace(door.settings, broker_url=None), door.output
     output.note(f"auditing the bundled model {MODEL}, plan quick, in {settings.home}")
     loaded = read_checkpoint(f"zoo:{MODEL}")
-    with door.database(create=True) as database:
+    with door.database(create=True) as database, workers_here(settings) as workers:
         audit_id = queue(database, settings, loaded, read_plan("quick"), seed=seed).audit.id
-        seen = follow(database, settings, [audit_id], output)
+        seen = follow(database, settings, [audit_id], output, workers)
         for problem in unfinished(seen):
             raise AuditorError(problem)
         with database.transaction(read_only=True) as session:

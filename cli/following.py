@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from cli.history import result
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from auditor.store.lifecycle import Progress
     from auditor.store.session import Database
     from cli.output import Output
+    from workers.local import LocalWorkers
 
 MOST_PROCESSES = 8
 """Each holds torch and a model in memory: some hundred megabytes."""
@@ -28,8 +29,34 @@ LOOK_SECONDS = 5.0
 COLUMNS = ("audit", "model", "plan", "state", "cells>", "result")
 
 
-def follow(database: Database, settings: Settings, audit_ids: Sequence[str], output: Output) -> dict[str, Progress]:
+@contextmanager
+def workers_here(settings: Settings, *, wanted: bool = True) -> Iterator[LocalWorkers | None]:
+    """Local workers for :func:`follow`, started before there is anything to compute; None where a broker has its own.
+
+    They import their libraries, which takes seconds, while this process stores the model and the audit.
+
+    Raises:
+        BrokerError: they do not start.
+    """
+    if settings.broker_url is not None or not wanted:
+        yield None
+        return
+    from workers.local import local_workers
+
+    with local_workers(settings, concurrency=processes()) as local:
+        yield local
+
+
+def follow(
+    database: Database,
+    settings: Settings,
+    audit_ids: Sequence[str],
+    output: Output,
+    workers: LocalWorkers | None = None,
+) -> dict[str, Progress]:
     """Wait until every audit is over, showing how far each is; the last progress of each.
+
+    Without a broker ``workers`` compute, or others that are started now.
 
     Raises:
         BrokerError: the local processes do not start, or end by themselves.
@@ -37,7 +64,7 @@ def follow(database: Database, settings: Settings, audit_ids: Sequence[str], out
     from workers.waiting import wait
 
     try:
-        with _computing(database, settings, audit_ids, output) as check, tracking(output) as track:
+        with _computing(database, settings, audit_ids, output, workers) as check, tracking(output) as track:
             announced: set[str] = set()
             return wait(
                 database, audit_ids, on_progress=lambda seen: _show_progress(track, seen, announced), check=check
@@ -49,7 +76,11 @@ def follow(database: Database, settings: Settings, audit_ids: Sequence[str], out
 
 @contextmanager
 def _computing(
-    database: Database, settings: Settings, audit_ids: Sequence[str], output: Output
+    database: Database,
+    settings: Settings,
+    audit_ids: Sequence[str],
+    output: Output,
+    workers: LocalWorkers | None,
 ) -> Iterator[Callable[[], None]]:
     """The workers: the broker's, or local ones. Yields a check, which raises when local ones have ended."""
     if settings.broker_url is not None:
@@ -62,7 +93,7 @@ def _computing(
     from workers.local import local_workers
     from workers.submission import send_audit
 
-    with local_workers(settings, concurrency=processes()) as local:
+    with nullcontext(workers) if workers else local_workers(settings, concurrency=processes()) as local:
         for audit_id in audit_ids:
             send_audit(database, audit_id, local.broker_url)
         yield local.require_alive

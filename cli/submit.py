@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.checkpoints import compare, read_checkpoint
-from cli.following import COLUMNS, follow, summary_rows, unfinished
+from cli.following import COLUMNS, follow, summary_rows, unfinished, workers_here
 from cli.invocation import invocation
 from cli.options import AsJson, Config, EntryName, FormatName, PlanName, Reference, Seed, Strings, StringsFormat, Wait
 from cli.output import Output
@@ -18,6 +18,7 @@ from cli.strings import planned
 if TYPE_CHECKING:
     from auditor.settings import Settings
     from auditor.store.session import Database
+    from workers.local import LocalWorkers
     from workers.submission import Submission
 
 
@@ -65,7 +66,7 @@ def submit(
     ]
     compare(loaded[0], reference)
     plans = [planned(chosen, one, strings, strings_format) for one in loaded]
-    with door.database(create=True) as database:
+    with door.database(create=True) as database, workers_here(settings, wanted=wait) as workers:
         made = [
             queue(database, settings, one, its_plan, seed=seed, name=name)
             for one, its_plan in zip(loaded, plans, strict=True)
@@ -74,7 +75,7 @@ def submit(
             if name is not None and one.audit.model_name != name:
                 door.output.note(f"these weights are stored already and keep their name {one.audit.model_name}")
         if wait:
-            finish(database, settings, [one.audit.id for one in made], door.output, as_json=as_json)
+            finish(database, settings, [one.audit.id for one in made], door.output, workers, as_json=as_json)
         else:
             tell_queued(door.output, made, settings, as_json=as_json)
 
@@ -94,11 +95,19 @@ def tell_queued(output: Output, made: Sequence[Submission], settings: Settings, 
         output.note("any `dyck-audit worker` on this broker computes it; `dyck-audit watch` shows the progress")
 
 
-def finish(database: Database, settings: Settings, audit_ids: Sequence[str], output: Output, *, as_json: bool) -> None:
+def finish(
+    database: Database,
+    settings: Settings,
+    audit_ids: Sequence[str],
+    output: Output,
+    workers: LocalWorkers | None = None,
+    *,
+    as_json: bool,
+) -> None:
     """Follow audits to their end and print what they found; exit 1 if one has no report."""
     from auditor.store.reports import load_report
 
-    seen = follow(database, settings, audit_ids, output)
+    seen = follow(database, settings, audit_ids, output, workers)
     done = [audit_id for audit_id, progress in seen.items() if progress.audit.state == "done"]
     with database.transaction(read_only=True) as session:
         reports = [load_report(session, audit_id) for audit_id in done]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 from torch import Tensor
 
 from auditor.behaviour.effects import kl_per_position
@@ -227,7 +227,7 @@ def _ratio(values: NDArray[np.float64], owner: NDArray[np.int64], sequences: int
     mean = float(totals.sum() / sizes.sum())
     residual = totals - mean * sizes
     error = float(np.sqrt((residual**2).sum() * sequences / max(sequences - 1, 1)) / sizes.sum())
-    return mean, float(stats.t.ppf(CONFIDENCE, max(sequences - 1, 1))) * error
+    return mean, float(special.stdtrit(max(sequences - 1, 1), CONFIDENCE)) * error
 
 
 def _independent_decisions(found: _Comparison, generator: np.random.Generator) -> tuple[int, int]:

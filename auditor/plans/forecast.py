@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy import special
 
 from auditor.behaviour.certificate import EXACT_SEQUENCES
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
@@ -141,7 +141,7 @@ def _method(name: str, model: CanonicalTransformer, inputs: InputBatch, plan: Pl
         return MethodForecast(name, None, seconds)
     spread = np.nanstd(found.values, axis=0, ddof=1) / scale_of(np.nan_to_num(scores))
     error = math.sqrt(2.0 / plan.sequences) * float(np.nanmedian(spread))
-    reach = float(stats.norm.ppf(LEVEL) + stats.norm.ppf(POWER))
+    reach = float(special.ndtri(LEVEL) + special.ndtri(POWER))
     return MethodForecast(name, None, seconds, SMALLEST_EFFECT["value"] + reach * error)
 
 

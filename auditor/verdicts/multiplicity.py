@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from auditor.records import Multiplicity
 
@@ -14,4 +13,6 @@ def q_values(p: Sequence[float], procedure: str = Multiplicity.BENJAMINI_HOCHBER
     """Adjusted p-values in the given order (Benjamini & Hochberg 1995, Benjamini & Yekutieli 2001)."""
     if not p:
         return []
+    from scipy import stats  # takes half a second to load, and only the last stage of an audit needs it
+
     return [float(q) for q in stats.false_discovery_control(np.asarray(p), method=str(procedure))]

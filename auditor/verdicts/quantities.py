@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from auditor.records import Claim, FlipRate, RashomonInterval
 from auditor.records.values import number, texts, whole
@@ -103,6 +102,8 @@ def flip_rate(claim: Claim, pairings: Sequence[Pairing]) -> FlipRate | None:
     """On how many of the variants the claim is false, with the Wilson (1927) interval; None for other kinds."""
     if claim.kind not in YES_OR_NO or not pairings:
         return None
+    from scipy import stats  # takes half a second to load, and only the last stage of an audit needs it
+
     flips = sum(is_false(claim, pairing) for pairing in pairings)
     low, high = stats.binomtest(flips, len(pairings)).proportion_ci(method="wilson")
     return FlipRate(flips, len(pairings), (float(low), float(high)))

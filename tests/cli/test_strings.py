@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,9 @@ def _strings(name: str, count: int = ENOUGH, seed: int = 0) -> list[str]:
     return list(texts)[:count]
 
 
-def _here(database: Database, _settings: Settings, audit_ids: Sequence[str], _output: Output) -> dict[str, Progress]:
+def _here(
+    database: Database, _settings: Settings, audit_ids: Sequence[str], _output: Output, _workers: object = None
+) -> dict[str, Progress]:
     """Every cell, one after the other, in this process, as a worker does them."""
     found = {}
     for audit_id in audit_ids:
@@ -68,6 +71,7 @@ def _here(database: Database, _settings: Settings, audit_ids: Sequence[str], _ou
 def _computed(monkeypatch: pytest.MonkeyPatch) -> None:
     for command in ("submit", "gate"):
         monkeypatch.setattr(f"cli.{command}.follow", _here)
+    monkeypatch.setattr("cli.submit.workers_here", lambda *_, **__: nullcontext())
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ The store, the intake and the submission are real. Where audits are followed, th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ DEAD_BROKER = "redis://127.0.0.1:1/0"
 
 
 def conclude_all(
-    database: Database, settings: Settings, audit_ids: Sequence[str], output: Output
+    database: Database, settings: Settings, audit_ids: Sequence[str], output: Output, workers: object = None
 ) -> dict[str, Progress]:
     """Every audit gets a report, but one with seed 13 is cancelled."""
     found = {}
@@ -53,6 +54,8 @@ def _computed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "follow", conclude_all)
     monkeypatch.setattr("cli.batch.follow", conclude_all)
     monkeypatch.setattr("cli.demo.follow", conclude_all)
+    for command in ("submit", "demo"):
+        monkeypatch.setattr(f"cli.{command}.workers_here", lambda *_, **__: nullcontext())
 
 
 def history(run: Run) -> list[dict[str, Any]]:
