@@ -9,7 +9,7 @@ the names, the number and the copies of the components that it is laid out by. W
 from __future__ import annotations
 
 from auditor.records.states import Expected
-from auditor.records.theory import Aspect, Dependence
+from auditor.records.theory import Aspect, Dependence, Expectation
 
 HEAD_READINGS: Dependence = {Aspect.HEAD_ORDER: Expected.RELABELLED, Aspect.HEAD_COUNT: Expected.RELABELLED}
 """One score per head, of what all copies of a head have alike: where they attend, how they read."""
@@ -31,3 +31,9 @@ NEURON_SCORES: Dependence = {
 
 WHOLE_SCORES: Dependence = {}
 """Scores of layers, inputs or the whole model."""
+
+RAW_STREAM: Dependence = {
+    Aspect.STREAM_WRITES: Expected.CHANGES,
+    Aspect.NORM_OUTPUTS: Expectation(Expected.OPEN, "reads the stream, which loses its gain where it is normed"),
+}
+"""What is read off the raw residual stream in no basis of its own."""

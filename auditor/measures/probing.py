@@ -23,10 +23,10 @@ from torch import Tensor
 
 from auditor.behaviour.input_batch import InputBatch
 from auditor.contracts import InterpretationMethod, Request
-from auditor.measures.streams import stream_components, streams_and_writes, write_components
-from auditor.measures.untouched import untouched
-from auditor.records import Component, Expected, Interpretation
-from auditor.records.theory import Aspect, Dependence, Expectation
+from auditor.measures.expectations import RAW_STREAM
+from auditor.measures.streams import activations_at, stream_components, write_components
+from auditor.records import Interpretation
+from auditor.records.theory import Dependence
 
 FOLDS = 2
 
@@ -58,10 +58,7 @@ class Probe(InterpretationMethod):
     draws_at_random = True  # the labels of the control
     claims = ("value", "rank")
     distance = "relative_change"
-    depends_on: ClassVar[Dependence] = {
-        Aspect.STREAM_WRITES: Expected.CHANGES,
-        Aspect.NORM_OUTPUTS: Expectation(Expected.OPEN, "reads the stream, which loses its gain where it is normed"),
-    }
+    depends_on: ClassVar[Dependence] = RAW_STREAM
 
     @abstractmethod
     def task(self, inputs: InputBatch) -> ProbeTask:
@@ -85,7 +82,7 @@ class Probe(InterpretationMethod):
         width = seen.tokens.shape[1]
         where, labels = task.where[chosen][:, :width], task.labels[chosen][:, :width]
         rows = torch.arange(len(seen))[:, None].expand(-1, width)[where].numpy()
-        features = _features(request, task.where)
+        features = activations_at(request, task.where)
         targets = (labels[where].numpy(), _control_labels(seen, labels, where, request.generator))
         values = np.empty((len(seen), len(components)))
         for column, component in enumerate(components):
@@ -104,22 +101,6 @@ def _folds(inputs: InputBatch) -> NDArray[np.int64]:
     order = sorted(set(texts), key=lambda text: (zlib.crc32(text), text))
     place = {text: index % FOLDS for index, text in enumerate(order)}
     return np.asarray([place[text] for text in texts], dtype=np.int64)
-
-
-def _features(request: Request, where: Tensor) -> dict[Component, NDArray[np.float64]]:
-    """What each component holds at the chosen positions [sequence, position], [chosen, model], row by row."""
-    count = int(where.sum())
-    place = torch.full(where.shape, -1)
-    place[where] = torch.arange(count)
-    found: dict[Component, NDArray[np.float64]] = {}
-    for piece in untouched(request).pieces():
-        short = piece.part.tokens.shape[1]
-        here = where[piece.rows][:, :short]
-        index = place[piece.rows][:, :short][here].numpy()
-        for component, value in streams_and_writes(request.model, piece).items():
-            table = found.setdefault(component, np.empty((count, value.shape[2])))
-            table[index] = value[here].double().numpy()
-    return found
 
 
 def _control_labels(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.measures.untouched import Piece
+from auditor.contracts import Request
+from auditor.measures.untouched import Piece, untouched
 from auditor.records import Component
 from auditor.symmetries.norm_readers import norm_readings
 from auditor.tensors import Logits, Residual
@@ -45,6 +49,22 @@ def streams_and_writes(model: CanonicalTransformer, piece: Piece) -> dict[Compon
             if is_last
             else piece.cache[Site.RESIDUAL, layer + 1]
         )
+    return found
+
+
+def activations_at(request: Request, where: Tensor) -> dict[Component, NDArray[np.float64]]:
+    """What each component holds at the chosen positions [sequence, position], [chosen, model], row by row."""
+    count = int(where.sum())
+    place = torch.full(where.shape, -1)
+    place[where] = torch.arange(count)
+    found: dict[Component, NDArray[np.float64]] = {}
+    for piece in untouched(request).pieces():
+        short = piece.part.tokens.shape[1]
+        here = where[piece.rows][:, :short]
+        index = place[piece.rows][:, :short][here].numpy()
+        for component, value in streams_and_writes(request.model, piece).items():
+            table = found.setdefault(component, np.empty((count, value.shape[2])))
+            table[index] = value[here].double().numpy()
     return found
 
 

@@ -7,11 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.behaviour.effects import mean_where
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.measures.patching.pairs import type_margin
+from auditor.measures.patching.pairs import mean_margin
 from auditor.measures.patching.runs import SharedPairs
 
 
@@ -41,6 +40,4 @@ def _slopes(model: CanonicalTransformer, corrupt: InputBatch) -> tuple[Tensor, .
 
     with torch.enable_grad():
         logits = model(corrupt.tokens, hook)
-        closing = torch.tensor(corrupt.task.language.vocabulary.closing)
-        margin = type_margin(logits.flatten(0, 1), corrupt.stack_top_type.flatten().clamp_min(0), closing)
-        return torch.autograd.grad(mean_where(margin.view(corrupt.tokens.shape), corrupt.scored).sum(), nudges)
+        return torch.autograd.grad(mean_margin(corrupt, logits).sum(), nudges)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from auditor.behaviour.effects import mean_where
 from auditor.behaviour.evaluation import decision_positions
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
@@ -58,6 +59,13 @@ def type_margin(logits: Tensor, top: Tensor, closing: Tensor) -> Tensor:
         for kind in (top, (top + 1) % len(closing))
     )
     return clean - corrupt
+
+
+def mean_margin(part: InputBatch, logits: Tensor) -> Tensor:
+    """Mean margin of the clean type over the positions read, logits: [batch, position, vocabulary] → [batch]."""
+    closing = torch.tensor(part.task.language.vocabulary.closing)
+    by_position = type_margin(logits.flatten(0, 1), part.stack_top_type.flatten().clamp_min(0), closing)
+    return mean_where(by_position.view(part.tokens.shape), part.scored)
 
 
 def _most_asked(inputs: InputBatch, decisions: Tensor) -> Tensor:

@@ -22,12 +22,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.behaviour.effects import mean_where
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import Cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.measures.patching.pairs import type_margin
+from auditor.measures.patching.pairs import mean_margin
 from auditor.measures.patching.runs import SharedPairs
 from auditor.records import Component
 
@@ -49,9 +48,7 @@ class Runs:
 
     def margin(self, logits: Tensor) -> Tensor:
         """Mean margin of the clean type over the positions read, logits, [sequence]."""
-        closing = torch.tensor(self.part.task.language.vocabulary.closing)
-        by_position = type_margin(logits.flatten(0, 1), self.part.stack_top_type.flatten().clamp_min(0), closing)
-        return mean_where(by_position.view(self.part.tokens.shape), self.part.scored)
+        return mean_margin(self.part, logits)
 
     def rerun(self, outputs: dict[tuple[Site, int], Tensor], layer: int) -> Tensor:
         """Logits of the clean inputs with these outputs in place; ``layer`` is the first of them."""

@@ -100,3 +100,37 @@ def relay_model() -> CanonicalTransformer:
 def test_every_path_of_the_relay_model(name: str, expected: list[float], text: str) -> None:
     found = _scores(name, relay_model(), inputs_from(TASK, [text]))
     np.testing.assert_allclose(found, [expected], rtol=0, atol=EXACT)
+
+
+def test_the_stream_of_the_relay_model_by_kind_of_position() -> None:
+    """``([]`` is read at the bracket ``(`` (position 1) and after ``]`` (position 3), where it is on top.
+
+    Layer 0 writes the mean of feature 0 over 2 and 4 positions: ±1/2 at position 1 and ±1/4 − ±0 at position 3 (``[``
+    and ``]`` write −1 and 0, so the mean is (1 − 1)/4 clean and (−1 − 1)/4 corrupt). The stream of layer 1 holds that
+    in feature 1: clean 1/2, 0, 0 and corrupt −1/2, −2/3, −1/2 at positions 1 to 3.
+
+    * Layer 0, opener: all that swapping the input does. Nothing else differs there.
+    * Layer 1, opener: feature 1 of position 1 is 1 larger; it is read there by the MLP and directly, and by the head
+      as the mean over 2 positions there and 4 at position 3.
+    * Layer 1, decisions (position 3): 1/2 larger, read by all three there, by the head as the mean over 4.
+    * Layer 1, elsewhere (position 2): 2/3 larger, read by the head at position 3 only.
+    """
+    found = methods()["patching_residual_by_position"].interpret(
+        Request(relay_model(), inputs_from(TASK, ["([]"]), numpy_generator(0, "known"))
+    )
+    here = DIRECT + BY_MLP
+    opener = (here + BY_HEAD / 2 + BY_HEAD / 4) / 2
+    decisions = (here / 2 + BY_HEAD / 8) / 2
+    elsewhere = BY_HEAD * 2 / 3 / 4 / 2
+    expected = {
+        "L0.stream@opener": opener + decisions + elsewhere,
+        "L0.stream@closer": 0,
+        "L0.stream@decisions": 0,
+        "L0.stream@elsewhere": 0,
+        "L1.stream@opener": opener,
+        "L1.stream@closer": 0,
+        "L1.stream@decisions": decisions,
+        "L1.stream@elsewhere": elsewhere,
+    }
+    assert [component.label for component in found.components] == list(expected)
+    np.testing.assert_allclose(found.values, [list(expected.values())], rtol=0, atol=EXACT)
