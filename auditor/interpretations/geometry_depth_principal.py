@@ -70,4 +70,6 @@ def _contributions(features: Array | None, depth: Array, row: NDArray[np.int64],
     component, depth = ((x - x.mean()) / x.std() for x in (features @ direction, depth))
     products = component * depth / len(depth)
     sign = -1.0 if products.sum() < 0 else 1.0
-    return np.bincount(row, weights=sign * products, minlength=count) * count, ""
+    totals = np.zeros(count)
+    np.add.at(totals, row, sign * products)
+    return totals * count, ""

@@ -130,11 +130,17 @@ def _held_out(features: NDArray[np.float64], labels: NDArray[np.int64], folds: N
 def _ridge_scores(
     features: NDArray[np.float64], targets: NDArray[np.float64], others: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Predictions for ``others``: intercept plus (XᵀX + λ 1)⁻¹ XᵀY on centred X and Y, [other, label]."""
-    centre, mean = features.mean(0), targets.mean(0)
-    x = features - centre
+    """Predictions for ``others``: intercept plus what :func:`ridge_weights` gives, [other, label]."""
+    scores: NDArray[np.float64] = (others - features.mean(0)) @ ridge_weights(features, targets) + targets.mean(0)
+    return scores
+
+
+def ridge_weights(features: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(XᵀX + λ 1)⁻¹ XᵀY on centred X [token, model] and Y [token, label], [model, label]."""
+    x = features - features.mean(0)
     gram = x.T @ x
     penalty = RIDGE * max(float(np.trace(gram)) / len(gram), np.finfo(np.float64).tiny ** 0.5)
-    weights = np.linalg.solve(gram + penalty * np.eye(len(gram)), x.T @ (targets - mean))
-    scores: NDArray[np.float64] = (others - centre) @ weights + mean
-    return scores
+    weights: NDArray[np.float64] = np.linalg.solve(
+        gram + penalty * np.eye(len(gram)), x.T @ (targets - targets.mean(0))
+    )
+    return weights
