@@ -121,6 +121,16 @@ class InterpretationMethod(ABC):
             self.distance,
             self.expected,
             predicates=dict(self.predicates),
+            scale_is_free=self.scale_is_free,
+        )
+
+    @property
+    def scale_is_free(self) -> bool:
+        """Whether a move that keeps the function and all components may change the scores."""
+        exact = equivalences()
+        return any(
+            found.expected in (Expected.FREE, Expected.CHANGES) and not exact[name].widens
+            for name, found in expectations(self).items()
         )
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:  # noqa: ARG002 - the default for all models

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.records import Claim, Interpretation, MethodCard
-from auditor.verdicts.distances import SMALLEST_EFFECT
+from auditor.verdicts.distances import SMALLEST_EFFECT, relative_change
 from auditor.verdicts.pairing import Pairing
 
 AT_THRESHOLD = 0.02
@@ -58,8 +58,7 @@ class Population:
         ours, theirs = pairing.means
         index = pairing.index(claim.component)
         if claim.kind == "value":
-            scale = max(float(abs(ours[index])), 0.01 * float(np.abs(ours).max()))
-            effect = abs(float(theirs[index] - ours[index])) / scale if scale > 0 else 0.0
+            effect = float(relative_change(ours, theirs)[index])
             return Truth(effect, effect - threshold)
         if claim.kind == "rank" and claim.parameters.get("top") == 1:
             before, after = _lead(ours, index), _lead(theirs, index)

@@ -12,6 +12,7 @@ from auditor.errors import PlanError
 from auditor.files.documents import Table
 from auditor.files.text_file import read_text, read_toml
 from auditor.records import LEFT_OUT_IF_NONE, Json, Multiplicity, Record, StringsFile
+from auditor.verdicts.claims import KINDS_ASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Plan(Record):
     multiplicity: str = "bh"  # how the false discovery rate over all claims is held: bh or by
     methods: tuple[str, ...] = ()  # empty: all
     equivalences: tuple[str, ...] = ()  # empty: all
+    claims: tuple[str, ...] = ()  # kinds that are made automatically; empty: all but values
     strings: StringsFile | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # None: drawn from the task
 
 
@@ -140,8 +142,8 @@ def _value(table: Table, name: str, example: object) -> object:
 
 
 def check_plan(plan: Plan) -> None:
-    """Raise PlanError for an unknown or doubled method or equivalence, or a p-value that could never pass."""
-    for names in (plan.methods, plan.equivalences):
+    """Raise PlanError for an unknown or doubled name, or a p-value that could never pass."""
+    for names in (plan.methods, plan.equivalences, plan.claims):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise PlanError(f"{twice!r} twice in the plan", expected="each name once")
@@ -151,6 +153,9 @@ def check_plan(plan: Plan) -> None:
     for name in plan.equivalences:
         if name not in equivalences():
             raise PlanError(f"unknown equivalence {name!r}", action="see dyck-audit equivalences")
+    for kind in plan.claims:
+        if kind not in KINDS_ASKED:
+            raise PlanError(f"unknown kind of claim {kind!r}", expected=", ".join(KINDS_ASKED))
     if 1 / (plan.bootstrap_draws + 1) > plan.alpha / 100:
         raise PlanError(
             f"{plan.bootstrap_draws} bootstrap draws",

@@ -24,6 +24,7 @@ from auditor.records.report import AuditReport, Illustration, ScoreTable
 from auditor.records.spread import FlipRate, RashomonInterval
 from auditor.records.states import (
     AuditState,
+    Basis,
     CellState,
     Compared,
     Expected,
@@ -51,6 +52,7 @@ __all__ = [
     "AuditHeader",
     "AuditReport",
     "AuditState",
+    "Basis",
     "Behaviour",
     "CalibrationFacts",
     "Cell",

@@ -10,7 +10,7 @@ from typing import ClassVar
 from auditor.records.interpretation import Component
 from auditor.records.record import NOT_WRITTEN, Record
 from auditor.records.spread import FlipRate, RashomonInterval
-from auditor.records.states import Expected, Kind, Verdict
+from auditor.records.states import Basis, Expected, Kind, Verdict
 from auditor.records.values import Json, group
 
 
@@ -44,7 +44,12 @@ class Claim(Record):
 
 @dataclass(frozen=True, slots=True)
 class Finding(Record):
-    """The verdict on one claim under one equivalence, over all its certified variants."""
+    """The verdict on one claim under one equivalence, over all its certified variants.
+
+    Two facts decide it. *Invariant*: the claim holds on every variant (true), is overturned by one (false), or neither
+    is shown (None). *Resolved*: the sequences show that a claim about an order or a bound is true of the original
+    itself; a value or a pattern states what was measured, so that nothing is left to resolve. STABLE needs both.
+    """
 
     DERIVED: ClassVar[tuple[str, ...]] = ("method", "component", "contradicts_theory")
 
@@ -53,9 +58,9 @@ class Finding(Record):
     equivalence: str
     kind: Kind
     variants: tuple[str, ...]  # keys of the variants compared
-    effect: float | None  # worst case over the variants less the noise floor, in the unit of the claim's distance
-    interval: tuple[float, float] | None  # 95 % of the worst case, its lower end less the noise floor
-    noise_floor: float | None
+    effect: float | None  # worst case over the variants, in the unit of the claim's distance; patterns less the floor
+    interval: tuple[float, float] | None  # 95 % of the worst case
+    noise_floor: float | None  # what running the method again with other random draws moves, in the unit of the effect
     threshold: float
     p: float | None
     q: float | None
@@ -69,11 +74,19 @@ class Finding(Record):
     mean_interval: tuple[float, float] | None = None  # 95 %, variants drawn first and then sequences
     rashomon: RashomonInterval | None = None
     flips: FlipRate | None = None  # of rank, set and predicate claims
+    invariant: bool | None = None
+    resolved: bool | None = None  # None: undefined, or a report of a version without it
+    basis: Basis | None = None  # None: a report of a version without it; ``grounds`` tells it of any
 
     @property
     def contradicts_theory(self) -> bool:
         """A claim moved where theory rules it out: a defect in the method, not in the model."""
         return self.verdict is Verdict.UNSTABLE and self.expected in (Expected.INVARIANT, Expected.RELABELLED)
+
+    @property
+    def grounds(self) -> Basis:
+        """What the finding rests on, also where an older report does not say it."""
+        return self.basis or basis_of(self.kind, self.expected)
 
     @property
     def method(self) -> str:
@@ -90,3 +103,10 @@ class Finding(Record):
         """In JSON, method and component are beside the claim."""
         beside = {name: data[name] for name in ("method", "component")}
         return {**data, "claim": {**group(data, "claim"), **beside}}
+
+
+def basis_of(kind: Kind, expected: Expected) -> Basis:
+    """What findings under equivalences of a kind rest on, by what theory predicts for the method."""
+    if kind is not Kind.EXACT:
+        return Basis(str(kind))
+    return Basis.EXACT if expected is Expected.OPEN else Basis.THEORY

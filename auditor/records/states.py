@@ -39,6 +39,15 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class Basis(StrEnum):
+    """What a finding rests on, and so what it is about."""
+
+    THEORY = "theory"  # an exact change whose answer theory determines: it checks the method's code, not the model
+    EXACT = "exact"  # an exact change where theory leaves the answer open
+    BEHAVIOURAL = "behavioural"  # another model with the same behaviour
+    INPUT = "input"  # other inputs that call for the same decisions
+
+
 class Multiplicity(StrEnum):
     """How the false discovery rate over the claims of an audit is held."""
 

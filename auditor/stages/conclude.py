@@ -25,6 +25,7 @@ from auditor.records import (
 )
 from auditor.report.summary import summarise
 from auditor.stages.sequences import interpretation_inputs
+from auditor.verdicts.claims import AUTOMATIC_KINDS
 from auditor.verdicts.illustration import illustrate
 from auditor.verdicts.scores import score_table
 from auditor.verdicts.verdict import Settings, findings_of
@@ -68,7 +69,13 @@ def conclude(audit: AuditHeader, model: ModelHeader, plan: Plan, seed: int, resu
 
 def statistics_of(plan: Plan, seed: int) -> Settings:
     """How the verdicts of a plan are reached."""
-    return Settings(draws=plan.bootstrap_draws, alpha=plan.alpha, seed=seed, multiplicity=plan.multiplicity)
+    return Settings(
+        draws=plan.bootstrap_draws,
+        alpha=plan.alpha,
+        seed=seed,
+        multiplicity=plan.multiplicity,
+        claims=plan.claims or AUTOMATIC_KINDS,
+    )
 
 
 def _absent(results: Results) -> tuple[Exclusion, ...]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.records import Claim, Component, Interpretation, Json, MethodCard
+from auditor.records.axes import HEAD
 from auditor.verdicts.distances import EXACT_TOLERANCE, rank_shortfall
+
+AUTOMATIC_KINDS = ("rank", "set", "predicate", "pattern")
+"""Kinds of claims that are made unless a plan asks for others: what people publish. A score to its digits is not."""
+
+KINDS_ASKED = (*AUTOMATIC_KINDS, "value")
+"""Kinds of claims that a plan may ask for."""
 
 MOST_VALUES = 8
 """Components whose score is claimed, those that score most; two hundred neurons are too many to report."""
@@ -24,28 +31,33 @@ MOST_PATTERNS = 32
 """Components whose pattern is claimed, the first in order."""
 
 
-def claims_of(card: MethodCard, found: Interpretation) -> tuple[Claim, ...]:
-    """Claims about the original: patterns, the top, the leading set, predicates, values.
+def claims_of(
+    card: MethodCard, found: Interpretation, kinds: Collection[str] = AUTOMATIC_KINDS
+) -> tuple[Claim, ...]:
+    """Claims about the original of these kinds: patterns, the top, the leading set, predicates, values.
 
-    An undefined component gets no claim; with one there is no claim about the top or the leading set.
+    An undefined component gets no claim; with one there is no claim about the top or the leading set. No value is
+    claimed where a symmetry of the function sets the scale of the scores, and no head is called the top one where each
+    layer has only one: that would be a claim about layers.
     """
     defined = [index for index in range(len(found.components)) if index not in found.undefined]
     claims: list[Claim] = []
-    if "pattern" in card.claims:
+    if "pattern" in card.claims and "pattern" in kinds:
         claims += [_pattern(card, found.components[index]) for index in defined[:MOST_PATTERNS]]
     scores = mean_scores(found)
     if scores.ndim > 1:
         return tuple(claims)
     if "rank" in card.claims and _is_ranked(found, scores):
-        claims += [*_top(card, found, scores), *_leading_set(card, found, scores)]
+        claims += [*_top(card, found, scores)] if "rank" in kinds else []
+        claims += [*_leading_set(card, found, scores)] if "set" in kinds else []
     finite = [index for index in defined if math.isfinite(scores[index])]
-    for name, threshold in card.predicates.items():
+    for name, threshold in card.predicates.items() if "predicate" in kinds else ():
         holding = [index for index in finite if scores[index] >= threshold]
         claims += [
             _predicate(card, found.components[index], name, threshold)
             for index in _highest(scores, holding, MOST_PREDICATES)
         ]
-    if "value" in card.claims:
+    if "value" in card.claims and "value" in kinds and not card.scale_is_free:
         claims += [
             _value(card, found.components[index], float(scores[index]))
             for index in _highest(np.abs(scores), defined, MOST_VALUES)
@@ -64,7 +76,10 @@ def _pattern(card: MethodCard, component: Component) -> Claim:
 
 
 def _is_ranked(found: Interpretation, scores: NDArray[np.float64]) -> bool:
-    return len(found.components) > 1 and not found.undefined and bool(np.isfinite(scores).all())
+    if len(found.components) < 2 or found.undefined or not np.isfinite(scores).all():
+        return False
+    layers = [component.layer for component in found.components]
+    return found.component_axis != HEAD or len({*layers}) < len(layers)
 
 
 def _top(card: MethodCard, found: Interpretation, scores: NDArray[np.float64]) -> Iterator[Claim]:

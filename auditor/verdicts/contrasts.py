@@ -13,6 +13,7 @@ the common scale, and to first order for the ratios of value and pattern claims.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,8 @@ class Margins:
     parts: Array | None
     two_sided: bool = False  # the negative of each margin counts too
     spared: int = 0  # how many margins were left out because the claim allows them to exceed
+    unit: float = 1.0  # how far one sequence may move a margin at most, or in the order of that
+    rerun: Array | None = None  # standard error by the method's own random draws, [margin]
 
     @property
     def effect(self) -> float:
@@ -53,25 +56,29 @@ class Margins:
         return float((np.abs(self.effects) if self.two_sided else self.effects).max())
 
 
-def margins_of(claim: Claim, pairing: Pairing) -> Margins:
-    """The margins of a claim under the variant of a pairing for which the claim is defined."""
+def margins_of(claim: Claim, pairing: Pairing, rerun: Array | None = None) -> Margins:
+    """The margins of a claim under the variant of a pairing for which the claim is defined.
+
+    ``rerun`` [component] is the standard deviation of the difference of two runs of the method on one model.
+    """
     if claim.kind == "pattern":
         return _pattern(claim, pairing)
+    drawn = np.zeros(len(pairing.components)) if rerun is None else rerun
     if claim.kind == "value":
-        return _value(claim, pairing)
+        return _value(claim, pairing, drawn)
     if claim.kind == "predicate":
-        return _predicate(claim, pairing)
+        return _predicate(claim, pairing, drawn)
     if claim.kind == "set":
         members = np.asarray(members_of(claim, pairing))
         others = np.delete(np.arange(len(pairing.components)), members)
-        return _order(pairing, np.repeat(members, len(others)), np.tile(others, len(members)))
+        return _order(pairing, np.repeat(members, len(others)), np.tile(others, len(members)), drawn)
     index, top = pairing.index(claim.component), whole(claim.parameters, "top", 1)
     others = np.delete(np.arange(len(pairing.components)), index)
     others = others[np.argsort(-pairing.means[1][others], kind="stable")[top - 1 :]]
-    return _order(pairing, np.full(len(others), index), others, spared=top - 1)
+    return _order(pairing, np.full(len(others), index), others, drawn, spared=top - 1)
 
 
-def _value(claim: Claim, pairing: Pairing) -> Margins:
+def _value(claim: Claim, pairing: Pairing, drawn: Array) -> Margins:
     index = pairing.index(claim.component)
     ours, theirs = pairing.means
     scale = float(scale_of(ours)[index])
@@ -79,7 +86,8 @@ def _value(claim: Claim, pairing: Pairing) -> Margins:
     if not pairing.per_sequence:
         return Margins(np.asarray([change]), None, two_sided=True)
     parts = pairing.theirs[:, index] - pairing.ours[:, index] - change * _scale_by_sequence(pairing.ours, index)
-    return Margins(np.asarray([change]), _centred(parts[:, None] / scale), two_sided=True)
+    rerun = drawn[[index]] / scale
+    return Margins(np.asarray([change]), _centred(parts[:, None] / scale), two_sided=True, rerun=rerun)
 
 
 def _scale_by_sequence(ours: Array, index: int) -> Array:
@@ -94,13 +102,14 @@ def _scale_by_sequence(ours: Array, index: int) -> Array:
     return scale
 
 
-def _predicate(claim: Claim, pairing: Pairing) -> Margins:
+def _predicate(claim: Claim, pairing: Pairing, drawn: Array) -> Margins:
     sign = -1.0 if claim.parameters.get("above", True) else 1.0
     index, threshold = pairing.index(claim.component), number(claim.parameters, "threshold")
     effect = sign * (float(pairing.means[1][index]) - threshold)
     scores = pairing.theirs[:, [index]]
-    unit = float(np.abs(scores).max())
-    return Margins(np.asarray([effect]), _centred(sign * scores, unit=unit) if pairing.per_sequence else None)
+    unit = max(float(np.abs(scores).max()), abs(threshold))
+    parts = _centred(sign * scores, unit=unit) if pairing.per_sequence else None
+    return Margins(np.asarray([effect]), parts, unit=unit, rerun=drawn[[index]] / math.sqrt(2))
 
 
 def _pattern(claim: Claim, pairing: Pairing) -> Margins:
@@ -112,7 +121,7 @@ def _pattern(claim: Claim, pairing: Pairing) -> Margins:
     return Margins(np.asarray([effect]), _centred(parts[:, None]))
 
 
-def _order(pairing: Pairing, ahead: Indices, behind: Indices, *, spared: int = 0) -> Margins:
+def _order(pairing: Pairing, ahead: Indices, behind: Indices, drawn: Array, *, spared: int = 0) -> Margins:
     """How far each of ``behind`` is in front of its partner in ``ahead``, relative to the largest |score|."""
     means, scores = pairing.means[1], pairing.theirs
     largest = float(np.abs(means).max()) or 1.0
@@ -122,7 +131,9 @@ def _order(pairing: Pairing, ahead: Indices, behind: Indices, *, spared: int = 0
     if len(effects) > MOST_MARGINS:
         nearest = _nearest(_centred(scores) / largest, effects, ahead, behind)
         effects, ahead, behind = effects[nearest], ahead[nearest], behind[nearest]
-    return Margins(effects, _centred((scores[:, behind] - scores[:, ahead]) / largest), spared=spared)
+    parts = _centred((scores[:, behind] - scores[:, ahead]) / largest)
+    rerun = np.hypot(drawn[behind], drawn[ahead]) / math.sqrt(2) / largest  # of one run, not of a difference
+    return Margins(effects, parts, spared=spared, rerun=rerun)
 
 
 def _nearest(scores: Array, effects: Array, ahead: Indices, behind: Indices) -> Indices:

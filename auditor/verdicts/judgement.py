@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.records import Claim, Expected, Finding, Kind, MethodCard, Variant, Verdict
+from auditor.records.finding import basis_of
 from auditor.verdicts.bootstrap import in_blocks
 from auditor.verdicts.ceiling import ceiling_of
 from auditor.verdicts.contrasts import Margins, margins_of
 from auditor.verdicts.distances import EXACT_TOLERANCE, SMALLEST_EFFECT
 from auditor.verdicts.needed import sequences_until
-from auditor.verdicts.noise import NoiseFloor
+from auditor.verdicts.noise import Rerun
 from auditor.verdicts.pairing import Pairing
 from auditor.verdicts.quantities import YES_OR_NO, flip_rate, quantity, rashomon_interval, why_false
-from auditor.verdicts.worst_case import WorstCase, worst_case
+from auditor.verdicts.worst_case import LEAST_SEQUENCES, TAIL, WorstCase, least_sequences, worst_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +40,50 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One claim under one equivalence. Without margins to resample it is judged already."""
+    """One claim under one equivalence. Without margins to resample its invariance is known already."""
 
     finding: Finding
     margins: tuple[Margins, ...] = ()
 
 
-def judge(subject: Subject, claims: Sequence[Claim], *, draws: int, seed: int) -> tuple[Finding, ...]:
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How intervals are made. ``tail`` is the error allowed at each end of one."""
+
+    draws: int
+    seed: int
+    tail: float = TAIL
+
+
+def judge(subject: Subject, claims: Sequence[Claim], how: Resampling) -> tuple[Finding, ...]:
     """A finding for each claim and equivalence, in that order.
 
     What rests on a p-value is STABLE or INCONCLUSIVE for now: whether it is UNSTABLE depends on all claims of the
     audit. Scores that cannot be compared raise no error: their finding has the reason.
     """
-    order = _own_order(subject)
-    noise = NoiseFloor.of(subject.itself, subject.again, order, seed=seed)
-    cases = [case for claim in claims for case in _cases(subject, claim, noise, seed)]
-    sampled = [case for case in cases if case.margins]
-    owners = {case.finding.claim.identity: case.finding.claim for case in sampled if _is_yes_or_no(case)}
-    own = {identity: margins_of(claim, subject.itself) for identity, claim in owners.items()}
+    order, rerun = _own_order(subject), Rerun(subject.again)
+    cases = [case for claim in claims for case in _cases(subject, claim, rerun, how.seed)]
+    own = {claim.identity: one for claim in claims if (one := _own_margins(subject, claim, rerun)) is not None}
     jobs: list[tuple[tuple[Margins, ...], float]] = [((margins,), 0.0) for margins in own.values()]
-    jobs += [(case.margins, case.finding.threshold) for case in sampled]
-    results = _resampled(jobs, order, draws=draws, seed=seed)
+    jobs += [(case.margins, case.finding.threshold) for case in cases if case.margins]
+    results = _resampled(jobs, order, how)
     clarity = {identity: next(results) for identity in own}
+    found = [_moved(case, next(results)) if case.margins else case.finding for case in cases]
     return tuple(
-        _filled(case, next(results), clarity.get(case.finding.claim.identity)) if case.margins else case.finding
-        for case in cases
+        _resolved(finding, clarity.get(finding.claim.identity), len(subject.itself.ours)) for finding in found
     )
 
 
-def _cases(subject: Subject, claim: Claim, noise: NoiseFloor, seed: int) -> Iterator[_Case]:
+def _own_margins(subject: Subject, claim: Claim, rerun: Rerun) -> Margins | None:
+    """The margins by which a yes-or-no claim holds for the original; None where no sampling is behind it."""
+    itself = subject.itself
+    if claim.kind not in YES_OR_NO or itself.why_undefined(claim) or why_false(claim, itself):
+        return None
+    margins = margins_of(claim, itself, rerun.errors(itself))
+    return None if margins.parts is None else margins
+
+
+def _cases(subject: Subject, claim: Claim, rerun: Rerun, seed: int) -> Iterator[_Case]:
     groups: dict[str, list[Variant]] = {}
     for variant in subject.variants:
         if variant.key in subject.pairings:
@@ -85,19 +101,18 @@ def _cases(subject: Subject, claim: Claim, noise: NoiseFloor, seed: int) -> Iter
         undefined = next((reasons[variant.key] for variant in group if reasons[variant.key]), "")
         spread = rashomon_interval(claim, subject.itself, [numbers[key] for key in defined], numbers.values())
         blank = replace(blank, ceiling=ceiling, rashomon=spread, flips=flip_rate(claim, [*defined.values()]))
-        yield _case(blank, defined, undefined, noise.under(claim))
+        yield _case(blank, defined, undefined, rerun)
 
 
-def _case(blank: Finding, defined: Mapping[str, Pairing], undefined: str, floor: float | None) -> _Case:
-    """``undefined`` is the reason why some variants are not among the defined; without them a claim is not stable."""
+def _case(blank: Finding, defined: Mapping[str, Pairing], undefined: str, rerun: Rerun) -> _Case:
+    """``undefined`` is the reason why some variants are not among the defined; without them a claim is not invariant."""
     if not defined:
         return _Case(replace(blank, reason=f"undefined: {undefined}"))
-    margins = {key: margins_of(blank.claim, pairing) for key, pairing in defined.items()}
+    margins = {key: margins_of(blank.claim, pairing, rerun.errors(pairing)) for key, pairing in defined.items()}
     is_sampled = blank.kind is not Kind.EXACT and all(one.parts is not None for one in margins.values())
-    if is_sampled and any(len(pairing.ours) < 2 for pairing in defined.values()):
-        return _Case(replace(blank, reason="undefined: one sequence cannot be resampled"))
-    floor = floor if is_sampled else None
-    effects = {key: one.effect - (floor or 0.0) for key, one in margins.items()}
+    floor = rerun.floor(blank.claim) if is_sampled else None
+    taken = (floor or 0.0) if blank.claim.kind == "pattern" else 0.0
+    effects = {key: one.effect - taken for key, one in margins.items()}
     worst = max(effects, key=lambda key: effects[key])
     finding = replace(
         blank,
@@ -107,39 +122,62 @@ def _case(blank: Finding, defined: Mapping[str, Pairing], undefined: str, floor:
         mean_effect=float(np.mean([*effects.values()])) if len(effects) > 1 else None,
         reason=f"undefined on a variant: {undefined}" if undefined else "",
     )
+    fewest = min(len(pairing.ours) for pairing in defined.values())
+    if is_sampled and fewest < LEAST_SEQUENCES:
+        reason = f"a verdict needs at least {LEAST_SEQUENCES} sequences, and there are {fewest}"
+        return _Case(replace(finding, reason=reason, needed_sequences=least_sequences(blank.threshold)))
     if is_sampled:
         return _Case(finding, tuple(margins.values()))
-    holds = Verdict.INCONCLUSIVE if undefined else Verdict.STABLE
-    return _Case(replace(finding, verdict=Verdict.UNSTABLE if effects[worst] > finding.threshold else holds))
+    is_overturned = effects[worst] > finding.threshold
+    return _Case(replace(finding, invariant=False if is_overturned else None if undefined else True))
 
 
-def _filled(case: _Case, found: WorstCase, clarity: WorstCase | None) -> Finding:
-    """The finding after resampling; ``clarity``: how clearly the claim holds for the original."""
-    finding, floor = case.finding, case.finding.noise_floor or 0.0
+def _moved(case: _Case, found: WorstCase) -> Finding:
+    """The finding after resampling: whether all variants keep the claim. What overturns it is not known yet."""
+    finding = case.finding
+    floor = (finding.noise_floor or 0.0) if finding.claim.kind == "pattern" else 0.0
     low, high = found.interval
     low = max(low, 0.0) if finding.claim.kind in ("value", "pattern") else low
     mean = found.mean_interval
-    finding = replace(
-        finding, interval=(low - floor, high), mean_interval=None if mean is None else (mean[0] - floor, mean[1])
+    return replace(
+        finding,
+        p=found.p,
+        interval=(low - floor, high),
+        mean_interval=None if mean is None else (mean[0] - floor, mean[1]),
+        invariant=True if high < finding.threshold and not finding.reason else None,
     )
-    sequences = max(len(one.parts) for one in case.margins if one.parts is not None)
-    if clarity is not None and clarity.interval[1] >= 0:
-        reason = f"the original's own claim is not resolved by {sequences} sequences"
-        needed = sequences_until(clarity.effect, clarity.interval, 0.0, sequences)
-        return replace(finding, reason=reason, needed_sequences=needed)
-    holds = high < finding.threshold and not finding.reason
-    return replace(finding, p=found.p, verdict=Verdict.STABLE if holds else Verdict.INCONCLUSIVE)
+
+
+def _resolved(finding: Finding, clarity: WorstCase | None, sequences: int) -> Finding:
+    """The verdict so far. ``clarity``: how clearly the claim holds for the original, None where nothing is sampled.
+
+    A claim that the original does not resolve is not tested, so it has no p-value; an exact change may still overturn
+    it, which no sampling decides.
+    """
+    if finding.effect is None:
+        return finding
+    resolved = clarity is None or (clarity.interval[1] < 0 and sequences >= LEAST_SEQUENCES)
+    finding = replace(finding, resolved=resolved)
+    if finding.invariant is False:
+        return replace(finding, verdict=Verdict.UNSTABLE)
+    if resolved or clarity is None:
+        return replace(finding, verdict=Verdict.STABLE if finding.invariant else Verdict.INCONCLUSIVE)
+    reason = f"the original's own claim is not resolved by {sequences} sequences"
+    needed = sequences_until(clarity.effect, clarity.interval, 0.0, sequences)
+    said = f"invariant, but {reason}" if finding.invariant else reason
+    return replace(finding, p=None, reason=finding.reason or said, needed_sequences=needed)
 
 
 def _resampled(
-    jobs: Sequence[tuple[tuple[Margins, ...], float]], order: NDArray[np.intp], *, draws: int, seed: int
+    jobs: Sequence[tuple[tuple[Margins, ...], float]], order: NDArray[np.intp], how: Resampling
 ) -> Iterator[WorstCase]:
     """The worst case of each set of margins against its threshold."""
     columns = [
         np.concatenate([one.parts for one in margins if one.parts is not None], axis=1)[order] for margins, _ in jobs
     ]
-    for (margins, threshold), (shifts, t) in zip(jobs, in_blocks(columns, draws=draws, seed=seed), strict=True):
-        yield worst_case(margins, shifts, t, threshold, seed=seed)
+    blocks = in_blocks(columns, draws=how.draws, seed=how.seed)
+    for (margins, threshold), (shifts, t) in zip(jobs, blocks, strict=True):
+        yield worst_case(margins, shifts, t, threshold, seed=how.seed, tail=how.tail)
 
 
 def _own_order(subject: Subject) -> NDArray[np.intp]:
@@ -150,12 +188,9 @@ def _own_order(subject: Subject) -> NDArray[np.intp]:
     return np.lexsort(sizes[::-1])
 
 
-def _is_yes_or_no(case: _Case) -> bool:
-    return case.finding.claim.kind in YES_OR_NO
-
-
 def _blank(subject: Subject, claim: Claim, group: Sequence[Variant]) -> Finding:
     kind, equivalence = group[0].kind, group[0].equivalence
+    expected = subject.card.expected.get(equivalence, Expected.OPEN)
     return Finding(
         id=_finding_id(subject.audit_id, claim, equivalence),
         claim=claim,
@@ -169,8 +204,9 @@ def _blank(subject: Subject, claim: Claim, group: Sequence[Variant]) -> Finding:
         p=None,
         q=None,
         verdict=Verdict.INCONCLUSIVE,
-        expected=subject.card.expected.get(equivalence, Expected.OPEN),
+        expected=expected,
         worst_variant=None,
+        basis=basis_of(kind, expected),
     )
 
 

@@ -14,7 +14,7 @@ def needed_sequences(finding: Finding, sequences: int) -> int | None:
     """For an inconclusive finding with an interval, else None."""
     if finding.verdict is not Verdict.INCONCLUSIVE or finding.interval is None or finding.effect is None:
         return None
-    raw = finding.effect + (finding.noise_floor or 0.0)
+    raw = finding.effect + ((finding.noise_floor or 0.0) if finding.claim.kind == "pattern" else 0.0)
     return sequences_until(raw, finding.interval, finding.threshold, sequences)
 
 

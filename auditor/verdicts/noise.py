@@ -1,4 +1,10 @@
-"""How much a score varies without any change of the model: the noise floor of every disagreement."""
+"""How much the random draws of a method itself move its scores: seen by running it on the original once more.
+
+Original and variants are measured with the same draws (common random numbers, Glasserman & Yao 1992), so that most of
+this cancels in their difference. What may be left enters as a variance: of the difference of two runs, estimated from
+the one rerun. Other methods have no noise of their own; the noise of sampling sequences is in the bootstrap, which
+resamples original and variant together.
+"""
 
 from __future__ import annotations
 
@@ -8,66 +14,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.records import Claim
-from auditor.verdicts.bootstrap import generator_for
-from auditor.verdicts.distances import relative_change, scale_of
+from auditor.verdicts.distances import scale_of
 from auditor.verdicts.pairing import Pairing
 
 Array = NDArray[np.float64]
 
-HALVES = 50
-"""Random splits behind a noise floor."""
-
-ROUNDING = 1e-12
-"""Share of the largest score below which halves do not differ."""
-
 
 @dataclass(frozen=True, slots=True)
-class NoiseFloor:
-    """Of one method on the original: ``halves`` relative to the score, per component; None where there are none.
+class Rerun:
+    """The original beside a second run of a method that draws at random; None of a method that does not."""
 
-    ``again`` is the original beside a second run of a method that draws at random; other methods have no such noise.
-    """
-
-    itself: Pairing
-    halves: Array | None
     again: Pairing | None
 
-    @classmethod
-    def of(cls, itself: Pairing, again: Pairing | None, order: NDArray[np.intp], *, seed: int) -> NoiseFloor:
-        """Split the sequences, put into ``order``, once for all components."""
-        if not itself.per_sequence or itself.ours.ndim > 2:
-            return cls(itself, None, again)
-        known = np.isfinite(itself.ours).all(axis=0)
-        scores = np.where(known, itself.ours, 0.0)
-        halves = split_half_noise(scores[order], seed=seed) / scale_of(scores.mean(axis=0))
-        return cls(itself, halves, again)
+    def errors(self, pairing: Pairing) -> Array:
+        """Standard deviation of the difference of two runs, per component of a pairing, in the unit of the scores.
 
-    def under(self, claim: Claim) -> float | None:
-        """The floor under a value or pattern claim, in the unit of its effect; other kinds have none."""
-        if claim.kind not in ("value", "pattern"):
-            return None
-        index, rerun = self.itself.index(claim.component), 0.0
-        if self.again is not None and not self.again.why_undefined(claim):
-            there = self.again.index(claim.component)
-            change = self.again.variation.mean if claim.kind == "pattern" else relative_change(*self.again.means)
-            rerun = float(change[there])
-        if claim.kind == "pattern" or self.halves is None:
-            return rerun
-        return max(rerun, float(self.halves[index]))
+        One difference per component says little about a deviation, so none is taken to be smaller than the root mean
+        square over all of them. [component].
+        """
+        count = len(pairing.components)
+        if self.again is None or self.again.ours.ndim > 2 or self.again.base.values.shape != pairing.base.values.shape:
+            return np.zeros(count)
+        change = np.abs(np.subtract(*self.again.means))
+        finite = np.where(np.isfinite(change), change, 0.0)
+        least = float(np.sqrt(np.square(finite).mean())) if finite.size else 0.0
+        known = dict(zip(self.again.components, np.maximum(finite, least).tolist(), strict=True))
+        return np.asarray([known.get(component, least) for component in pairing.components])
 
+    def floor(self, claim: Claim) -> float:
+        """What running the method again moves, in the unit of the claim's effect; 0 where nothing is drawn.
 
-def split_half_noise(values: Array, *, splits: int = HALVES, seed: int) -> Array:
-    """Mean |difference of the means of two disjoint halves| over random splits, [component] from [sequence, component].
-
-    With fewer than two sequences there are no halves: NaN.
-    """
-    count = len(values)
-    if count < 2:
-        return np.full(values.shape[1:], np.nan)
-    generator, half = generator_for(seed, "halves", count), count // 2
-    signs = np.zeros((splits, count))
-    for split in signs:
-        order = generator.permutation(count)
-        split[order[:half]], split[order[half : 2 * half]] = 1 / half, -1 / half
-    noise: Array = np.abs(np.tensordot(signs, values, axes=1)).mean(axis=0)
-    return np.where(noise > ROUNDING * np.abs(values).max(axis=0), noise, 0.0)
+        A distance between arrays is never negative, so that noise alone makes one: it is taken off the effect of
+        pattern claims. For the other kinds it is only shown.
+        """
+        if self.again is None or self.again.why_undefined(claim):
+            return 0.0
+        index = self.again.index(claim.component)
+        if claim.kind == "pattern":
+            return float(self.again.variation.mean[index])
+        if self.again.ours.ndim > 2:
+            return 0.0
+        return float(self.errors(self.again)[index] / scale_of(self.again.means[0])[index])

@@ -1,11 +1,15 @@
 """From interpretations to verdicts.
 
 Exact variants change nothing but the weights: the change of a score is deterministic, so it is compared with a
-numeric tolerance and there is no p-value. Behavioural and input variants are equal on a distribution: the effect is the
-disagreement minus the noise floor, with a paired bootstrap interval over sequences. UNSTABLE: the interval lies above
-Δ and q < α. STABLE: it lies below Δ. Otherwise INCONCLUSIVE, with the number of sequences that would decide. One
-variant suffices to overturn a claim; all must agree to call it stable. The noise floor counts against UNSTABLE only:
-it is taken from the effect and from the lower end of the interval, never from the upper one.
+numeric tolerance and there is no p-value. Behavioural and input variants are equal on a distribution: the effect is
+the disagreement, with a paired bootstrap-t interval over sequences. A claim is *invariant* if the interval lies below Δ
+for all variants, not invariant if it lies above Δ and q < α for one. It is *resolved* if the sequences show that it is
+true of the original itself. UNSTABLE: not invariant. STABLE: invariant and resolved. Otherwise INCONCLUSIVE, with the
+number of sequences that would decide.
+
+Original and variant are compared on the same sequences, so that the noise of sampling is in the interval of the paired
+difference and is counted once. What a method's own random draws leave is added to its variance, or, where distances
+cannot be negative, taken from effect and lower end (``auditor.verdicts.noise``).
 """
 
 from __future__ import annotations
@@ -25,8 +29,8 @@ from auditor.records import (
     Verdict,
 )
 from auditor.verdicts.alignment import Scores, in_names_of
-from auditor.verdicts.claims import claims_of
-from auditor.verdicts.judgement import Subject, judge
+from auditor.verdicts.claims import AUTOMATIC_KINDS, claims_of
+from auditor.verdicts.judgement import Resampling, Subject, judge
 from auditor.verdicts.multiplicity import q_values
 from auditor.verdicts.needed import needed_sequences
 from auditor.verdicts.pairing import Pairing
@@ -40,6 +44,7 @@ class Settings:
     alpha: float
     seed: int
     multiplicity: str = Multiplicity.BENJAMINI_HOCHBERG
+    claims: tuple[str, ...] = AUTOMATIC_KINDS  # kinds of claims that are made automatically
 
 
 def findings_of(
@@ -77,8 +82,8 @@ def findings_of(
         rerun = interpretations.get((RERUN, card.name))
         again = Pairing(base, rerun, card.distance) if isinstance(rerun, Interpretation) else None
         subject = Subject(audit_id, card, Pairing(base, base, card.distance), pairings, certified, again)
-        asserted = claims_of(card, base) if claims is None else claims.get(card.name, ())
-        findings += judge(subject, asserted, draws=settings.draws, seed=settings.seed)
+        asserted = claims_of(card, base, settings.claims) if claims is None else claims.get(card.name, ())
+        findings += judge(subject, asserted, Resampling(settings.draws, settings.seed))
     corrected = _corrected(findings, settings)
     return tuple(
         finding
@@ -104,7 +109,7 @@ def _decided(finding: Finding, tested: int, settings: Settings) -> Finding:
     if finding.interval[0] <= finding.threshold:
         return finding if finding.reason else replace(finding, reason="the interval spans the threshold")
     if finding.q < settings.alpha:
-        return replace(finding, verdict=Verdict.UNSTABLE)
+        return replace(finding, verdict=Verdict.UNSTABLE, invariant=False)
     reason = f"above the threshold, but q is not below {settings.alpha:g} among {tested} claims tested"
     if (finding.p or 0.0) * (settings.draws + 1) <= 1:
         reason += f"; {settings.draws} bootstrap draws give no smaller p"

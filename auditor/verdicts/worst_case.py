@@ -6,6 +6,10 @@ Soares 2010, section 4.2). So p is uniform when the margins that bind stand at t
 each other through the same sequences need no correction. A margin that counts in both directions stands at one
 threshold and at twice its distance from the other. Below: each margin must be so on its own, which needs no correction
 either (Berger 1982, the intersection–union test).
+
+Sequences that all give the same margin say nothing of how far it spreads. That n of them agree leaves, at level α, a
+share of up to 1 − α^(1/n) of all sequences that may be otherwise (Clopper & Pearson 1934; the rule of three of Hanley &
+Lippman-Hand 1983 is this at 5 %); such a margin is given that share of its unit as the half-width of its interval.
 """
 
 from __future__ import annotations
@@ -14,15 +18,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+
 from auditor.verdicts.bootstrap import INTERVAL, generator_for, standard_errors
 from auditor.verdicts.contrasts import Margins
-from auditor.verdicts.distances import EXACT_TOLERANCE
 
 Array = NDArray[np.float64]
+
+TAIL = 0.025
+"""Error allowed at each end of an interval."""
+
+LEAST_SEQUENCES = 20
+"""Fewer sequences get no verdict that rests on them: a bootstrap of so few has no tail to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +46,69 @@ class WorstCase:
     mean_interval: tuple[float, float] | None  # None with one variant
 
 
-def worst_case(variants: Sequence[Margins], shifts: Array, t: Array, threshold: float, *, seed: int) -> WorstCase:
+def worst_case(
+    variants: Sequence[Margins], shifts: Array, t: Array, threshold: float, *, seed: int, tail: float = TAIL
+) -> WorstCase:
     """Judge the margins of one claim under one or more variants.
 
-    ``shifts`` and ``t`` are the resampled columns of all variants side by side, [draw, margin].
+    ``shifts`` and ``t`` are the resampled columns of all variants side by side, [draw, margin]. ``tail`` is the error
+    allowed at each end of the interval.
     """
     sampled = [one.parts for one in variants if one.parts is not None]
     effects = np.concatenate([one.effects for one in variants])
     errors = np.concatenate([standard_errors(parts) for parts in sampled])
+    silent = errors == 0
+    if silent.any():
+        units = np.concatenate([np.full(len(one.effects), one.unit) for one in variants])[silent]
+        errors[silent] = units * unseen_share(len(sampled[0]), tail) / NormalDist().inv_cdf(1 - tail)
+        t = t.copy()
+        t[:, silent] = _normal(len(t), int(silent.sum()), seed)
+    errors = np.hypot(errors, np.concatenate([_rerun(one) for one in variants]))
     mean_interval = _two_level(variants, shifts, seed=seed) if len(variants) > 1 else None
     two_sided = any(one.two_sided for one in variants)
     if two_sided:
         t = t * np.where(effects < 0, -1.0, 1.0)
         effects = np.abs(effects)
-    observed = _statistics(effects - threshold, errors)
+    observed = (effects - threshold) / errors
     binding = observed > -math.sqrt(math.log(max(len(sampled[0]), 2)))
     binding[int(observed.argmax())] = True
     largest = (_folded(t, threshold, errors) if two_sided else t)[:, binding].max(axis=1)
     p = (1 + int((largest >= observed.max()).sum())) / (len(t) + 1)
-    low = float((effects - np.quantile(largest, INTERVAL[1]) * errors)[binding].max())
-    tail = INTERVAL[0] / (1 + max(one.spared for one in variants))
-    upper = effects - np.quantile(t, tail, axis=0) * errors
+    low = float((effects - np.quantile(largest, 1 - tail) * errors)[binding].max())
+    each = tail / (1 + max(one.spared for one in variants))
+    upper = effects - np.quantile(t, each, axis=0) * errors
     if two_sided:
-        upper = np.maximum(upper, np.quantile(t, 1 - tail, axis=0) * errors - effects)
+        upper = np.maximum(upper, np.quantile(t, 1 - each, axis=0) * errors - effects)
     worst = float(effects.max())
     return WorstCase(worst, (min(low, worst), max(float(upper.max()), worst)), p, mean_interval)
 
 
-def _statistics(distances: Array, errors: Array) -> Array:
-    """t of each margin; infinite where it is known exactly."""
-    known = errors == 0
-    t: Array = distances / np.where(known, 1.0, errors)
-    return np.where(known, np.where(distances > EXACT_TOLERANCE, np.inf, -np.inf), t)
+def unseen_share(sequences: int, tail: float = TAIL) -> float:
+    """The largest share of sequences that may be of another kind although none of those drawn is, at level ``tail``."""
+    return 1.0 - float(tail ** (1.0 / sequences))
+
+
+def least_sequences(threshold: float, tail: float = TAIL) -> int:
+    """How many sequences a verdict that a claim holds needs at least: as many as leave an unseen share below Δ.
+
+    With Δ = 0 no number follows from that, and ``LEAST_SEQUENCES`` stands for all.
+    """
+    if not 0 < threshold < 1:
+        return LEAST_SEQUENCES
+    return max(LEAST_SEQUENCES, math.floor(math.log(tail) / math.log1p(-threshold)) + 1)
+
+
+def _rerun(margins: Margins) -> Array:
+    """Standard errors of the margins of one variant by the method's own draws."""
+    return np.zeros(len(margins.effects)) if margins.rerun is None else margins.rerun
+
+
+@lru_cache(maxsize=4)
+def _normal(draws: int, columns: int, seed: int) -> Array:
+    """Standard normal numbers in place of a t that cannot be resampled, [draw, column]. Read-only."""
+    numbers: Array = generator_for(seed, "unseen", draws, columns).normal(size=(draws, columns))
+    numbers.setflags(write=False)
+    return numbers
 
 
 def _folded(t: Array, threshold: float, errors: Array) -> Array:

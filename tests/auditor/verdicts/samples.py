@@ -21,11 +21,12 @@ from auditor.records import (
     VariantState,
 )
 from auditor.seeds import numpy_generator
+from auditor.verdicts.claims import KINDS_ASKED
 from auditor.verdicts.verdict import Settings, findings_of
 
 SCALAR = MethodCard("scores", "ablation", "nats", ("value", "rank"), "relative_change", {})
 PATTERN = MethodCard("pattern", "attention", "probability", ("pattern",), "total_variation", {})
-SETTINGS = Settings(draws=1_999, alpha=0.05, seed=0)
+SETTINGS = Settings(draws=1_999, alpha=0.05, seed=0, claims=KINDS_ASKED)
 EXACT, TWIN = "exact_move", "behavioural_move"
 
 

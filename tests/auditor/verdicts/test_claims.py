@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from auditor.verdicts.claims import claims_of
+from auditor.records import Component
+from auditor.verdicts.claims import KINDS_ASKED, claims_of
 from tests.auditor.verdicts.samples import PATTERN, SCALAR, patterns, scores
 
 
 def test_one_value_claim_per_component_and_one_top() -> None:
-    found = claims_of(SCALAR, scores([[1.0, 3.0], [2.0, 4.0]]))
+    found = claims_of(SCALAR, scores([[1.0, 3.0], [2.0, 4.0]]), KINDS_ASKED)
     assert [(claim.kind, claim.component.label) for claim in found] == [
         ("rank", "L0H1"),
         ("value", "L0H0"),
@@ -21,17 +24,17 @@ def test_one_value_claim_per_component_and_one_top() -> None:
 
 def test_no_component_leads_in_a_tie_or_alone() -> None:
     for given in ([[2.0, 2.0]], [[0.0, 0.0]], [[1.0, 1.0 + 1e-12]], [[5.0]]):
-        assert {claim.kind for claim in claims_of(SCALAR, scores(given))} == {"value"}
+        assert {claim.kind for claim in claims_of(SCALAR, scores(given), KINDS_ASKED)} == {"value"}
 
 
 def test_undefined_components_get_no_claim_and_prevent_claims_about_the_top() -> None:
-    found = claims_of(SCALAR, scores([[1.0, np.nan]], undefined={1: "why"}))
+    found = claims_of(SCALAR, scores([[1.0, np.nan]], undefined={1: "why"}), KINDS_ASKED)
     assert [(claim.kind, claim.component.label) for claim in found] == [("value", "L0H0")]
 
 
 def test_a_score_that_is_not_finite_is_claimed_in_words_without_a_number() -> None:
     for bad in (np.nan, np.inf):
-        found = claims_of(SCALAR, scores([[1.0, bad]]))
+        found = claims_of(SCALAR, scores([[1.0, bad]]), KINDS_ASKED)
         assert [claim.kind for claim in found] == ["value", "value"]
         assert found[1].text == "L0H1 has no finite score by scores"
         assert "score" not in found[1].parameters
@@ -43,3 +46,18 @@ def test_a_pattern_is_claimed_head_by_head() -> None:
         ("pattern", "L0H0 attends as drawn"),
         ("pattern", "L0H1 attends as drawn"),
     ]
+
+
+def test_values_are_claimed_only_where_they_are_asked_for() -> None:
+    given = scores([[1.0, 3.0], [2.0, 4.0]])
+    assert {claim.kind for claim in claims_of(SCALAR, given)} == {"rank"}
+    assert {claim.kind for claim in claims_of(SCALAR, given, ("value",))} == {"value"}
+
+
+def test_no_value_is_claimed_of_a_scale_that_a_symmetry_sets() -> None:
+    assert claims_of(replace(SCALAR, scale_is_free=True), scores([[1.0, 3.0]]), ("value",)) == ()
+
+
+def test_no_head_is_the_top_one_where_each_layer_has_one() -> None:
+    given = replace(scores([[1.0, 3.0]]), components=(Component(0, head=0), Component(1, head=0)))
+    assert claims_of(SCALAR, given) == ()

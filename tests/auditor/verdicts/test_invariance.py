@@ -101,7 +101,7 @@ def test_nothing_that_a_method_returns_raises(level: float | str, count: int, se
 def test_patterns_over_heads_leave_out_what_has_no_counterpart() -> None:
     """A variant without head 1 has no column of head 1; the row of head 0 is judged without it."""
     card = replace(PATTERN, distance="frobenius")
-    base = numpy_generator(0, "reads").uniform(1, 2, size=(9, 3, 3))
+    base = numpy_generator(0, "reads").uniform(1, 2, size=(40, 3, 3))
     moves = Relabelling({"head": ((0,), (2,), None)})
     twin = base[:, [0, 2, 1]][:, :, [0, 2, 1]]
     parts = tuple(Component(0, head=index) for index in range(3))

@@ -1,4 +1,4 @@
-"""The floor under a disagreement."""
+"""What a method's own random draws leave in a comparison."""
 
 from __future__ import annotations
 
@@ -6,44 +6,52 @@ import numpy as np
 import pytest
 
 from auditor.records import Claim
-from auditor.seeds import numpy_generator
-from auditor.verdicts.noise import NoiseFloor, split_half_noise
+from auditor.verdicts.noise import Rerun
 from auditor.verdicts.pairing import Pairing
-from tests.auditor.verdicts.samples import heads, noisy, patterns, scores
+from tests.auditor.verdicts.samples import PATTERN, TWIN, heads, judged, noisy, patterns, scores, variant
+
+VALUE = Claim("scores", "value", heads(2)[0], "")
 
 
-def test_halves_differ_by_the_error_of_their_means() -> None:
-    """Means of n/2 normal numbers differ by N(0, 4/n): on average √(2/π) · 2/√n."""
-    values = numpy_generator(0, "halves").normal(size=(1_000, 8))
-    noise = split_half_noise(values, splits=200, seed=0)
-    assert noise.mean() == pytest.approx(np.sqrt(2 / np.pi) * 2 / np.sqrt(1_000), rel=0.1)
-    assert split_half_noise(np.full((10, 1), 0.7), splits=5, seed=0).tolist() == [0.0]
-    assert np.isnan(split_half_noise(np.ones((1, 2)), splits=5, seed=0)).all()
+def test_a_method_without_draws_has_no_noise_of_its_own() -> None:
+    itself = Pairing(scores([[2.0, 1.0]] * 3), scores([[2.0, 1.0]] * 3), "relative_change")
+    assert Rerun(None).errors(itself).tolist() == [0.0, 0.0]
+    assert Rerun(None).floor(VALUE) == 0.0
 
 
-def test_a_second_run_is_noise_where_it_moves_more_than_halves_do() -> None:
-    """Scores 2 and 1 become 2 and 1.5 by chance alone: a relative change of nothing and of a half."""
-    base = np.full((20, 2), [2.0, 1.0])
-    itself = Pairing(scores(base), scores(base), "relative_change")
-    again = Pairing(scores(base), scores(base + np.asarray([0.0, 0.5])), "relative_change")
-    floor = NoiseFloor.of(itself, again, np.arange(20), seed=0)
-    claims = [Claim("scores", "value", component, "") for component in heads(2)]
-    assert [floor.under(claim) for claim in claims] == [0.0, 0.5]
-    assert floor.under(Claim("scores", "rank", heads(2)[0], "", {"top": 1})) is None
-    assert NoiseFloor.of(itself, None, np.arange(20), seed=0).under(claims[1]) == 0.0
+def test_the_error_of_a_component_is_its_change_and_at_least_the_root_mean_square() -> None:
+    """Changes 0.3 and 0.1: root mean square √((0.09 + 0.01) / 2) = √0.05."""
+    base, again = scores([[2.0, 1.0], [2.0, 1.0]]), scores([[2.3, 0.9], [2.3, 0.9]])
+    rerun = Rerun(Pairing(base, again, "relative_change"))
+    assert rerun.errors(Pairing(base, base, "relative_change")).tolist() == pytest.approx([0.3, np.sqrt(0.05)])
+    assert rerun.floor(VALUE) == pytest.approx(0.15)
 
 
-def test_halves_count_relative_to_the_score() -> None:
-    itself = Pairing(scores(noisy([2.0, 1.0])), scores(noisy([2.0, 1.0])), "relative_change")
-    floor = NoiseFloor.of(itself, None, np.arange(100), seed=0)
-    halves = split_half_noise(noisy([2.0, 1.0]), seed=0)
-    found = [floor.under(Claim("scores", "value", component, "")) for component in heads(2)]
-    assert found == pytest.approx((halves / noisy([2.0, 1.0]).mean(axis=0)).tolist())
+def test_draws_that_move_a_score_as_much_as_the_twin_leave_its_value_undecided() -> None:
+    base = noisy([2.0, 1.0], spread=0.01)
+    moved = [(variant(), scores(base * [1.2, 1.0]))]
+    key = ("value", "L0H0", TWIN)
+    assert judged(scores(base), moved)[key].verdict == "unstable"
+    noisily = judged(scores(base), moved, again=scores(base * [1.2, 1.0]))[key]
+    assert noisily.verdict == "inconclusive"
+    assert noisily.effect == pytest.approx(0.2)  # noise widens the interval and moves no effect
+    assert noisily.noise_floor == pytest.approx(0.2)
 
 
-def test_patterns_of_one_run_have_no_noise_of_their_own() -> None:
-    """The distance of two patterns is a number per sequence, which halves do not move apart."""
-    given = patterns(numpy_generator(0, "rows").dirichlet(np.ones(3), size=(5, 1, 3)))
-    claim = Claim("pattern", "pattern", heads(1)[0], "")
-    itself = Pairing(given, given, "total_variation")
-    assert NoiseFloor.of(itself, None, np.arange(5), seed=0).under(claim) == 0.0
+def test_draws_count_in_an_order_too() -> None:
+    base = noisy([2.0, 1.9], spread=0.01)
+    swapped = [(variant(), scores(base[:, ::-1]))]
+    key = ("rank", "L0H0", TWIN)
+    assert judged(scores(base), swapped)[key].verdict == "unstable"
+    unsure = judged(scores(base), swapped, again=scores(base + [0.1, -0.1]))[key]
+    assert (unsure.verdict, unsure.resolved) == ("inconclusive", False)
+
+
+def test_the_distance_of_a_rerun_is_taken_from_that_of_a_twin() -> None:
+    """Total variation from uniform rows: twin 0.5 in each row, rerun 0.25."""
+    uniform = np.full((40, 1, 2, 2), 0.5)
+    twin, again = uniform.copy(), uniform.copy()
+    twin[..., 1, :], again[..., 1, :] = (1.0, 0.0), (0.75, 0.25)
+    found = judged(patterns(uniform), [(variant(), patterns(twin))], card=PATTERN, again=patterns(again))
+    finding = found["pattern", "L0H0", TWIN]
+    assert (finding.effect, finding.noise_floor) == (pytest.approx(0.25), pytest.approx(0.25))

@@ -9,7 +9,7 @@ from scipy import stats
 from auditor.seeds import numpy_generator
 from auditor.verdicts.bootstrap import studentised
 from auditor.verdicts.contrasts import Margins
-from auditor.verdicts.worst_case import WorstCase, worst_case
+from auditor.verdicts.worst_case import LEAST_SEQUENCES, WorstCase, least_sequences, unseen_share, worst_case
 
 DRAWS = 4_999
 
@@ -71,12 +71,24 @@ def test_two_twins_that_move_together_are_no_two_chances() -> None:
     assert once.interval == pytest.approx(twice.interval)
 
 
-def test_what_does_not_vary_is_known() -> None:
+def test_what_does_not_vary_is_known_but_for_the_sequences_not_seen() -> None:
+    """Twenty equal sequences leave 1 − 0.025^(1/20) = 0.168 of all that may be otherwise."""
     still = Margins(np.asarray([0.3]), np.zeros((20, 1)))
-    above, below = _judged([still], 0.1), _judged([still], 0.5)
-    assert (above.p, above.interval) == (1 / (DRAWS + 1), (0.3, 0.3))
-    assert (below.p, below.interval) == (1.0, (0.3, 0.3))
-    assert _judged([Margins(np.asarray([1e-17]), np.zeros((20, 1)))], 0.0).p == 1.0
+    assert unseen_share(20) == pytest.approx(0.168, abs=1e-3)
+    found = _judged([still], 0.1)
+    assert found.interval == pytest.approx((0.3 - 0.168, 0.3 + 0.168), abs=0.01)
+    assert 0.005 < found.p < 0.025
+    assert _judged([still], 0.5).p > 0.9
+    assert _judged([Margins(np.asarray([0.3]), np.zeros((2_000, 1)))], 0.1).interval[0] > 0.29
+    wide = _judged([Margins(np.asarray([3.0]), np.zeros((20, 1)), unit=10.0)], 1.0)
+    assert wide.interval == pytest.approx((3.0 - 1.68, 3.0 + 1.68), abs=0.1)
+
+
+def test_fewer_sequences_than_leave_a_tenth_unseen_show_no_stability() -> None:
+    assert least_sequences(0.1) == 36
+    for sequences, holds in ((35, False), (36, True)):
+        assert (unseen_share(sequences) < 0.1) is holds
+    assert least_sequences(0.0) == least_sequences(0.5) == LEAST_SEQUENCES
 
 
 def test_the_mean_over_twins_knows_that_there_are_few() -> None:
