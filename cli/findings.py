@@ -19,6 +19,8 @@ COLUMNS = (
     "audit",
     "model",
     "verdict",
+    "invariant, resolved",
+    "rests on",
     "effect>",
     "95 % interval",
     "claim",
@@ -39,6 +41,15 @@ class ClaimKind(StrEnum):
     PREDICATE = "predicate"
 
 
+class BasisName(StrEnum):
+    """What findings rest on."""
+
+    THEORY = "theory"
+    EXACT = "exact"
+    BEHAVIOURAL = "behavioural"
+    INPUT = "input"
+
+
 def findings(
     context: typer.Context,
     *,
@@ -51,6 +62,16 @@ def findings(
     verdict: Annotated[VerdictName | None, typer.Option(help="Only this verdict.")] = None,
     min_effect: Annotated[float | None, typer.Option(help="An effect of at least this much.")] = None,
     claim: Annotated[ClaimKind | None, typer.Option(help="Only claims of this kind.")] = None,
+    basis: Annotated[
+        BasisName | None,
+        typer.Option(help="What it rests on; theory: an exact change whose answer is known, so it checks the code."),
+    ] = None,
+    invariant: Annotated[
+        bool | None, typer.Option("--invariant/--not-invariant", help="Kept by every variant; overturned by one.")
+    ] = None,
+    resolved: Annotated[
+        bool | None, typer.Option("--resolved/--unresolved", help="Whether the original itself shows the claim.")
+    ] = None,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -65,6 +86,7 @@ def findings(
         "layer": layer,
     }
     given |= {"head": head, "verdict": verdict, "min_effect": min_effect, "claim": claim}
+    given |= {"basis": basis, "invariant": invariant, "resolved": resolved}
     door = invocation(context)
     with door.reading() as session:
         found = list_findings(session, **given, limit=limit)
@@ -80,7 +102,7 @@ def findings(
 
 
 def _row(audit_id: str, model: str, finding: Finding) -> tuple[object, ...]:
-    from auditor.report.wording import interval, number
+    from auditor.report.wording import interval, number, standing
 
     ranged = finding.rashomon
     return (
@@ -88,6 +110,8 @@ def _row(audit_id: str, model: str, finding: Finding) -> tuple[object, ...]:
         audit_id,
         model,
         str(finding.verdict),
+        standing(finding),
+        str(finding.grounds),
         number(finding.effect),
         interval(finding.interval),
         finding.claim.text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from auditor import zoo
 from auditor.calibration.planted import attention_ladder, share_ladder
@@ -18,6 +18,7 @@ from auditor.checkpoints.intake.detection import load
 from auditor.contracts import InterpretationMethod, Progress, methods, silent
 from auditor.records import Component, Json, MeasuredRates, Rates
 from auditor.seeds import numpy_generator
+from auditor.verdicts.claims import KINDS_ASKED
 from auditor.verdicts.verdict import Settings
 
 GOALS: Mapping[str, tuple[float, float]] = {
@@ -122,6 +123,7 @@ def calibrate(
         whatever ``progress`` raises, to interrupt.
     """
     started = time.perf_counter()
+    settings = replace(settings, claims=KINDS_ASKED)
     known = {**(methods() if registry is None else registry), "random_explanation": RandomExplanation()}
     cases: list[Case] = []
     for step, case in enumerate(_cases(known, settings, trials, progress)):

@@ -55,8 +55,13 @@ def theorem_cases(
                 margin=1.0 if truth == "unstable" else -1.0,
                 away=True,
                 sequences=SEQUENCES,
-                verdict=str(finding.verdict),
+                verdict=_answer(finding.invariant),
             )
+
+
+def _answer(invariant: bool | None) -> str:
+    """A theorem is about what moves, whether or not few sequences resolve the claim."""
+    return {True: "stable", False: "unstable", None: "inconclusive"}[invariant]
 
 
 def _findings(

@@ -146,8 +146,9 @@ def _same_finding(
             return [Check("method", False, f"not applicable to {key}: {found.reason}")]
         scores[key, name] = found
     certified = replace(variant, state=VariantState.CERTIFIED)
-    cards = {name: methods()[name].card}
-    judged = findings_of("verify", cards, [certified], scores, original=ORIGINAL, settings=statistics_of(plan, seed))
+    cards = {name: replace(methods()[name].card, scale_is_free=False)}  # what was claimed is claimed again
+    settings = replace(statistics_of(plan, seed), claims=(finding.claim.kind,))
+    judged = findings_of("verify", cards, [certified], scores, original=ORIGINAL, settings=settings)
     same = next((f for f in judged if f.claim.identity == finding.claim.identity), None)
     if same is None or same.effect is None or finding.effect is None:
         return [Check("claim", False, f"“{finding.claim.text}” cannot be made from the original again")]

@@ -35,7 +35,7 @@ from auditor.records.states import (
     Verdict,
 )
 from auditor.records.strings import BY_WEIGHT, IN_ORDER, SPLIT, StringsFacts, StringsFile
-from auditor.records.summary import ClaimCounts, MethodSummary, Summary
+from auditor.records.summary import ClaimCounts, MethodSummary, Summary, VerdictCounts
 from auditor.records.values import ALL_OTHERS, ORIGINAL, RERUN, Json
 from auditor.records.variant import Certificate, Variant
 
@@ -92,5 +92,6 @@ __all__ = [
     "Variant",
     "VariantState",
     "Verdict",
+    "VerdictCounts",
     "named",
 ]

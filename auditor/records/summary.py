@@ -16,6 +16,21 @@ class ClaimCounts(Record):
     undecided: int
     surviving: int
     total: int
+    unresolved: int | None = None  # of the undecided, those that nothing leaves open but the original itself
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictCounts(Record):
+    """How many verdicts there are of each kind."""
+
+    stable: int
+    unstable: int
+    inconclusive: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.stable + self.unstable + self.inconclusive
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +56,5 @@ class Summary(Record):
     claims: ClaimCounts
     methods: Mapping[str, MethodSummary]
     headline: str
+    by_basis: Mapping[str, VerdictCounts] | None = None  # by ``Basis``, each of them; None in older reports, as below
+    behavioural_twins: tuple[str, ...] | None = None  # equivalences of that kind with a certified variant

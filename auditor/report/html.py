@@ -110,6 +110,7 @@ def _engine() -> Environment:
         share=wording.share,
         interval=wording.interval,
         flips=wording.flips,
+        standing=wording.standing,
         setting=wording.setting,
         pairs=wording.pairs,
         moment=wording.moment,

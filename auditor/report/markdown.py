@@ -18,6 +18,7 @@ from auditor.report.wording import (
     plain,
     sameness,
     spread,
+    standing,
 )
 
 SIGNS = {Verdict.UNSTABLE: "❌ unstable", Verdict.INCONCLUSIVE: "❔ inconclusive", Verdict.STABLE: "✅ stable"}
@@ -31,6 +32,7 @@ def render_markdown(report: AuditReport, *, max_findings: int = 100) -> str:
         f"# {_safe(report.model.name)}: {_safe(view.badge)}",
         f"**{_safe(view.headline, 2000)}**",
         _origin(report),
+        _by_basis(view),
         f"{_safe(view.strings[:1].upper() + view.strings[1:], 1000)}." if view.strings else "",
         f"Error rates of the audit itself: {_safe(view.calibration, 1000)}.",
         "\n".join(f"- ⚠️ {_safe(warning, 1000)}" for warning in view.warnings),
@@ -58,6 +60,14 @@ def _origin(report: AuditReport) -> str:
     )
 
 
+def _by_basis(view: ReportView) -> str:
+    rows = (
+        [line.name, str(line.counts.unstable), str(line.counts.inconclusive), str(line.counts.stable), line.meaning]
+        for line in view.by_basis
+    )
+    return _table(["what verdicts rest on", "unstable", "inconclusive", "stable", "what they say"], rows)
+
+
 def _matrix(view: ReportView) -> str:
     head = ["equivalence", *(row.method for row in view.matrix.rows)]
     lines = view.matrix.lines()
@@ -75,7 +85,8 @@ def _findings(view: ReportView, limit: int) -> str:
     unsettled = [finding for finding in view.findings if finding.verdict is not Verdict.STABLE]
     if not unsettled:
         return "None."
-    head = ["verdict", "claim", "equivalence", "effect", "95 % interval", "range over variants", "theory", "finding"]
+    head = ["verdict", "claim", "equivalence", "rests on", "invariant and resolved", "effect", "95 % interval"]
+    head += ["range over variants", "theory", "finding"]
     table = _table(head, (_finding(finding) for finding in unsettled[:limit]))
     if len(unsettled) > limit:
         table += f"\n\n{counted(len(unsettled) - limit, 'finding')} more in the CSV and JSON reports."
@@ -87,6 +98,8 @@ def _finding(finding: Finding) -> list[str]:
         SIGNS[finding.verdict],
         claim_text(finding.claim) + (f" ({finding.reason})" if finding.reason else ""),
         finding.equivalence,
+        str(finding.grounds),
+        standing(finding),
         number(finding.effect),
         interval(finding.interval),
         spread(finding.rashomon),

@@ -174,9 +174,12 @@ def by_weight(finding: Finding) -> tuple[int, int, bool, float, str]:
 
 
 def agreement_of(expected: Expected, findings: Sequence[Finding]) -> Agreement:
-    """Compare the verdicts of one field with what theory predicts for it."""
+    """Compare the verdicts of one field with what theory predicts for it.
+
+    Theory is about what changes, whether or not the original resolves the claim.
+    """
     moved = any(finding.verdict is Verdict.UNSTABLE for finding in findings)
-    decided = all(finding.verdict is not Verdict.INCONCLUSIVE for finding in findings)
+    decided = all(finding.verdict is not Verdict.INCONCLUSIVE or finding.invariant for finding in findings)
     if expected is Expected.OPEN:
         return Agreement.NO_PREDICTION
     if expected in (Expected.INVARIANT, Expected.RELABELLED):

@@ -7,9 +7,10 @@ verdict on it is UNSTABLE, undecided when none is but one is INCONCLUSIVE, and s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from auditor.records import (
+    Basis,
     ClaimCounts,
     Exclusion,
     Finding,
@@ -19,6 +20,7 @@ from auditor.records import (
     Variant,
     VariantState,
     Verdict,
+    VerdictCounts,
 )
 from auditor.report.matrix import SEVERITY, Agreement, Matrix, by_weight, stability_matrix
 from auditor.report.wording import claim_text, counted, plain, sameness
@@ -43,26 +45,70 @@ def summarise(findings: Sequence[Finding], variants: Sequence[Variant], not_appl
         claims=claim_counts(findings),
         methods=_per_method(matrix),
         headline=headline(findings, variants),
+        by_basis={
+            str(basis): _verdicts(finding for finding in findings if finding.grounds is basis) for basis in Basis
+        },
+        behavioural_twins=behavioural_twins(variants),
     )
+
+
+def behavioural_twins(variants: Sequence[Variant]) -> tuple[str, ...]:
+    """Equivalences of kind behavioural with a certified variant, in the order of the audit."""
+    return tuple(
+        dict.fromkeys(
+            variant.equivalence
+            for variant in variants
+            if variant.kind is Kind.BEHAVIOURAL and variant.state is VariantState.CERTIFIED
+        )
+    )
+
+
+def _verdicts(findings: Iterable[Finding]) -> VerdictCounts:
+    verdicts = Counter(finding.verdict for finding in findings)
+    return VerdictCounts(verdicts[Verdict.STABLE], verdicts[Verdict.UNSTABLE], verdicts[Verdict.INCONCLUSIVE])
 
 
 def claim_counts(findings: Sequence[Finding]) -> ClaimCounts:
     """How many distinct claims are overturned, undecided, surviving; and all of them."""
-    worst: dict[tuple[str, str, str, str], Verdict] = {}
-    for finding in sorted(findings, key=lambda finding: SEVERITY[finding.verdict]):
+    by_claim: dict[tuple[str, str, str, str], list[Finding]] = {}
+    for finding in findings:
         claim = finding.claim
-        worst.setdefault((claim.method, claim.kind, claim.component.label, claim.text), finding.verdict)
-    counts = Counter(worst.values())
+        by_claim.setdefault((claim.method, claim.kind, claim.component.label, claim.text), []).append(finding)
+    worst = {about: min(group, key=lambda finding: SEVERITY[finding.verdict]) for about, group in by_claim.items()}
+    counts = Counter(finding.verdict for finding in worst.values())
+    undecided = [by_claim[about] for about, finding in worst.items() if finding.verdict is Verdict.INCONCLUSIVE]
     return ClaimCounts(
         overturned=counts[Verdict.UNSTABLE],
         undecided=counts[Verdict.INCONCLUSIVE],
         surviving=counts[Verdict.STABLE],
         total=len(worst),
+        unresolved=sum(any(finding.resolved is False for finding in group) for group in undecided),
     )
 
 
 def headline(findings: Sequence[Finding], variants: Sequence[Variant]) -> str:
-    """One plain sentence: the verdict, the claim it is about, the twin that shows it, and the counts."""
+    """The verdict, the claim it is about, the twin that shows it, and the counts; then what was not tested at all."""
+    return _verdict(findings, variants) + _untested(variants)
+
+
+ROUNDED = ("behavioural_fp16", "behavioural_int8")
+"""Behavioural equivalences that only round the weights: a copy, not another mechanism."""
+
+
+def _untested(variants: Sequence[Variant]) -> str:
+    """That no twin of the same behaviour was certified, where it is so; empty else."""
+    asked = {variant.equivalence for variant in variants if variant.kind is Kind.BEHAVIOURAL}
+    twins = behavioural_twins(variants)
+    if not asked:
+        return " Nothing was tested behaviourally: the plan makes no behavioural twin."
+    if not twins:
+        return " Nothing was tested behaviourally: no behavioural twin was certified."
+    if {*twins} <= {*ROUNDED}:
+        return f" No behavioural twin was certified but rounded copies ({', '.join(twins)})."
+    return ""
+
+
+def _verdict(findings: Sequence[Finding], variants: Sequence[Variant]) -> str:
     if not findings:
         failed = sum(variant.state is VariantState.NOT_CERTIFIED for variant in variants)
         why = f"none of {counted(failed, 'variant')} passed its certificate" if failed else "no claim could be tested"
@@ -74,7 +120,8 @@ def headline(findings: Sequence[Finding], variants: Sequence[Variant]) -> str:
     if counts.undecided:
         return (
             f"INCONCLUSIVE: nothing was overturned, but {counts.undecided} of {counted(counts.total, 'claim')} "
-            f"cannot be decided with this many sequences; {counts.surviving} survive all {equivalences} tested."
+            f"cannot be decided with this many sequences{_of_them(counts)}; "
+            f"{counts.surviving} survive all {equivalences} tested."
         )
     return f"STABLE: {_all(counts.total)} survived every function-preserving change tested ({equivalences})."
 
@@ -101,11 +148,15 @@ _SHOWN_ON: Mapping[Kind, str] = {
 
 def _tally(counts: ClaimCounts) -> str:
     verb = "is" if counts.overturned == 1 else "are"
-    undecided = f", {counts.undecided} undecided" if counts.undecided else ""
+    undecided = f", {counts.undecided} undecided{_of_them(counts)}" if counts.undecided else ""
     return (
         f"{counts.overturned} of {counted(counts.total, 'claim')} {verb} overturned{undecided}, "
         f"{counts.surviving} survived everything tested"
     )
+
+
+def _of_them(counts: ClaimCounts) -> str:
+    return f" ({counts.unresolved} not resolved in the original itself)" if counts.unresolved else ""
 
 
 def _all(total: int) -> str:

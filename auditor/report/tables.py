@@ -51,6 +51,9 @@ COLUMNS = (
     "flips",
     "flips_low",
     "flips_high",
+    "invariant",
+    "resolved",
+    "basis",
 )
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
@@ -96,6 +99,9 @@ def _row(finding: Finding) -> tuple[str | int | float | None, ...]:
         finding.mean_effect,
         *(finding.mean_interval or (None, None)),
         *_spread(finding),
+        _known(finding.invariant),
+        _known(finding.resolved),
+        str(finding.grounds),
     )
 
 
@@ -103,6 +109,10 @@ def _spread(finding: Finding) -> tuple[str | int | float | None, ...]:
     ranged, flips = finding.rashomon, finding.flips
     ends = (None,) * 6 if ranged is None else (ranged.quantity, ranged.original, *ranged.own, *ranged.overall)
     return (*ends, *((None,) * 3 if flips is None else (flips.flips, *flips.interval)))
+
+
+def _known(fact: bool | None) -> str | None:
+    return None if fact is None else str(fact).lower()
 
 
 def _cell(value: str | int | float | None) -> str:

@@ -15,7 +15,7 @@ from rich.text import Text
 from auditor.records import AuditReport, Finding, Verdict
 from auditor.report.difference import AuditDifference, FindingPair
 from auditor.report.matrix import Agreement, Field, FieldState, Matrix
-from auditor.report.view import Notable, ReportView, measured, view_of
+from auditor.report.view import BasisLine, Notable, ReportView, measured, view_of
 from auditor.report.wording import (
     MISSING,
     claim_text,
@@ -26,6 +26,7 @@ from auditor.report.wording import (
     plain,
     sameness,
     spread,
+    standing,
     words,
 )
 
@@ -46,7 +47,8 @@ def render_report(report: AuditReport, *, max_findings: int = 8) -> RenderableTy
 def render_findings(findings: Sequence[Finding]) -> RenderableType:
     """Findings as one table, in the order given."""
     table = Table(box=None, pad_edge=False)
-    for head in ("finding", "verdict", "claim", "equivalence", "effect", "95 % interval", "range", "theory"):
+    heads = ("finding", "verdict", "claim", "equivalence", "rests on", "effect", "95 % interval", "range", "theory")
+    for head in heads:
         table.add_column(head, justify="right" if head == "effect" else "left", overflow="fold")
     for finding in findings:
         table.add_row(
@@ -54,6 +56,7 @@ def render_findings(findings: Sequence[Finding]) -> RenderableType:
             verdict_text(finding.verdict),
             Text(claim_text(finding.claim)),
             Text(_wrapped(finding.equivalence)),
+            Text(str(finding.grounds)),
             number(finding.effect),
             Text(interval(finding.interval)),
             Text(spread(finding.rashomon)),
@@ -107,6 +110,8 @@ def _parts(view: ReportView, max_findings: int) -> Iterator[RenderableType]:
         yield Text(f"  {name}: " + ", ".join(f"{value} {inputs}" for inputs, value in places), style="dim")
     style = {"UNSTABLE": "red", "STABLE": "green"}.get(view.badge, "yellow")
     yield Panel(Text.assemble((f"{view.badge}: ", f"bold {style}"), view.headline), border_style=style)
+    for line in view.by_basis:
+        yield Text(f"  {line.name}: {_counts(line)} ({line.meaning})")
     yield Text(f"  {view.calibration}", style="dim")
     if view.strings:
         yield Text(f"  {view.strings}", style="dim")
@@ -122,6 +127,14 @@ def _parts(view: ReportView, max_findings: int) -> Iterator[RenderableType]:
         yield Text("\nNext", style="bold")
     for what, command in view.commands:
         yield Text.assemble("  ", (command, "cyan"), (f"   {what}", "dim"))
+
+
+def _counts(line: BasisLine) -> str:
+    counts = line.counts
+    return (
+        f"{counted(counts.total, 'verdict')}, {counts.unstable} unstable, {counts.inconclusive} inconclusive, "
+        f"{counts.stable} stable"
+    )
 
 
 def _told(notable: Sequence[Notable], limit: int) -> Iterator[RenderableType]:
@@ -148,6 +161,8 @@ def _inputs(entry: Notable) -> str:
         said += " (AGAINST THEORY)"
     if finding.rashomon is not None:
         said += f"; {spread(finding.rashomon)}"
+    if finding.resolved is False:
+        said += f", {standing(finding)}"
     if finding.needed_sequences:
         said += f", would need {finding.needed_sequences} sequences"
     if entry.witness is None:

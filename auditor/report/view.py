@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.records import (
     AuditReport,
     AuditState,
+    Basis,
     Behaviour,
     ClaimCounts,
     Finding,
@@ -16,6 +18,7 @@ from auditor.records import (
     Variant,
     VariantState,
     Verdict,
+    VerdictCounts,
 )
 from auditor.report.matrix import Agreement, Matrix, by_severity, by_weight, matrix_of
 from auditor.report.wording import calibration, counted, given_strings, number, plain, reuse, setting, share, words
@@ -48,6 +51,24 @@ class BehaviourTable:
 
 
 @dataclass(frozen=True, slots=True)
+class BasisLine:
+    """How many verdicts rest on one thing."""
+
+    name: str
+    counts: VerdictCounts
+    meaning: str
+
+
+BASES: Mapping[Basis, tuple[str, str]] = {
+    Basis.THEORY: ("exact, determined by theory", "they check the code of the methods, not the model"),
+    Basis.EXACT: ("exact, open in theory", "models with the same function"),
+    Basis.BEHAVIOURAL: ("behavioural", "other models with the same behaviour"),
+    Basis.INPUT: ("inputs", "other inputs that call for the same decisions"),
+}
+"""How each basis is named and what it says."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportView:
     """The parts of a report in reading order."""
 
@@ -55,6 +76,7 @@ class ReportView:
     badge: str  # first word of the headline: UNSTABLE, INCONCLUSIVE, STABLE or NO VERDICT
     headline: str  # the rest of it
     claims: ClaimCounts
+    by_basis: tuple[BasisLine, ...]  # the verdicts apart by what they rest on; only where there are some
     certified: int
     strings: str  # the user's own strings; empty where they were drawn from the task
     reuse: str  # which twins earlier audits made; empty when none
@@ -77,6 +99,7 @@ def view_of(report: AuditReport) -> ReportView:
         badge=badge,
         headline=rest[:1].upper() + rest[1:],
         claims=report.summary.claims,
+        by_basis=_by_basis(report),
         certified=sum(variant.state is VariantState.CERTIFIED for variant in report.variants),
         strings=given_strings(report.audit.strings),
         reuse=reuse(report.variants),
@@ -88,6 +111,16 @@ def view_of(report: AuditReport) -> ReportView:
         behaviour=behaviour_table(report.behaviour),
         commands=_commands(report, notable),
     )
+
+
+def _by_basis(report: AuditReport) -> tuple[BasisLine, ...]:
+    lines = []
+    for basis, (name, meaning) in BASES.items():
+        verdicts = Counter(finding.verdict for finding in report.findings if finding.grounds is basis)
+        counts = VerdictCounts(verdicts[Verdict.STABLE], verdicts[Verdict.UNSTABLE], verdicts[Verdict.INCONCLUSIVE])
+        if counts.total or (basis is Basis.BEHAVIOURAL and report.findings):
+            lines.append(BasisLine(name, counts, meaning if counts.total else "nothing was tested"))
+    return tuple(lines)
 
 
 def behaviour_table(behaviour: Behaviour) -> BehaviourTable:

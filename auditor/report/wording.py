@@ -14,6 +14,7 @@ from auditor.records import (
     CalibrationFacts,
     Certificate,
     Claim,
+    Finding,
     FlipRate,
     Json,
     Kind,
@@ -119,6 +120,18 @@ def spread(found: RashomonInterval | None) -> str:
 def flips(found: FlipRate | None) -> str:
     """On how many variants a claim is false, with the Wilson interval of the rate."""
     return MISSING if found is None else f"{found.flips} of {found.variants} {interval(found.interval)}"
+
+
+def standing(finding: Finding) -> str:
+    """The two facts behind a verdict: whether variants keep the claim, and whether the original resolves it.
+
+    A dash for a report of a version that did not tell them apart.
+    """
+    if finding.basis is None:
+        return MISSING
+    kept = {True: "invariant", False: "not invariant", None: "invariance undecided"}[finding.invariant]
+    resolved = {True: "resolved in the original", False: "not resolved in the original", None: "undefined"}
+    return f"{kept}, {resolved[finding.resolved]}"
 
 
 def sameness(certificate: Certificate | None, kind: Kind) -> str:

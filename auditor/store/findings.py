@@ -6,7 +6,7 @@ from itertools import islice
 
 from sqlalchemy import Connection, select
 
-from auditor.records import Finding, Verdict
+from auditor.records import Basis, Finding, Verdict
 from auditor.store import schema
 from auditor.store.audits import is_model, resolve_audit
 from auditor.store.ids import only_match
@@ -28,12 +28,16 @@ def list_findings(
     verdict: Verdict | str | None = None,
     min_effect: float | None = None,
     claim: str | None = None,
+    basis: Basis | str | None = None,
+    invariant: bool | None = None,
+    resolved: bool | None = None,
     limit: int | None = None,
 ) -> list[tuple[str, str, Finding]]:
     """(audit id, model name, finding) for each finding that meets every condition given.
 
     Newest audit first, then in the order of its report. ``model`` is a name or the start of an id; ``audit`` may be a
-    prefix or "latest". A finding without an effect never passes ``min_effect``. ``claim`` is a kind of claim.
+    prefix or "latest". A finding without an effect never passes ``min_effect``. ``claim`` is a kind of claim. A finding
+    of which it is not known passes neither value of ``invariant`` or ``resolved``.
 
     Raises:
         NotFoundError, AmbiguousError: the audit named is none, or several.
@@ -56,10 +60,17 @@ def list_findings(
     for name, wanted in (("method", method), ("equivalence", equivalence), ("layer", layer), ("head", head)):
         if wanted is not None:
             query = query.where(found[name] == wanted)
-    if claim is None:
+    if all(one is None for one in (claim, basis, invariant, resolved)):
         query = query.limit(limit)
-    rows = (row for row in session.execute(query) if claim in (None, row.body["claim"]["kind"]))
-    return [(row.audit_id, row.name, Finding.from_json(row.body)) for row in islice(rows, limit)]
+    rows = (
+        (row.audit_id, row.name, Finding.from_json(row.body))
+        for row in session.execute(query)
+        if claim in (None, row.body["claim"]["kind"])
+    )
+    wanted_facts = {"grounds": None if basis is None else Basis(basis), "invariant": invariant, "resolved": resolved}
+    asked = {name: wanted for name, wanted in wanted_facts.items() if wanted is not None}
+    met = (row for row in rows if all(getattr(row[2], name) is wanted for name, wanted in asked.items()))
+    return list(islice(met, limit))
 
 
 def get_finding(session: Connection, text: str, *, audit: str | None = None) -> tuple[str, Finding]:

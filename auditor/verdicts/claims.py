@@ -31,9 +31,7 @@ MOST_PATTERNS = 32
 """Components whose pattern is claimed, the first in order."""
 
 
-def claims_of(
-    card: MethodCard, found: Interpretation, kinds: Collection[str] = AUTOMATIC_KINDS
-) -> tuple[Claim, ...]:
+def claims_of(card: MethodCard, found: Interpretation, kinds: Collection[str] = AUTOMATIC_KINDS) -> tuple[Claim, ...]:
     """Claims about the original of these kinds: patterns, the top, the leading set, predicates, values.
 
     An undefined component gets no claim; with one there is no claim about the top or the leading set. No value is

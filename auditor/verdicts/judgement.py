@@ -69,9 +69,7 @@ def judge(subject: Subject, claims: Sequence[Claim], how: Resampling) -> tuple[F
     results = _resampled(jobs, order, how)
     clarity = {identity: next(results) for identity in own}
     found = [_moved(case, next(results)) if case.margins else case.finding for case in cases]
-    return tuple(
-        _resolved(finding, clarity.get(finding.claim.identity), len(subject.itself.ours)) for finding in found
-    )
+    return tuple(_resolved(finding, clarity.get(finding.claim.identity), len(subject.itself.ours)) for finding in found)
 
 
 def _own_margins(subject: Subject, claim: Claim, rerun: Rerun) -> Margins | None:
@@ -105,7 +103,7 @@ def _cases(subject: Subject, claim: Claim, rerun: Rerun, seed: int) -> Iterator[
 
 
 def _case(blank: Finding, defined: Mapping[str, Pairing], undefined: str, rerun: Rerun) -> _Case:
-    """``undefined`` is the reason why some variants are not among the defined; without them a claim is not invariant."""
+    """``undefined`` is the reason why some variants are not among the defined: then the claim is not invariant."""
     if not defined:
         return _Case(replace(blank, reason=f"undefined: {undefined}"))
     margins = {key: margins_of(blank.claim, pairing, rerun.errors(pairing)) for key, pairing in defined.items()}

@@ -23,7 +23,6 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-
 from auditor.verdicts.bootstrap import INTERVAL, generator_for, standard_errors
 from auditor.verdicts.contrasts import Margins
 

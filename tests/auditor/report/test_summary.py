@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from auditor.records import AuditState, ClaimCounts, Exclusion, Expected, Kind, VariantState, Verdict
+from auditor.records import AuditState, ClaimCounts, Exclusion, Expected, Kind, VariantState, Verdict, VerdictCounts
 from auditor.report.matrix import Agreement, FieldState, agreement_of, matrix_of, stability_matrix
 from auditor.report.summary import claim_counts, summarise
 from auditor.report.view import view_of
@@ -21,14 +21,14 @@ def test_headline_names_claim_equivalence_sameness_and_counts() -> None:
         "with the same function (logits equal to 2e-15); 10 of 28 claims are overturned, 1 undecided, "
         "17 survived everything tested."
     )
-    assert report.summary.claims == ClaimCounts(overturned=10, undecided=1, surviving=17, total=28)
+    assert report.summary.claims == ClaimCounts(overturned=10, undecided=1, surviving=17, total=28, unresolved=0)
     assert (report.summary.unstable, report.summary.inconclusive, report.summary.not_certified) == (10, 1, 1)
     assert sum(getattr(report.summary, verdict) for verdict in Verdict) == len(report.findings)
 
 
 def test_one_claim_under_two_equivalences_is_one_claim() -> None:
     findings = [make_finding(), make_finding(equivalence=TWIN, verdict=Verdict.STABLE)]
-    assert claim_counts(findings) == ClaimCounts(overturned=1, undecided=0, surviving=0, total=1)
+    assert claim_counts(findings) == ClaimCounts(overturned=1, undecided=0, surviving=0, total=1, unresolved=0)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,49 @@ def test_one_claim_under_two_equivalences_is_one_claim() -> None:
 def test_headline_is_never_better_than_the_evidence(findings: list, start: str) -> None:
     failed = [variant for variant in sample_variants() if variant.state is VariantState.NOT_CERTIFIED]
     assert summarise(findings, failed, ()).headline.startswith(start)
+
+
+def test_a_headline_says_that_nothing_was_tested_behaviourally() -> None:
+    found, variants = [make_finding(verdict=Verdict.STABLE)], sample_variants()
+    exact = [variant for variant in variants if variant.kind is Kind.EXACT]
+    failed = [variant for variant in variants if variant.equivalence == MEAN_FIELD]
+    twin = next(variant for variant in variants if variant.equivalence == TWIN)
+    rounded = dataclasses.replace(twin, equivalence="behavioural_int8")
+    assert "no behavioural twin" not in summarise(found, variants, ()).headline
+    assert summarise(found, [*exact, *failed], ()).headline.endswith("no behavioural twin was certified.")
+    assert summarise(found, exact, ()).headline.endswith("the plan makes no behavioural twin.")
+    assert summarise(found, [rounded], ()).headline.endswith("but rounded copies (behavioural_int8).")
+    assert summarise(found, variants, ()).behavioural_twins == (TWIN,)
+
+
+def test_verdicts_are_counted_apart_by_what_they_rest_on() -> None:
+    found = [
+        make_finding(expected=Expected.FREE),
+        make_finding(expected=Expected.INVARIANT, verdict=Verdict.STABLE),
+        make_finding(expected=Expected.OPEN),
+        make_finding(expected=Expected.OPEN, kind=Kind.INPUT, verdict=Verdict.INCONCLUSIVE),
+    ]
+    summary = summarise(found, sample_variants(), ())
+    assert summary.by_basis == {
+        "theory": VerdictCounts(1, 1, 0),
+        "exact": VerdictCounts(0, 1, 0),
+        "behavioural": VerdictCounts(0, 0, 0),
+        "input": VerdictCounts(0, 0, 1),
+    }
+    lines = view_of(sample_report(findings=tuple(found))).by_basis
+    assert [(line.counts.total, line.meaning) for line in lines][2:] == [
+        (0, "nothing was tested"),
+        (1, "other inputs that call for the same decisions"),
+    ]
+
+
+def test_claims_that_the_original_leaves_open_are_counted() -> None:
+    open_ = make_finding(verdict=Verdict.INCONCLUSIVE, invariant=True, resolved=False)
+    other = make_finding(verdict=Verdict.INCONCLUSIVE, resolved=True, text="another")
+    summary = summarise([open_, other], sample_variants(), ())
+    assert (summary.claims.undecided, summary.claims.unresolved) == (2, 1)
+    assert "(1 not resolved in the original itself)" in summary.headline
+    assert agreement_of(Expected.INVARIANT, [open_]) is Agreement.AGREES
 
 
 def test_behavioural_headline_claims_behaviour_not_function() -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from auditor.errors import AmbiguousError, NotFoundError, StoreError
-from auditor.records import AuditState, Cell, Interpretation, NotApplicable, Stage, VariantState, Verdict
+from auditor.records import AuditState, Basis, Cell, Interpretation, NotApplicable, Stage, VariantState, Verdict
 from auditor.store import (
     Database,
     StoredAudit,
@@ -207,7 +207,14 @@ def test_findings_are_searched_by_every_condition(database: Database, new_audit:
         assert ids(claim="value", limit=1) == ["f004u"]
         assert ids(claim="value") == ids()
         assert ids(claim="predicate") == []
+        assert ids(basis="theory") == ids()
+        assert ids(basis=Basis.INPUT) == ids(invariant=True) == ids(resolved=False) == []
         assert list_findings(session, min_effect=0.9) == [(first.id, "two-heads", FINDINGS[0])]
+        known = replace(finding(5, Verdict.STABLE), invariant=True, resolved=True)
+        save_report(session, first.id, report((known, replace(known, id="f006s", resolved=False))))
+        assert ids(invariant=True) == ["f005s", "f006s"]
+        assert ids(invariant=True, resolved=False, limit=1) == ids(resolved=False) == ["f006s"]
+        assert ids(invariant=False) == []
 
 
 def test_a_finding_is_found_by_prefix_and_in_its_audit(database: Database, new_audit: NewAudit) -> None:

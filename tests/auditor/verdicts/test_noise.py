@@ -43,7 +43,7 @@ def test_draws_count_in_an_order_too() -> None:
     swapped = [(variant(), scores(base[:, ::-1]))]
     key = ("rank", "L0H0", TWIN)
     assert judged(scores(base), swapped)[key].verdict == "unstable"
-    unsure = judged(scores(base), swapped, again=scores(base + [0.1, -0.1]))[key]
+    unsure = judged(scores(base), swapped, again=scores(base + np.asarray([0.1, -0.1])))[key]
     assert (unsure.verdict, unsure.resolved) == ("inconclusive", False)
 
 
