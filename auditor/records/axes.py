@@ -9,7 +9,8 @@ KEY = "key"
 HEAD = "head"
 NEURON = "neuron"
 PART = "part"  # of a layer, or of the model
+EDGE = "edge"  # from what writes the residual stream to what reads it
 TO_HEAD = "to_head"  # the head that is written to
 
-AXES = frozenset((SEQUENCE, POSITION, QUERY, KEY, HEAD, NEURON, PART, TO_HEAD))
+AXES = frozenset((SEQUENCE, POSITION, QUERY, KEY, HEAD, NEURON, PART, EDGE, TO_HEAD))
 """Every axis that scores may have."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.records.axes import HEAD, NEURON, PART, SEQUENCE, TO_HEAD
+from auditor.records.axes import EDGE, HEAD, NEURON, PART, SEQUENCE, TO_HEAD
 from auditor.records.record import LEFT_OUT_IF_NONE, Record
 from auditor.records.states import Expected
 from auditor.records.values import Json, group
@@ -17,13 +17,16 @@ from auditor.records.values import Json, group
 WHOLE = ("tokens", "embedding", "bias")
 """Parts of the model rather than of a layer."""
 
-ATTRIBUTIONS = "attribution_"
-"""How the names of attribution methods begin: where they are judged themselves, they are parts of no layer."""
+METHODS = ("attribution_", "circuit_")
+"""How the names of methods begin that are judged themselves: as such they are parts of no layer."""
 
-COMPONENT_AXES = (HEAD, NEURON, PART)
+EDGE_SIGN = "->"
+"""Stands in the name of an edge, between who writes and what reads."""
+
+COMPONENT_AXES = (HEAD, NEURON, PART, EDGE)
 """Axes that may run over the components of an interpretation."""
 
-MOVED_BY = {HEAD: HEAD, TO_HEAD: HEAD, NEURON: NEURON}
+MOVED_BY = {HEAD: HEAD, TO_HEAD: HEAD, EDGE: HEAD, NEURON: NEURON}
 """Which relabelling moves an axis of scores: ``to_head`` runs over the same heads as ``head``."""
 
 
@@ -31,7 +34,8 @@ MOVED_BY = {HEAD: HEAD, TO_HEAD: HEAD, NEURON: NEURON}
 class Component(Record):
     """A named part of a model: a head or a neuron of a layer, or a part such as "attention", "mlp" or "residual".
 
-    The parts in ``WHOLE``, and attribution methods, belong to the model, not to a layer; their layer is 0.
+    The parts in ``WHOLE``, and methods that are judged, belong to the model, not to a layer; their layer is 0. An edge
+    (``auditor.records.edges``) is the part that it is named, of the layer that writes.
     """
 
     DERIVED: ClassVar[tuple[str, ...]] = ("label",)
@@ -50,7 +54,7 @@ class Component(Record):
             return f"L{self.layer}N{self.neuron}"
         if self.part is None:
             return f"L{self.layer}"
-        is_whole = self.part in WHOLE or self.part.startswith(ATTRIBUTIONS)
+        is_whole = self.part in WHOLE or self.part.startswith(METHODS) or EDGE_SIGN in self.part
         return self.part if is_whole else f"L{self.layer}.{self.part}"
 
     @property
@@ -117,8 +121,9 @@ class Interpretation:
     """Scores of one method on one model.
 
     ``axes`` names the axes of ``values`` in order, in the words of ``auditor.records.axes``. With per-sequence scores
-    the first axis is "sequence"; the component axis ("head", "neuron", "part") runs over ``components``. ``undefined``
-    maps a component index to the reason why it has no score (its values are NaN and never enter a statistic).
+    the first axis is "sequence"; the component axis ("head", "neuron", "part", "edge") runs over ``components``.
+    ``undefined`` maps a component index to the reason why it has no score (its values are NaN and never enter a
+    statistic).
     ``numerical_error`` estimates how far an approximation is off, as a share of the size of the scores: the error of a
     quadrature, or the standard error of a Monte Carlo mean; None for what is exact but for rounding.
     """

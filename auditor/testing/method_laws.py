@@ -17,7 +17,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Request, equivalences, expectations, methods
 from auditor.measures.attention import matching_opener, with_open_bracket
 from auditor.records import ORIGINAL, Expected, Interpretation, Kind, Variant, VariantState, Verdict
-from auditor.records.axes import AXES, PART
+from auditor.records.axes import AXES, EDGE, PART
 from auditor.testing.cost import is_costly
 from auditor.testing.families import FAMILIES, task_for
 from auditor.testing.models import inputs_for, random_model
@@ -105,7 +105,7 @@ def every_axis_and_component_is_named_and_every_score_finite_or_explained(name: 
     assert found.method == name
     assert set(found.axes) <= AXES
     assert found.values.shape[found.axes.index(found.component_axis)] == len(found.components)
-    if found.component_axis == PART:
+    if found.component_axis in (PART, EDGE):
         assert len({component.label for component in found.components}) == len(found.components)
         assert all(component.part is not None for component in found.components)
     else:

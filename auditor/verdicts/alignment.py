@@ -5,12 +5,15 @@ The only place where methods' scores and equivalences' relabellings are combined
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.records import Agreement, Component, Interpretation, Relabelling
+from auditor.records.axes import EDGE
+from auditor.records.edges import heads_of, renamed
 from auditor.records.interpretation import COMPONENT_AXES, MOVED_BY
 from auditor.verdicts.distances import EXACT_TOLERANCE
 
@@ -32,12 +35,26 @@ def align(found: Interpretation, relabelling: Relabelling, components: tuple[Com
             runs_alike = MOVED_BY[axis] == MOVED_BY.get(found.component_axis)
             found = _axis_in_order(found, axis, moves, at_least=len(components) if runs_alike else 0)
     moves = relabelling.moves.get(MOVED_BY.get(found.component_axis, ""))
+    if moves is not None and found.component_axis == EDGE:
+        moves = _moves_of_edges(found.components, moves, components)
     return found if moves is None else _components_in_order(found, moves, components)
 
 
 def in_names_of(base: Interpretation, found: Scores, relabelling: Relabelling) -> Interpretation:
     """The scores of a variant under the component names of the original, whose scores are ``base``."""
     return base if isinstance(found, Agreement) else align(found, relabelling, base.components)
+
+
+def _moves_of_edges(new: Sequence[Component], heads: Moves, old: Sequence[Component]) -> Moves:
+    """Which of the ``old`` edges each of the ``new`` ones stands for, from what the heads stand for."""
+    places = {one.label: index for index, one in enumerate(old)}
+    before = heads_of(old)
+    names: dict[str, str | None] = {
+        head: before[stands_for[0]] if stands_for is not None and len(stands_for) == 1 else None
+        for head, stands_for in zip(heads_of(new), heads, strict=True)
+    }
+    labels = [renamed(one, names) for one in new]
+    return tuple(None if label is None or label not in places else (places[label],) for label in labels)
 
 
 def _components_in_order(found: Interpretation, moves: Moves, components: tuple[Component, ...]) -> Interpretation:
