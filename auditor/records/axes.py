@@ -9,8 +9,9 @@ KEY = "key"
 HEAD = "head"
 NEURON = "neuron"
 PART = "part"  # of a layer, or of the model
+FEATURE = "feature"  # of the residual stream
 EDGE = "edge"  # from what writes the residual stream to what reads it
 TO_HEAD = "to_head"  # the head that is written to
 
-AXES = frozenset((SEQUENCE, POSITION, QUERY, KEY, HEAD, NEURON, PART, EDGE, TO_HEAD))
+AXES = frozenset((SEQUENCE, POSITION, QUERY, KEY, HEAD, NEURON, PART, EDGE, FEATURE, TO_HEAD))
 """Every axis that scores may have."""

@@ -19,14 +19,14 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
 from auditor.contracts import Request, Transformed, TransformRequest, equivalences, expectation, methods
 from auditor.records import Component, Expected, Interpretation
-from auditor.records.axes import HEAD
+from auditor.records.axes import FEATURE, HEAD
 from auditor.seeds import numpy_generator
 from auditor.testing.cost import is_costly
 from auditor.testing.families import FAMILIES, task_for
 from auditor.testing.models import inputs_for, random_model
 from auditor.verdicts.alignment import align
 from auditor.verdicts.claims import mean_scores
-from auditor.verdicts.distances import EXACT_TOLERANCE
+from auditor.verdicts.distances import EXACT_TOLERANCE, pattern_distance
 
 SUBJECTS = (*FAMILIES, "trained")
 SUBJECTS_OF_COSTLY_METHODS = SUBJECTS[:2]
@@ -97,7 +97,7 @@ def _observed(method: str, symmetry: str) -> Iterator[Seen]:
 
 def _seen(subject: str, made: Transformed, base: Interpretation, other: Interpretation) -> Seen:
     aligned = align(other, made.relabelling, base.components)
-    by_name = _change(base.values, aligned.values)
+    by_name = _change(base, aligned)
     moves = made.relabelling.moves.get(base.component_axis)
     unsplit = divided = 0.0
     if moves is not None and by_name < np.inf:
@@ -109,13 +109,19 @@ def _seen(subject: str, made: Transformed, base: Interpretation, other: Interpre
                 unsplit = max(unsplit, change)
             else:
                 divided = max(divided, change)
-    return Seen(subject, _change(base.values, other.values), by_name, unsplit, divided, moves is not None)
+    return Seen(subject, _change(base, other), by_name, unsplit, divided, moves is not None)
 
 
-def _change(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Largest change of any score, as a share of the largest; infinite where scores appear or vanish."""
+def _change(base: Interpretation, other: Interpretation) -> float:
+    """Largest change of any score, as a share of the largest; infinite where scores appear or vanish.
+
+    Of representations, whose numbers are those of a basis, their distance.
+    """
+    ours, theirs = base.values, other.values
     if ours.shape != theirs.shape or (np.isnan(ours) != np.isnan(theirs)).any():
         return float("inf")
+    if FEATURE in base.axes:
+        return float(pattern_distance(methods()[base.method].distance, ours, theirs).mean.max())
     return float(np.nanmax(np.abs(theirs - ours)) / _largest(ours))
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.verdicts.similarity import SIMILARITIES, unlikeness
+
 Array = NDArray[np.float64]
 
 SMALLEST_EFFECT: Mapping[str, float] = {
@@ -75,11 +77,13 @@ def pattern_distance(distance: str, original: Array, variant: Array) -> RowVaria
     """How far two array-valued scores [sequence, component, …] are apart, by the name of a method's distance.
 
     ``total_variation``: of attention rows. ``cosine``: 1 − cosine of all the signed scores of a component (0 same
-    direction, 1 orthogonal, 2 opposite). ``frobenius``: ‖A − A′‖ / ‖A‖, per sequence. Entries that are NaN in either
-    are left out.
+    direction, 1 orthogonal, 2 opposite). ``frobenius``: ‖A − A′‖ / ‖A‖, per sequence. ``cka``, ``procrustes``: of
+    representations (``auditor.verdicts.similarity``). Entries that are NaN in either are left out.
     """
     if distance == "total_variation":
         return pattern_variation(original, variant)
+    if distance in SIMILARITIES:
+        return RowVariation(unlikeness(distance, original, variant), np.ones(len(original)))
     known = np.isfinite(original) & np.isfinite(variant)
     ours, theirs = (np.where(known, a, 0.0).reshape(*a.shape[:2], -1) for a in (original, variant))
     size = np.linalg.norm(ours, axis=-1)
