@@ -82,6 +82,7 @@ class TransformRequest:
     generator: np.random.Generator
     parameters: Mapping[str, Json] = field(default_factory=dict)
     progress: Progress = silent
+    inputs_are_given: bool = False  # whether the inputs are a user's strings, to be learned from
 
 
 class InterpretationMethod(ABC):

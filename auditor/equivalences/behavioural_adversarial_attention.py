@@ -5,7 +5,6 @@ from __future__ import annotations
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
-from auditor.twins.distillation_data import why_not_taught
 from auditor.twins.divergence import LAST_LAYER, ONLY_LAYER, attend_elsewhere
 
 
@@ -15,7 +14,7 @@ class AdversarialAttention(Equivalence):
     What earlier layers compute is unchanged, so only the last layer's share of the model has to make up for it.
     """
 
-    version = 2
+    version = 3
     kind = Kind.BEHAVIOURAL
     smallest_plan = "quick"
     summary = "same answers, but every head of the last layer attends elsewhere"
@@ -24,19 +23,12 @@ class AdversarialAttention(Equivalence):
     source = "after Wen et al. 2023, arXiv 2312.01429, section 4; Wiegreffe & Pinter 2019, arXiv 1908.04626, section 4"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Classifiers are not distilled yet."""
-        return why_not_taught(model)
+        """Every model has a last layer of attention."""
+        del model
+        return None
 
     def transform(self, request: TransformRequest) -> Transformed:
-        """The trained twin in float32; ``parameters["steps"]`` and ``["restarts"]`` set the effort."""
-        model, generator, parameters, progress = request.model, request.generator, request.parameters, request.progress
-        layer = model.architecture.layers - 1
-        twin, found = attend_elsewhere(
-            model,
-            (layer,),
-            wanted=LAST_LAYER if layer else ONLY_LAYER,
-            parameters=parameters,
-            generator=generator,
-            progress=progress,
-        )
+        """The trained twin in float32; ``parameters["steps"]`` and ``["restarts"]`` set the budget."""
+        layer = request.model.architecture.layers - 1
+        twin, found = attend_elsewhere(request, (layer,), LAST_LAYER if layer else ONLY_LAYER)
         return Transformed(twin, parameters={"layer": layer, **found})

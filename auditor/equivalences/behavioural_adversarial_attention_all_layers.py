@@ -5,10 +5,9 @@ from __future__ import annotations
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
-from auditor.twins.distillation_data import why_not_taught
 from auditor.twins.divergence import DivergenceTarget, attend_elsewhere
 
-WANTED = DivergenceTarget(target=0.6, weight=0.1)
+WANTED = DivergenceTarget(aim=0.57, first=0.6, weight=0.1)
 """Low, for the first layer: near START a query has few keys to choose from, and all later layers read its output."""
 
 
@@ -19,7 +18,7 @@ class AdversarialAttentionAllLayers(Equivalence):
     with one head a layer it seldom passes.
     """
 
-    version = 1
+    version = 2
     kind = Kind.BEHAVIOURAL
     smallest_plan = "full"
     summary = "same answers, but every head of every layer attends elsewhere"
@@ -31,13 +30,10 @@ class AdversarialAttentionAllLayers(Equivalence):
         """With one layer the twin of the last layer is the same."""
         if model.architecture.layers == 1:
             return "the model has one layer: behavioural_adversarial_attention moves it"
-        return why_not_taught(model)
+        return None
 
     def transform(self, request: TransformRequest) -> Transformed:
-        """The trained twin in float32; ``parameters["steps"]`` and ``["restarts"]`` set the effort."""
-        model, generator, parameters, progress = request.model, request.generator, request.parameters, request.progress
-        layers = tuple(range(model.architecture.layers))
-        twin, found = attend_elsewhere(
-            model, layers, parameters=parameters, generator=generator, progress=progress, wanted=WANTED
-        )
+        """The trained twin in float32; ``parameters["steps"]`` and ``["restarts"]`` set the budget."""
+        layers = tuple(range(request.model.architecture.layers))
+        twin, found = attend_elsewhere(request, layers, WANTED)
         return Transformed(twin, parameters={"layers": list(layers), **found})

@@ -18,9 +18,10 @@ from auditor.measures.untouched import Untouched
 from auditor.records import Json, Kind
 from auditor.records.values import whole
 from auditor.twins.distillation import Schedule, optimise, weights_from
-from auditor.twins.distillation_data import distillation_data, why_not_taught
+from auditor.twins.distillation_data import distillation_data, own_strings
 from auditor.twins.importance import MARGIN, Promotion
-from auditor.twins.restarts import Objective, best_of, restarts_of
+from auditor.twins.ladder import Objective, budget_of, climb
+from auditor.twins.learning import learning
 
 STEPS = 1_500
 """Optimiser steps unless the plan says otherwise."""
@@ -42,7 +43,7 @@ class AdversarialImportance(Equivalence):
     but never the top one.
     """
 
-    version = 1
+    version = 2
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but a head that mattered little becomes the most important one by mean ablation"
     needs = "at least two heads"
@@ -54,7 +55,7 @@ class AdversarialImportance(Equivalence):
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """With one head there is no other to promote."""
-        return "the model has one head" if len(model.architecture.heads) < 2 else why_not_taught(model)
+        return "the model has one head" if len(model.architecture.heads) < 2 else None
 
     def choices(self, architecture: Architecture, count: int) -> Sequence[Mapping[str, Json]]:
         """One target per variant, from the least important head upwards."""
@@ -62,47 +63,45 @@ class AdversarialImportance(Equivalence):
 
     def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps, the restarts and how far from the last place."""
-        model, inputs, generator, parameters, progress = (
-            request.model,
-            request.inputs,
-            request.generator,
-            request.parameters,
-            request.progress,
-        )
+        model, inputs, parameters = request.model, request.inputs, request.parameters
         ranked_on = inputs.rows(slice(0, RANKED_ON))
         before = _effects(model, ranked_on)
         rivals = np.argsort(before)[:-1]
         target = int(rivals[whole(parameters, "from_last", 0) % len(rivals)])
-        schedule = Schedule(steps=whole(parameters, "steps", STEPS), peak=PEAK)
         teacher = model.clone(dtype=torch.float32)
+        pools = distillation_data(teacher, request.generator, first_layer=0, own=own_strings(request))
 
-        def make(_number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:
-            student = teacher.clone()
+        def learn(
+            student: CanonicalTransformer, steps: int, share: float, generator: np.random.Generator, progress: Progress
+        ) -> None:
             optimise(
                 student,
                 weights_from(student, 0),
                 Promotion(student, target, model.task.max_length),
-                distillation_data(teacher, generator, first_layer=0),
+                pools,
                 weight=WEIGHT,
-                schedule=schedule,
+                schedule=Schedule(steps, share * PEAK),
                 generator=generator,
                 progress=progress,
             )
-            return student
 
         def judge(twin: CanonicalTransformer, search: InputBatch) -> Objective:
             effects = _effects(twin, search.rows(slice(0, RANKED_ON)))
             lead = float(effects[target] / max(np.delete(effects, target).max(), 1e-12))
-            return Objective(bool(np.isfinite(effects).all()) and lead > 1, {"lead": lead})
+            return Objective(bool(np.isfinite(effects).all()) and lead > 1, lead, {"lead": lead})
 
-        best = best_of(
-            make, model, restarts=restarts_of(parameters), generator=generator, progress=progress, judge=judge
+        best = climb(
+            learning(lambda _number, _generator: teacher.clone(), learn, whole(parameters, "steps", STEPS)),
+            model,
+            budget=budget_of(parameters, STEPS),
+            generator=request.generator,
+            progress=request.progress,
+            judge=judge,
         )
         labels = [head.label for head in model.architecture.heads]
         report = {
             "target": labels[target],
             "margin": MARGIN,
-            "steps": schedule.steps,
             "effects_before_nats": dict(zip(labels, before.tolist(), strict=True)),
             "effects_after_nats": _effects_by_label(labels, _effects(best.model, ranked_on)),
             **best.to_json(),

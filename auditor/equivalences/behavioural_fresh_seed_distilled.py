@@ -10,10 +10,11 @@ from auditor.contracts import Equivalence, Progress, Transformed, TransformReque
 from auditor.records import Kind
 from auditor.records.values import whole
 from auditor.twins.distillation import Schedule
-from auditor.twins.distillation_data import distillation_data, teach, why_not_taught
+from auditor.twins.distillation_data import distillation_data, own_strings, teach
 from auditor.twins.fresh_start import fresh_start
+from auditor.twins.ladder import budget_of, climb
+from auditor.twins.learning import learning
 from auditor.twins.matching import match
-from auditor.twins.restarts import best_of, restarts_of
 
 STEPS = 3_000
 """Optimiser steps unless the plan says otherwise."""
@@ -29,36 +30,38 @@ class FreshSeedDistilled(Equivalence):
     function. Heads and neurons are matched with the original's on the search sequences.
     """
 
-    version = 1
+    version = 2
     kind = Kind.BEHAVIOURAL
     summary = "distilled from the original into random weights; heads and neurons are matched with the original's"
-    needs = "a language model"
+    needs = "nothing"
     promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = "Hinton et al. 2015, arXiv 1503.02531, section 2; Li et al. 2016, arXiv 1511.07543 (matching)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Classifiers are not distilled."""
-        return why_not_taught(model)
+        """Every model can be learned from."""
+        del model
+        return None
 
     def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps and restarts."""
-        model, inputs, generator, parameters, progress = (
-            request.model,
-            request.inputs,
-            request.generator,
-            request.parameters,
-            request.progress,
-        )
+        model, parameters = request.model, request.parameters
         teacher = model.clone(dtype=torch.float32)
-        schedule = Schedule(steps=whole(parameters, "steps", STEPS), peak=PEAK)
+        pools = distillation_data(teacher, request.generator, first_layer=0, own=own_strings(request))
 
-        def make(_number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:
-            student = fresh_start(teacher, generator)
-            pools = distillation_data(teacher, generator, first_layer=0)
+        def learn(
+            student: CanonicalTransformer, steps: int, share: float, generator: np.random.Generator, progress: Progress
+        ) -> None:
+            schedule = Schedule(steps, share * PEAK)
             teach(student, pools, schedule=schedule, generator=generator, progress=progress)
-            return student
 
-        best = best_of(make, model, restarts=restarts_of(parameters), generator=generator, progress=progress)
-        found = match(model, best.model, inputs)
-        report = {"steps": schedule.steps, **found.to_json(), **best.to_json()}
-        return Transformed(best.model, found.relabelling, report)
+        best = climb(
+            learning(
+                lambda _number, generator: fresh_start(teacher, generator), learn, whole(parameters, "steps", STEPS)
+            ),
+            model,
+            budget=budget_of(parameters, STEPS),
+            generator=request.generator,
+            progress=request.progress,
+        )
+        found = match(model, best.model, request.inputs)
+        return Transformed(best.model, found.relabelling, {**found.to_json(), **best.to_json()})

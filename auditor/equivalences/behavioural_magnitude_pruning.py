@@ -10,25 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.certificate import LONGER_SEQUENCES, certify_behavioural
-from auditor.behaviour.evaluation import certificate_lengths
-from auditor.behaviour.input_batch import Rewritten, draw_inputs
+from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
+from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Json, Kind
 from auditor.records.values import whole
 from auditor.twins.distillation import Schedule, distil
-from auditor.twins.distillation_data import distillation_data, why_not_taught
-from auditor.twins.restarts import Attempt, Objective
+from auditor.twins.distillation_data import distillation_data, own_strings
+from auditor.twins.ladder import SEARCH, examiner, is_comfortable
 
 PRUNED = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U")
 """Matrices that are pruned, each to the same sparsity; tables, biases and norms stay."""
 
-SEARCH = 2_000
-"""Sequences that judge a sparsity; longer ones are as many as a certificate needs."""
-
-HALVINGS = 6
-"""Halvings of the search without training: sparsities are found to 1/64."""
+HALVINGS = 5
+"""Halvings of the search without training: sparsities are found to 1/32."""
 
 ROUNDS = 3
 """Sparsities that are tried with the kept weights trained; they share the plan's steps."""
@@ -47,10 +42,10 @@ class MagnitudePruning(Equivalence):
     The sparsity s is bisected on search sequences by the numbers of a certificate; all matrices have the same s.
     """
 
-    version = 1
+    version = 2
     kind = Kind.BEHAVIOURAL
     summary = "the largest share of small weights set to zero that search sequences allow, the kept ones distilled"
-    needs = "nothing; classifiers are pruned without training"
+    needs = "nothing"
     promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = "Han et al. 2015, arXiv 1506.02626; Zhu & Gupta 2017, arXiv 1710.01878"
 
@@ -61,13 +56,13 @@ class MagnitudePruning(Equivalence):
 
     def transform(self, request: TransformRequest) -> Transformed:
         """The sparsest twin that passed; ``parameters`` report its sparsity, with and without training."""
-        model, generator, parameters, progress = request.model, request.generator, request.parameters, request.progress
-        steps = 0 if why_not_taught(model) else whole(parameters, "steps", STEPS)
+        model, generator, parameters = request.model, request.generator, request.parameters
+        steps = whole(parameters, "steps", STEPS)
         teacher, passes = model.clone(dtype=torch.float32), _judge(model, generator)
         untrained = _bisected(lambda sparsity: passes(_pruned(teacher, sparsity)), 0.0, 1.0, HALVINGS)
         best = _Sparse(_pruned(teacher, untrained), untrained)
         if steps:
-            best = _sparser(teacher, best, steps, passes, generator, progress)
+            best = _sparser(teacher, best, steps, passes, request)
         found: dict[str, Json] = {
             "sparsity": best.sparsity,
             "sparsity_without_training": untrained,
@@ -90,16 +85,8 @@ Passes = Callable[[CanonicalTransformer], bool]
 
 def _judge(model: CanonicalTransformer, generator: np.random.Generator) -> Passes:
     """Whether a twin would pass its certificate with room to spare, on sequences drawn for the search alone."""
-    lengths = certificate_lengths(model)
-    search = draw_inputs(model.task, SEARCH, generator)
-    longer = None if lengths is None else draw_inputs(model.task, LONGER_SEQUENCES, generator, lengths=lengths)
-    ours = model.clone(dtype=torch.float32)
-    given, beyond = Rewritten(search, search), None if longer is None else Rewritten(longer, longer)
-
-    def passes(twin: CanonicalTransformer) -> bool:
-        return Attempt(certify_behavioural(ours, twin, given, beyond, generator=generator), Objective()).is_comfortable
-
-    return passes
+    examine = examiner(model, draw_inputs(model.task, SEARCH, generator), generator)
+    return lambda twin: is_comfortable(examine(twin))
 
 
 def _bisected(holds: Callable[[float], bool], low: float, high: float, halvings: int) -> float:
@@ -129,11 +116,11 @@ def _sparser(
     best: _Sparse,
     steps: int,
     passes: Passes,
-    generator: np.random.Generator,
-    progress: Progress,
+    request: TransformRequest,
 ) -> _Sparse:
     """Bisect on above the best so far, with the kept weights trained at each sparsity."""
-    pools = distillation_data(teacher, generator, first_layer=0)
+    generator, progress = request.generator, request.progress
+    pools = distillation_data(teacher, generator, first_layer=0, own=own_strings(request))
     high, rounds = 1.0, min(ROUNDS, steps)
     for number in range(rounds):
         sparsity = (best.sparsity + high) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from auditor.canonical.model import Attention, CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.records import Json, Kind
 from auditor.symmetries.random_pruning import Kept, parallel_sums, two_layer_linear
-from auditor.twins.restarts import best_of
+from auditor.twins.ladder import Attempt, Rung, climb
 
 SAMPLES = (12, 16, 20)
 """Random numbers for each weight, tried in turn until the search sequences pass with room to spare."""
@@ -33,7 +34,7 @@ class PrunedRandom(Equivalence):
     tables stay. n is the smallest that passes on search sequences.
     """
 
-    version = 1
+    version = 2
     kind = Kind.BEHAVIOURAL
     summary = (
         "a larger random network, pruned and never trained: wide masked attention, weights of summed random numbers"
@@ -55,12 +56,19 @@ class PrunedRandom(Equivalence):
         model, generator, progress = request.model, request.generator, request.progress
         kept: dict[int, Kept] = {}
 
-        def attempt(number: int, own: np.random.Generator, report: Progress) -> CanonicalTransformer:
-            report(0.0, f"{SAMPLES[number]} random numbers for each weight")
-            twin, kept[number] = pruned(model, SAMPLES[number], own)
-            return twin
+        def next_rung(attempts: Sequence[Attempt]) -> Rung | None:
+            number = len(attempts)
 
-        best = best_of(attempt, model, restarts=len(SAMPLES), generator=generator, progress=progress)
+            def make(
+                _before: CanonicalTransformer | None, own: np.random.Generator, report: Progress
+            ) -> CanonicalTransformer:
+                report(0.0, "choosing which random numbers to keep")
+                twin, kept[number] = pruned(model, SAMPLES[number], own)
+                return twin.float()
+
+            return Rung(f"{SAMPLES[number]} random numbers for each weight", 0, make) if number < len(SAMPLES) else None
+
+        best = climb(next_rung, model, budget=0, generator=generator, progress=progress)
         blocks = best.model.architecture.blocks
         numbers = kept[best.chosen]
         found: dict[str, Json] = {

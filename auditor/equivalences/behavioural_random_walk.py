@@ -10,9 +10,10 @@ from auditor.contracts import Equivalence, Progress, Transformed, TransformReque
 from auditor.records import Kind
 from auditor.records.values import whole
 from auditor.twins.distillation import Schedule
-from auditor.twins.distillation_data import distillation_data, teach, why_not_taught
+from auditor.twins.distillation_data import distillation_data, own_strings, teach
+from auditor.twins.ladder import budget_of, climb
+from auditor.twins.learning import learning
 from auditor.twins.matching import match
-from auditor.twins.restarts import best_of, restarts_of
 
 STEPS = 2_000
 """Optimiser steps of all rounds together unless the plan says otherwise."""
@@ -34,10 +35,10 @@ class RandomWalk(Equivalence):
     the search sequences. An interpretation that is a fact about the function should not move at all.
     """
 
-    version = 1
+    version = 2
     kind = Kind.BEHAVIOURAL
     summary = "same answers after a random walk of the weights (perturb, distil back, repeat), components matched"
-    needs = "a language model"
+    needs = "nothing"
     promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = (
         "after Fisher et al. 2019, arXiv 1801.01489, section 3 (sampling the Rashomon set); "
@@ -45,34 +46,38 @@ class RandomWalk(Equivalence):
     )
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Classifiers are not distilled."""
-        return why_not_taught(model)
+        """Every model can be learned from."""
+        del model
+        return None
 
     def transform(self, request: TransformRequest) -> Transformed:
         """The twin at the end of the walk in float32; ``parameters`` says the steps and restarts."""
-        model, inputs, generator, parameters, progress = (
-            request.model,
-            request.inputs,
-            request.generator,
-            request.parameters,
-            request.progress,
-        )
+        model, parameters = request.model, request.parameters
         teacher = model.clone(dtype=torch.float32)
-        steps = whole(parameters, "steps", STEPS)
-        schedule = Schedule(steps=max(1, steps // ROUNDS), peak=PEAK)
+        pools = distillation_data(teacher, request.generator, first_layer=0, own=own_strings(request))
 
-        def make(_number: int, generator: np.random.Generator, progress: Progress) -> CanonicalTransformer:
-            student = teacher.clone()
-            pools = distillation_data(teacher, generator, first_layer=0)
+        def learn(
+            student: CanonicalTransformer, steps: int, share: float, generator: np.random.Generator, progress: Progress
+        ) -> None:
+            if share < 1.0:  # the end of the walk is taught more
+                schedule = Schedule(steps, share * PEAK)
+                teach(student, pools, schedule=schedule, generator=generator, progress=progress)
+                return
+            schedule = Schedule(max(1, steps // ROUNDS), PEAK)
             for number in range(ROUNDS):
                 _perturb(student, generator)
                 reported = _part(progress, number)
                 teach(student, pools, schedule=schedule, generator=generator, progress=reported)
-            return student
 
-        best = best_of(make, model, restarts=restarts_of(parameters), generator=generator, progress=progress)
-        report = {"steps": steps, "rounds": ROUNDS, "noise": NOISE, "relative_distance": _distance(teacher, best.model)}
-        found = match(model, best.model, inputs)
+        best = climb(
+            learning(lambda _number, _generator: teacher.clone(), learn, whole(parameters, "steps", STEPS)),
+            model,
+            budget=budget_of(parameters, STEPS),
+            generator=request.generator,
+            progress=request.progress,
+        )
+        report = {"rounds": ROUNDS, "noise": NOISE, "relative_distance": _distance(teacher, best.model)}
+        found = match(model, best.model, request.inputs)
         return Transformed(best.model, found.relabelling, {**report, **found.to_json(), **best.to_json()})
 
 

@@ -26,8 +26,8 @@ class Plan(Record):
     longer_sequences: int
     exact_variants: int  # per equivalence, besides its worst cases
     behavioural_variants: int
-    twin_steps: int  # optimiser steps of a behavioural twin
-    twin_restarts: int = 1  # attempts at a behavioural twin, the first that passes is taken
+    twin_steps: int  # optimiser steps of one attempt at a behavioural twin
+    twin_restarts: int = 1  # times as many steps for all attempts; the first that passes is taken
     breadth: str = "quick"  # plug-ins whose smallest plan this is, or a smaller one, run unless others are named
     bootstrap_draws: int = 9_999
     alpha: float = 0.05
@@ -47,6 +47,7 @@ _QUICK = Plan(
     exact_variants=1,
     behavioural_variants=1,
     twin_steps=2_000,
+    twin_restarts=3,
 )
 PLANS: Mapping[str, Plan] = {
     "quick": _QUICK,
@@ -59,8 +60,6 @@ PLANS: Mapping[str, Plan] = {
         longer_sequences=128,
         exact_variants=3,
         behavioural_variants=2,
-        twin_steps=3_000,
-        twin_restarts=2,
     ),
     "full": replace(
         _QUICK,
@@ -72,8 +71,6 @@ PLANS: Mapping[str, Plan] = {
         longer_sequences=256,
         exact_variants=3,
         behavioural_variants=2,
-        twin_steps=3_000,
-        twin_restarts=2,
     ),
 }
 

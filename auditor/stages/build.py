@@ -109,6 +109,7 @@ def _transformed(
             numpy_generator(seed, "transform", request.key),
             parameters=parameters_of(request, plan),
             progress=progress,
+            inputs_are_given=plan.strings is not None,
         ),
     )
 

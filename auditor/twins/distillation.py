@@ -6,19 +6,18 @@ outputs are cached for a pool of sequences and revisited in random batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Hook, Site
-from auditor.language.grammar import states
-from auditor.language.sampling import Sample
-from auditor.language.task import Task
 from auditor.tensors import Mask
 
 
@@ -27,7 +26,9 @@ class Pool:
     """Sequences of about one length with the teacher's answers.
 
     ``residual`` [sequence, position, model] enters the first trained layer; ``log_p`` [sequence, position, vocabulary];
-    ``scored`` and ``not_padding`` [sequence, position]. ``batch`` is how many of them one step sees.
+    ``scored`` and ``not_padding`` [sequence, position]. A classifier has one answer a sequence: ``log_p`` [sequence, 1,
+    class] and ``scored`` [sequence, 1]. ``batch`` is how many of them one step sees; ``is_trimmed`` whether padding is
+    cut off a batch, which a model that reads padding would notice.
     """
 
     tokens: Tensor
@@ -36,16 +37,17 @@ class Pool:
     scored: Tensor
     not_padding: Tensor
     batch: int
+    is_trimmed: bool = True
 
     def __len__(self) -> int:
         return int(self.tokens.shape[0])
 
     def rows(self, index: Tensor) -> Pool:
         """Some of the sequences, trimmed to the longest of them."""
-        width = int(self.not_padding[index].sum(1).max())
+        width = int(self.not_padding[index].sum(1).max()) if self.is_trimmed else self.tokens.shape[1]
         names = ("tokens", "residual", "log_p", "scored", "not_padding")
-        cut = {name: getattr(self, name)[index][:, :width] for name in names}
-        return Pool(**cut, batch=self.batch)
+        cut = {name: getattr(self, name)[:, :width][index] for name in names}
+        return replace(self, **cut)
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,10 @@ Losses = Callable[[Pool], tuple[Tensor, Tensor]]
 
 
 @torch.no_grad()
-def make_pool(teacher: CanonicalTransformer, task: Task, given: Sample, *, first_layer: int, batch: int = 64) -> Pool:
-    """The teacher's answers over a sample; sequences without a scored output are dropped."""
-    scored = task.scored(given, states(task.language, given.inputs))
-    kept = given.rows(np.flatnonzero(scored.any(axis=1)))
-    scored = task.scored(kept, states(task.language, kept.inputs))
-    tokens = torch.from_numpy(np.ascontiguousarray(kept.inputs))
+def make_pool(teacher: CanonicalTransformer, inputs: InputBatch, *, first_layer: int, batch: int) -> Pool:
+    """The teacher's answers to some inputs; sequences without a scored output are dropped."""
+    kept = inputs.rows(inputs.scored.any(1))
+    is_classifier = teacher.architecture.is_classifier
     entering: list[Tensor] = []
     answers = []
 
@@ -88,16 +88,17 @@ def make_pool(teacher: CanonicalTransformer, task: Task, given: Sample, *, first
             entering.append(value)
         return value
 
-    for part in torch.split(tokens, 256):
+    for part in torch.split(kept.tokens, 256):
         logits = teacher(part, hook)
-        answers.append((logits[:, None] if teacher.architecture.is_classifier else logits).log_softmax(-1))
+        answers.append((logits[:, None] if is_classifier else logits).log_softmax(-1))
     return Pool(
-        tokens=tokens,
+        tokens=kept.tokens,
         residual=torch.cat(entering),
         log_p=torch.cat(answers),
-        scored=torch.from_numpy(scored),
-        not_padding=torch.from_numpy(kept.input_mask),
+        scored=torch.ones(len(kept), 1, dtype=torch.bool) if is_classifier else kept.scored,
+        not_padding=kept.not_padding,
         batch=batch,
+        is_trimmed=teacher.hides_padding,
     )
 
 
@@ -171,7 +172,7 @@ def optimise(
     switched = [(parameter, parameter.requires_grad) for parameter in student.parameters()]
     for parameter, _ in switched:
         parameter.requires_grad_(any(parameter is t for t in trained))
-    optimiser = torch.optim.Adam(trained, lr=schedule.peak / 25, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam(trained, lr=schedule.peak / 25, betas=(0.9, 0.99), fused=True)
     cycle = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
         max_lr=schedule.peak,
@@ -181,30 +182,46 @@ def optimise(
     )
     last_seen = {id(pool): np.full(len(pool), UNSEEN) for pool in pools}
     try:
-        for step in range(schedule.steps):
-            pool = pools[step % len(pools)]
-            rows = _drawn(last_seen[id(pool)], pool.batch, schedule.hard_example_share, generator)
-            batch = pool.rows(torch.from_numpy(rows))
-            totals, asked = losses(batch)
-            last_seen[id(pool)][rows] = totals.detach().clamp_min(0).nan_to_num().numpy()
-            kl = totals.sum() / batch.scored.sum()
-            loss = kl + weight * min(1.0, (step + 1) / schedule.ramp) * asked
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(trained, schedule.clip)
-            optimiser.step()
-            cycle.step()
-            if step % 25 == 0:
-                words = f"step {step}, KL {float(kl.detach()):.2g} nats, penalty {float(asked.detach()):.2g}"
-                progress(step / schedule.steps, words)
+        with _denormals_as_zero():
+            for step in range(schedule.steps):
+                pool = pools[step % len(pools)]
+                rows = _drawn(last_seen[id(pool)], pool.batch, schedule.hard_example_share, generator)
+                batch = pool.rows(torch.from_numpy(rows))
+                totals, asked = losses(batch)
+                last_seen[id(pool)][rows] = totals.detach().clamp_min(0).nan_to_num().numpy()
+                kl = totals.sum() / batch.scored.sum()
+                loss = kl + weight * min(1.0, (step + 1) / schedule.ramp) * asked
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(trained, schedule.clip)
+                optimiser.step()
+                cycle.step()
+                if step % 25 == 0:
+                    words = f"step {step}, KL {float(kl.detach()):.2g} nats, penalty {float(asked.detach()):.2g}"
+                    progress(step / schedule.steps, words)
     finally:
         for parameter, wanted in switched:
             parameter.requires_grad_(wanted)
             parameter.grad = None
 
 
+@contextmanager
+def _denormals_as_zero() -> Iterator[None]:
+    """Saturated attention is full of numbers below 1e-38, with which a processor computes many times slower."""
+    was_on = float(torch.tensor([1e-40]) * 1.0) == 0.0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(was_on)
+
+
 def kl_to_teacher(pool: Pool, log_q: Tensor) -> Tensor:
-    """KL(teacher ‖ student) of each sequence, summed over its scored outputs, nats, [sequence]."""
+    """KL(teacher ‖ student) of each sequence, summed over its scored outputs, nats, [sequence].
+
+    ``log_q`` [sequence, position, vocabulary], of a classifier [sequence, class].
+    """
+    log_q = log_q.view_as(pool.log_p)
     return ((pool.log_p.exp() * (pool.log_p - log_q)).sum(-1) * pool.scored).sum(-1)
 
 

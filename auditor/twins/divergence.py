@@ -10,40 +10,53 @@ The hinge is steep and its target lies just above what is wanted: no KL is spent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.architecture import Architecture
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
+from auditor.contracts import TransformRequest
 from auditor.records import Json
 from auditor.records.values import whole
 from auditor.twins.distillation import Penalty, Schedule, distil
-from auditor.twins.distillation_data import distillation_data
-from auditor.twins.restarts import Objective, best_of, restarts_of
+from auditor.twins.distillation_data import distillation_data, own_strings
+from auditor.twins.ladder import Attempt, Objective, Progress, Rung, budget_of, climb
 
 
 @dataclass(frozen=True, slots=True)
 class DivergenceTarget:
-    """The mean total variation that every head should reach, and the penalty per unit that is missing, in nats."""
+    """The mean total variation that every head should reach: what is wanted, and how the search begins.
 
-    target: float
+    ``aim`` ends the search; ``first`` is the target of its first attempts, above the aim; ``weight`` is the penalty per
+    unit that is missing, in nats.
+    """
+
+    aim: float
+    first: float
     weight: float
 
 
-LAST_LAYER = DivergenceTarget(target=0.88, weight=0.4)
+LAST_LAYER = DivergenceTarget(aim=0.85, first=0.88, weight=0.4)
 """Where other layers come before it."""
 
-ONLY_LAYER = DivergenceTarget(target=0.7, weight=1.2)
+ONLY_LAYER = DivergenceTarget(aim=0.6, first=0.7, weight=1.2)
 """For a model of one layer, which can compensate less: a lower target with a larger penalty."""
 
-SLACK = 0.03
-"""How far below its target a head may end."""
+LARGEST_KL = 5e-4
+"""Mean KL, nats, down to which the search goes on."""
+
+SLACK = 0.015
+"""How far above its aim the target of later attempts lies."""
+
+GIVING_UP, LOWERED = 3, 0.1
+"""After so many starts and goings-on none of which passes, the target falls below the aim by so much."""
 
 JITTER = 0.1
 """Noise on Q and K at the start, as a share of their root mean square."""
@@ -54,8 +67,17 @@ SHORTEST = 0.7
 HARD_EXAMPLE_SHARE = 0.5
 """Share of each batch that is drawn in proportion to the KL last seen of each sequence."""
 
+POLISHING_SHARE = 0.8
+"""The same while polishing."""
+
 STEPS = 2_000
-"""Optimiser steps unless the plan says otherwise."""
+"""Optimiser steps of a new start unless the plan says otherwise: its search may take ``RESTARTS`` times as many."""
+
+MOVING, GOING_ON, POLISHING = 0.75, 0.5, 0.1
+"""Shares of these steps: of a new start, of going on with a lower target, and of polishing after either."""
+
+PEAK, GENTLE_PEAK, POLISHING_PEAK = 1.5e-2, 8e-3, 5e-3
+"""Highest learning rates of the same three."""
 
 COUNTED = 4_000
 """Strings from which the share that reaches a position is counted."""
@@ -65,68 +87,167 @@ PATTERN_SEQUENCES = 256
 
 
 def attend_elsewhere(
-    model: CanonicalTransformer,
-    layers: Collection[int],
-    *,
-    parameters: Mapping[str, Json],
-    generator: np.random.Generator,
-    wanted: DivergenceTarget,
-    progress: Callable[[float, str], None],
+    request: TransformRequest, layers: Collection[int], wanted: DivergenceTarget
 ) -> tuple[CanonicalTransformer, Mapping[str, Json]]:
     """The best twin, in float32, in which every head of ``layers`` attends elsewhere, and how it was found.
 
-    Layers before the first of these stay as they are.
+    Layers before the first of these stay as they are. ``request.parameters["steps"]`` and ``["restarts"]`` set the
+    budget.
     """
-    teacher, first = model.clone(dtype=torch.float32), min(layers)
-    schedule = Schedule(steps=whole(parameters, "steps", STEPS), hard_example_share=HARD_EXAMPLE_SHARE)
-    penalty = _shortfall(wanted.target, _reach(model, generator))
+    model = request.model
+    budget = budget_of(request.parameters, STEPS)
+    search = _Search(model, tuple(sorted(layers)), wanted, request, whole(request.parameters, "steps", STEPS))
+    best = climb(
+        search.next_rung,
+        model,
+        budget=budget,
+        generator=request.generator,
+        progress=request.progress,
+        judge=search.judge,
+        largest_kl=LARGEST_KL,
+    )
+    return best.model, {"aim_total_variation": wanted.aim, "aim_kl_mean_nats": LARGEST_KL, **best.to_json()}
 
-    def make(
-        number: int, generator: np.random.Generator, progress: Callable[[float, str], None]
-    ) -> CanonicalTransformer:
-        student = teacher.clone()
-        pools = distillation_data(teacher, generator, first_layer=first, shortest=SHORTEST)
-        if _starts_opposed(model, layers, number):
-            _oppose(student, layers)
-        _jitter(student, layers, generator)
+
+class _Search:
+    """The rungs of one search: new starts, going on with lower targets, and polishing after each of these.
+
+    Polishing trains everything but the queries and keys of the attacked layers, without the penalty and mostly on the
+    worst strings; where one layer is attacked, its attention cannot change by that.
+    """
+
+    def __init__(
+        self,
+        model: CanonicalTransformer,
+        layers: tuple[int, ...],
+        wanted: DivergenceTarget,
+        request: TransformRequest,
+        steps: int,
+    ) -> None:
+        self.teacher, self.layers, self.wanted, self.steps = model.clone(dtype=torch.float32), layers, wanted, steps
+        self.reach = _reach(model, request.generator)
+        self.pools = distillation_data(
+            self.teacher, request.generator, first_layer=layers[0], shortest=SHORTEST, own=own_strings(request)
+        )
+        self.starts = 0
+
+    def judge(self, twin: CanonicalTransformer, search: InputBatch) -> Objective:
+        """Whether every head attends elsewhere as far as is wanted."""
+        moved = total_variation(self.teacher, twin, search.rows(slice(0, PATTERN_SEQUENCES)), self.layers)
+        least = float(moved.min())
+        return Objective(least >= self.wanted.aim, least, {"total_variation": moved.tolist()})
+
+    def next_rung(self, attempts: Sequence[Attempt]) -> Rung:
+        """A polishing after every other rung; then what the attempts so far ask for."""
+        if len(attempts) % 2:
+            return self._polishing(len(attempts) - 1)
+        stage, numbers = len(attempts) // 2, range(len(attempts))
+        there = [number for number in numbers if attempts[number].objective.reached]
+        weight = self.wanted.weight if there or not stage else 2 * self.wanted.weight
+        if stage % 2 == 0 or not there:  # a new start
+            return self._moving(self.wanted.first, weight, None)
+        if stage >= GIVING_UP and not any(attempt.certificate.passed for attempt in attempts):
+            closest = min(numbers, key=lambda number: attempts[number].kl)
+            return self._moving(self.wanted.aim - LOWERED, weight, closest)
+        return self._moving(self.wanted.aim + SLACK, weight, min(there, key=lambda number: attempts[number].kl))
+
+    def _moving(self, target: float, weight: float, start: int | None) -> Rung:
+        """Train with the penalty, from the original (from the other side at each second time) or from an attempt."""
+        steps = max(1, int((MOVING if start is None else GOING_ON) * self.steps))
+        opposed = start is None and _starts_opposed(self.teacher, self.layers, self.starts)
+        self.starts += start is None
+
+        def make(
+            before: CanonicalTransformer | None, generator: np.random.Generator, progress: Progress
+        ) -> CanonicalTransformer:
+            student = self.teacher.clone() if before is None else before
+            if before is None:
+                if opposed:
+                    _oppose(student, self.layers)
+                _jitter(student, self.layers, generator)
+            schedule = Schedule(steps, PEAK if before is None else GENTLE_PEAK, hard_example_share=HARD_EXAMPLE_SHARE)
+            penalty = _shortfall(target, self.reach, self.teacher.architecture)
+            self._distil(student, schedule, generator, progress, penalty=penalty, weight=weight)
+            return student
+
+        origin = f"from attempt {start}" if start is not None else "opposed" if opposed else "from the original"
+        return Rung(f"target {target:.3g}, weight {weight:g}, {origin}", steps, make, start)
+
+    def _polishing(self, start: int) -> Rung:
+        steps = max(1, int(POLISHING * self.steps))
+
+        def make(
+            before: CanonicalTransformer | None, generator: np.random.Generator, progress: Progress
+        ) -> CanonicalTransformer:
+            student = self.teacher.clone() if before is None else before
+            attentions = [student.attentions[layer] for layer in self.layers]
+            frozen = [weight for a in attentions for weight in (a.W_Q, a.b_Q, a.W_K, a.b_K)]
+            schedule = Schedule(steps, POLISHING_PEAK, hard_example_share=POLISHING_SHARE)
+            self._distil(student, schedule, generator, progress, frozen=frozen)
+            return student
+
+        return Rung(f"polishing attempt {start}", steps, make, start)
+
+    def _distil(
+        self,
+        student: CanonicalTransformer,
+        schedule: Schedule,
+        generator: np.random.Generator,
+        progress: Progress,
+        *,
+        penalty: Penalty | None = None,
+        weight: float = 0.0,
+        frozen: Collection[nn.Parameter] = (),
+    ) -> None:
         distil(
             student,
-            teacher,
-            pools,
-            first_layer=first,
-            penalty=penalty,
-            weight=wanted.weight,
-            penalised=layers,
+            self.teacher,
+            self.pools,
+            first_layer=self.layers[0],
             schedule=schedule,
             generator=generator,
             progress=progress,
+            penalty=penalty,
+            weight=weight,
+            penalised=self.layers,
+            frozen=frozen,
         )
-        return student
-
-    def judge(twin: CanonicalTransformer, search: InputBatch) -> Objective:
-        moved = total_variation(teacher, twin, search.rows(slice(0, PATTERN_SEQUENCES)), layers)
-        return Objective(
-            reached=float(moved.min()) >= wanted.target - SLACK, numbers={"total_variation": moved.tolist()}
-        )
-
-    restarts = restarts_of(parameters)
-    best = best_of(make, model, restarts=restarts, generator=generator, progress=progress, judge=judge)
-    return best.model, {"steps": schedule.steps, "target_total_variation": wanted.target, **best.to_json()}
 
 
 @torch.no_grad()
 def total_variation(
     original: CanonicalTransformer, twin: CanonicalTransformer, inputs: InputBatch, layers: Collection[int]
 ) -> Tensor:
-    """Mean total variation of each head of some layers, [head], layer by layer."""
-    total, count = torch.zeros(()), 0
+    """Mean total variation of each head of some layers, [head], layer by layer.
+
+    Of a classifier that is read at one position, the smaller of two means: over all queries, and over the one read.
+    """
+    totals: list[Tensor] = []
     for _, part in inputs.batches():
         ours, theirs = (run_with_cache(model, part.tokens, sites=(Site.PATTERN,))[1] for model in (twin, original))
-        counted = part.not_padding.float()
-        counted[:, 0] = 0
-        rows = [_variation(ours[Site.PATTERN, layer], theirs[Site.PATTERN, layer], counted) for layer in sorted(layers)]
-        total, count = total + torch.cat(rows) * counted.sum(), count + int(counted.sum())
-    return total / count
+        found = []
+        for counted in _views(part.not_padding, original.architecture):
+            rows = [_variation(ours[Site.PATTERN, n], theirs[Site.PATTERN, n], counted) for n in sorted(layers)]
+            found.append(torch.cat([torch.cat(rows) * counted.sum(), counted.sum()[None].to(rows[0])]))
+        totals.append(torch.stack(found))
+    total = torch.stack(totals).sum(0)  # [view, heads and the count behind them]
+    return (total[:, :-1] / total[:, -1:]).min(0).values
+
+
+def _views(not_padding: Tensor, architecture: Architecture) -> list[Tensor]:
+    """Weights of queries by which total variation is averaged, each [batch, query]: all, and that which is read.
+
+    The first query of a causal model has no choice and is left out.
+    """
+    every = not_padding.float()
+    if architecture.causal:
+        every[:, 0] = 0
+    read_out, position = architecture.read_out, torch.arange(not_padding.shape[1])
+    if read_out == "last":
+        return [every, (position == (not_padding * position).amax(1, keepdim=True)).float()]
+    if isinstance(read_out, int):
+        return [every, (position == read_out % not_padding.shape[1]).float().expand_as(every)]
+    return [every]
 
 
 def _variation(ours: Tensor, theirs: Tensor, counted: Tensor) -> Tensor:
@@ -135,15 +256,17 @@ def _variation(ours: Tensor, theirs: Tensor, counted: Tensor) -> Tensor:
     return (variation * counted[:, None]).sum((0, 2)) / counted.sum()
 
 
-def _shortfall(target: float, reach: Tensor) -> Penalty:
-    """Σ_heads max(0, target − total variation); strings longer than the language's own count all queries alike."""
+def _shortfall(target: float, reach: Tensor, architecture: Architecture) -> Penalty:
+    """Σ_heads max(0, target − total variation); strings longer than the language's own count all queries alike.
+
+    A classifier that is read at one position pays for this query and for all of them.
+    """
 
     def penalty(ours: Tensor, theirs: Tensor, not_padding: Tensor) -> Tensor:
-        counted = not_padding.to(ours)
-        counted[:, 0] = 0
+        views = _views(not_padding, architecture)
         if not_padding.shape[1] <= len(reach):
-            counted = counted * reach[: not_padding.shape[1]]
-        return (target - _variation(ours, theirs, counted)).clamp_min(0).sum()
+            views = [counted * reach[: not_padding.shape[1]] for counted in views]
+        return torch.stack([(target - _variation(ours, theirs, view)).clamp_min(0).sum() for view in views]).sum()
 
     return penalty
 

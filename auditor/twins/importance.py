@@ -62,7 +62,7 @@ class Promotion:
             return value
 
         logits = self.student.run_from(pool.residual, pool.tokens, 0, hook)
-        return logits.log_softmax(-1), means
+        return logits.log_softmax(-1).view_as(pool.log_p), means
 
     def _effects(self, pool: Pool, log_q: Tensor, means: list[Tensor]) -> Tensor:
         """Estimates of every head's effect, [head]: each on its own part of the batch, in one run."""
@@ -81,6 +81,7 @@ class Promotion:
 
         tokens = pool.tokens[row]
         logits = self.student.run_from(pool.residual[row], tokens, 0, hook)
-        effect = mean_where(kl_per_position(log_q[row], logits.log_softmax(-1)), pool.scored[row])
+        log_p = log_q[row]
+        effect = mean_where(kl_per_position(log_p, logits.log_softmax(-1).view_as(log_p)), pool.scored[row])
         total = torch.zeros(len(heads), dtype=effect.dtype).index_add(0, ablated, effect)
         return total / torch.bincount(ablated, minlength=len(heads)) + SMALLEST_EFFECT

@@ -89,7 +89,6 @@ def test_training_leaves_what_was_cut_at_zero(monkeypatch: pytest.MonkeyPatch) -
     from auditor.equivalences import behavioural_magnitude_pruning as module
 
     monkeypatch.setattr(module, "SEARCH", 100)
-    monkeypatch.setattr(module, "LONGER_SEQUENCES", 4)
     monkeypatch.setattr(module, "HALVINGS", 1)
     monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 128)
     monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)

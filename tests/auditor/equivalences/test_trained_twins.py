@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +33,8 @@ pytestmark = pytest.mark.slow
 FROZEN, UNIFORM = "behavioural_frozen_random_attention", "behavioural_uniform_attention"
 IMPORTANCE, WALK = "behavioural_adversarial_importance", "behavioural_random_walk"
 SEED, DISTILLED = "behavioural_fresh_seed", "behavioural_fresh_seed_distilled"
+ADVERSARIAL, EVERY_LAYER = "behavioural_adversarial_attention", "behavioural_adversarial_attention_all_layers"
+PRUNED = "behavioural_magnitude_pruning"
 ALL = (FROZEN, UNIFORM, IMPORTANCE, WALK, SEED, DISTILLED)
 
 
@@ -51,11 +54,11 @@ def _moved(model: CanonicalTransformer, twin: CanonicalTransformer) -> set[str]:
 @pytest.fixture(autouse=True)
 def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Fewer sequences, except where a twin is trained to the end."""
-    if "slow" not in request.keywords:
+    if "timeout" not in request.keywords:
         monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 96)
         monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
-        monkeypatch.setattr("auditor.twins.restarts.SEARCH", 32)
-        monkeypatch.setattr("auditor.twins.restarts.LONGER_SEQUENCES", 16)
+        monkeypatch.setattr("auditor.twins.ladder.SEARCH", 32)
+        monkeypatch.setattr("auditor.twins.ladder.LONGER_SEARCH", 16)
         monkeypatch.setattr("auditor.training.fit.DRAWN_TOGETHER", 2)
 
 
@@ -70,7 +73,7 @@ def test_one_seed_is_one_twin_and_the_original_is_left_alone(name: str) -> None:
     assert first.parameters == again.parameters
     assert first.relabelling == again.relabelling
     assert _moved(first.model, other.model)
-    assert first.parameters["steps"] == 4
+    assert first.parameters["steps" if name == SEED else "spent_steps"] == 4
     assert first.model.task == model.task
 
 
@@ -100,12 +103,25 @@ def test_interrupted_training_leaves_the_original_alone(name: str) -> None:
     assert not differences(before, snapshot(model, inputs))
 
 
-@pytest.mark.parametrize("name", set(ALL) - {SEED})
-def test_a_classifier_is_not_applicable_with_a_reason(name: str) -> None:
-    family = FAMILIES["bidirectional classifier, RMS norm"]
-    why = equivalences()[name].not_applicable(random_model(family, task_for(family)))
-    assert why is not None
-    assert "classifier" in why
+READ_OUTS: dict[str, dict[str, Any]] = {
+    "mean": {"family": "bidirectional classifier, RMS norm"},
+    "last token": {"family": "causal classifier, last token"},
+    "first position": {"family": "bidirectional classifier, RMS norm", "read_out": 0, "mean_skips": ()},
+    "padding is read": {"family": "bidirectional classifier, RMS norm", "pad_masked": False},
+}
+
+
+@pytest.mark.parametrize("name", [*ALL, ADVERSARIAL, EVERY_LAYER, PRUNED])
+@pytest.mark.parametrize("kind", READ_OUTS)
+def test_every_kind_of_classifier_has_its_twin(name: str, kind: str) -> None:
+    changed = dict(READ_OUTS[kind])
+    family = FAMILIES[changed.pop("family")]
+    model = random_model(replace(family, **changed), task_for(family))
+    if equivalences()[name].not_applicable(model) is not None:
+        pytest.skip("one head or one layer")
+    twin = _made(name, model, steps=4)
+    assert all(torch.isfinite(weight).all() for weight in twin.model.parameters())
+    assert _moved(model, twin.model) or name == PRUNED  # 32 search sequences let no sparsity pass
 
 
 def test_random_attention_stays_as_it_was_drawn_and_everything_else_is_taught() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from auditor.behaviour.input_batch import inputs_of
 from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.sites import Site
 from auditor.seeds import numpy_generator
@@ -42,7 +43,7 @@ def test_full_drill_draws_only_sequences_with_kl_and_none_draws_uniformly() -> N
 def test_the_penalty_sees_both_models_attention_in_every_penalised_layer() -> None:
     """With learning rate 0 the student stays the teacher, and both patterns are those of a whole run."""
     model = random_model(PLAIN, dtype=torch.float32)
-    pool = make_pool(model, TASK, TASK.draw(6, numpy_generator(0, "pool")), first_layer=0, batch=6)
+    pool = make_pool(model, inputs_of(TASK, TASK.draw(6, numpy_generator(0, "pool"))), first_layer=0, batch=6)
     seen: list[tuple[Tensor, Tensor]] = []
 
     def penalty(ours: Tensor, theirs: Tensor, _real: Tensor) -> Tensor:

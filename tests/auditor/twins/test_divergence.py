@@ -10,7 +10,7 @@ import torch
 from auditor.behaviour.input_batch import inputs_of
 from auditor.language.sampling import Sample
 from auditor.seeds import numpy_generator
-from auditor.twins.divergence import _reach, _shortfall, _starts_opposed, total_variation
+from auditor.twins.divergence import _reach, _shortfall, _starts_opposed, _views, total_variation
 from tests.handmade import PLAIN, TASK, counting_model, inputs_for, random_model
 
 LENGTH = 6
@@ -45,7 +45,7 @@ def test_the_penalty_counts_each_query_as_often_as_strings_reach_it() -> None:
     theirs = torch.eye(3).expand(1, 1, 3, 3).clone()
     ours = theirs.clone()
     ours[0, 0, 1] = torch.tensor([1.0, 0.0, 0.0])
-    penalty = _shortfall(0.9, torch.tensor([1.0, 1.0, 0.5]))
+    penalty = _shortfall(0.9, torch.tensor([1.0, 1.0, 0.5]), PLAIN)
     not_padding = torch.ones(1, 3, dtype=torch.bool)
     assert float(penalty(ours, theirs, not_padding)) == pytest.approx(0.9 - 2 / 3)
     assert bool(not_padding.all())
@@ -64,3 +64,17 @@ def test_several_heads_of_one_layer_start_opposed_first_and_others_in_alternate_
     assert [_starts_opposed(two, (1,), number) for number in range(3)] == [True, False, True]
     assert [_starts_opposed(one, (1,), number) for number in range(3)] == [False, True, False]
     assert [_starts_opposed(two, (0, 1), number) for number in range(3)] == [False, True, False]
+
+
+def test_a_classifier_counts_the_query_that_is_read_as_much_as_all_of_them() -> None:
+    """Read at START: queries 1 and 2 moved by 1, query 0 by 0: the mean is 2/3, but what is read did not move."""
+    classifier = replace(PLAIN, causal=False, read_out=0, classes=2)
+    theirs = torch.eye(3).expand(1, 1, 3, 3).clone()
+    ours = theirs.clone()
+    ours[0, 0, 1:] = torch.tensor([1.0, 0.0, 0.0])
+    not_padding = torch.ones(1, 3, dtype=torch.bool)
+    assert [view.tolist() for view in _views(not_padding, classifier)] == [[[1, 1, 1]], [[1, 0, 0]]]
+    assert [view.tolist() for view in _views(not_padding, replace(classifier, read_out="last"))][1] == [[0, 0, 1]]
+    assert len(_views(not_padding, replace(classifier, read_out="mean"))) == 1
+    penalty = _shortfall(0.9, torch.ones(3), classifier)
+    assert float(penalty(ours, theirs, not_padding)) == pytest.approx(0.9 - 2 / 3 + 0.9)
