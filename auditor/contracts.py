@@ -70,6 +70,7 @@ class Request:
     inputs: InputBatch
     generator: np.random.Generator
     shared: Shared = field(default_factory=Shared)  # of this model and these inputs only
+    reference: InputBatch | None = None  # where means are taken; None: over the inputs
     only_compared: bool = False  # with a model of the same function: integrals at equal points need not converge
 
 
@@ -101,6 +102,7 @@ class InterpretationMethod(ABC):
     depends_on: ClassVar[Dependence]  # which aspects of a model the scores depend on besides its function
     exceptions: ClassVar[Mapping[str, Expectation]] = {}  # by exact equivalence: predictions that differ from that
     smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that runs it by default
+    input_claims: ClassVar[tuple[str, ...]] = ()  # kinds of claim that rewritten inputs should keep; none unless stated
     by_position: ClassVar[bool] = False  # whether scores are laid out by position, so that inputs must not grow
     draws_at_random: ClassVar[bool] = False  # whether another generator gives other scores
     share: ClassVar[int] = 64  # sequences on which an exact variant is first compared
@@ -122,6 +124,7 @@ class InterpretationMethod(ABC):
             self.distance,
             self.expected,
             predicates=dict(self.predicates),
+            input_claims=self.input_claims,
             scale_is_free=self.scale_is_free,
         )
 
@@ -185,6 +188,11 @@ class Equivalence(ABC):
     @abstractmethod
     def transform(self, request: TransformRequest) -> Transformed:
         """The other model."""
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether it is a move of inputs: the same model on others."""
+        return type(self).rewrite is not Equivalence.rewrite
 
     def rewrite(self, request: Request) -> Rewritten:
         """Other inputs on which the model should decide the same; the same inputs unless the kind is input."""

@@ -11,7 +11,7 @@ from auditor.plans.cells import planned_cells
 from auditor.plans.own_strings import with_strings
 from auditor.plans.plan import Plan, check_plan, read_plan
 from auditor.provenance import local_audit_header, local_model_header
-from auditor.records import Agreement, AuditReport, Interpretation, NotApplicable, Stage, VariantState
+from auditor.records import Agreement, AuditReport, Interpretation, NotApplicable, Stage, VariantState, variant_of
 from auditor.stages.build import Built, build
 from auditor.stages.conclude import Results, conclude
 from auditor.stages.evaluate import evaluate
@@ -54,9 +54,10 @@ def audit(
         if cell.stage is Stage.BUILD:
             built[key] = build(model, chosen, seed, key)
         elif cell.stage is Stage.MEASURE:
-            subject = _certified(built[key]) if key in built else model
+            of = variant_of(key)
+            subject = _certified(built[of]) if of in built else model
             names = cell.methods if subject is not None else ()
-            made = built[key].variant if key in built else None
+            made = built[of].variant if of in built else None
             measured = measure_group(subject or model, chosen, seed, names, variant=key, made=made, share=share)
             for name, found in measured.items():
                 if isinstance(found, Interpretation | Agreement):

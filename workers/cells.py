@@ -16,7 +16,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from auditor.contracts import Progress
 from auditor.errors import AuditorError, StoreError
-from auditor.records import ORIGINAL, RERUN, CellState, Stage, VariantState
+from auditor.records import ORIGINAL, RERUN, CellState, Stage, VariantState, variant_of
 from auditor.stages.conclude import conclude
 from auditor.stages.evaluate import evaluate
 from auditor.stages.measure import Failure, measure_group
@@ -155,7 +155,7 @@ def _measure(database: Database, claimed: ClaimedCell, stored: StoredModel, prog
     key, model = claimed.cell.variant, original_model(database, stored)
     with database.transaction(read_only=True) as session:
         known = measured_methods(session, claimed.audit_id, key)
-        variant = None if key in (ORIGINAL, RERUN) else load_variant(session, claimed.audit_id, key)
+        variant = None if key in (ORIGINAL, RERUN) else load_variant(session, claimed.audit_id, variant_of(key))
     if variant is not None:
         model = variant_model(database, stored, variant)
     names = [name for name in claimed.cell.methods if name not in known]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -137,6 +138,31 @@ def draw_inputs(
         f"sequences of length {task.min_length} to {task.max_length} without a scored output",
         expected="sequences long enough to leave a bracket open",
     )
+
+
+MATCHED_DRAWS = 8
+"""Sequences drawn for each that is to be matched in length."""
+
+
+def as_long_as(inputs: InputBatch, generator: np.random.Generator) -> InputBatch:
+    """Fresh inputs of the task with the lengths of others: of each length as many, or as many as are drawn.
+
+    Raises:
+        LanguageError: none of these lengths is drawn.
+    """
+    task = inputs.task
+    longer = max(0, int(inputs.not_padding.sum(1).max()) + 1 - task.max_length)
+    lengths = (task.min_length, task.max_length + longer)
+    drawn = draw_inputs(task, MATCHED_DRAWS * len(inputs), generator, lengths=lengths)
+    wanted = Counter(inputs.not_padding.sum(1).tolist())
+    kept = []
+    for row, length in enumerate(drawn.not_padding.sum(1).tolist()):
+        if wanted[length] > 0:
+            wanted[length] -= 1
+            kept.append(row)
+    if not kept:
+        raise LanguageError("no sequence as long as the rewritten ones", expected="lengths that the task has")
+    return replace(drawn.rows(torch.tensor(kept)), task=task)
 
 
 _REDRAWS = 50

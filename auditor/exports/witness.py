@@ -20,7 +20,7 @@ from pathlib import Path
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
 from auditor.checkpoints.native_file import native_bytes
-from auditor.contracts import Progress, methods, silent
+from auditor.contracts import Progress, equivalences, methods, silent
 from auditor.errors import RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
 from auditor.exports.sealed_plan import names_with_strings, sealed_plan, strings_files
@@ -28,8 +28,10 @@ from auditor.exports.twin import ORIGINAL_FILE, README_FILE, TWIN_FILE, same_fun
 from auditor.plans.plan import Plan
 from auditor.provenance import plugins_named, versions
 from auditor.records import (
+    BEFORE,
     ORIGINAL,
     RERUN,
+    SAME_LENGTH,
     AuditReport,
     Finding,
     Json,
@@ -140,8 +142,12 @@ def _same_finding(
         raise WitnessError(f"unknown method {name!r}", action="verify with the version named in witness.json")
     scores = {}
     again = [(RERUN, original)] if methods()[name].draws_at_random else []
-    for key, model in ((ORIGINAL, original), *again, (variant.key, twin)):
+    rewrites = variant.equivalence in equivalences() and equivalences()[variant.equivalence].rewrites
+    beside = [(f"{variant.key}/{one}", original) for one in (BEFORE, SAME_LENGTH) if rewrites]
+    for key, model in ((ORIGINAL, original), *again, *beside, (variant.key, twin)):
         found = measure(model, plan, seed, name, variant=key)
+        if isinstance(found, NotApplicable) and key.endswith(SAME_LENGTH):
+            continue
         if isinstance(found, NotApplicable):
             return [Check("method", False, f"not applicable to {key}: {found.reason}")]
         scores[key, name] = found

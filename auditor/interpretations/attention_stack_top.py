@@ -22,6 +22,7 @@ class StackTopMass(RowReading):
     higher_means = "the head looks more like a stack"
     source = "Ebrahimi et al. 2020, arXiv 2010.04303, section 5; Wen et al. 2023, arXiv 2312.01429"
     claims = ("value", "rank", "predicate")
+    input_claims = ("rank", "set", "predicate")
     predicates: ClassVar[Mapping[str, float]] = kind_of_head("stack-like")
 
     def queries(self, inputs: InputBatch) -> Tensor:

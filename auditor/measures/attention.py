@@ -134,8 +134,8 @@ def with_choice(inputs: InputBatch) -> Tensor:
 
 
 def with_open_bracket(inputs: InputBatch) -> Tensor:
-    """Queries after which a bracket is open, [sequence, position]."""
-    return inputs.not_padding & (inputs.depth > 0)
+    """Scored queries after which a bracket is open, [sequence, position]."""
+    return inputs.scored & (inputs.depth > 0)
 
 
 def matching_opener(inputs: InputBatch) -> Tensor:

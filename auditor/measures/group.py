@@ -16,12 +16,20 @@ Asked = Sequence[tuple[InterpretationMethod, np.random.Generator]]
 
 
 def interpretations(
-    asked: Asked, model: CanonicalTransformer, inputs: InputBatch, *, only_compared: bool = False
+    asked: Asked,
+    model: CanonicalTransformer,
+    inputs: InputBatch,
+    *,
+    reference: InputBatch | None = None,
+    only_compared: bool = False,
 ) -> Iterator[tuple[str, Interpretation | Exception]]:
-    """(name, scores) method by method; an error of a method replaces its scores, and the others are still computed."""
+    """(name, scores) method by method; an error of a method replaces its scores, and the others are still computed.
+
+    ``reference`` are the inputs over which means are taken, where these are not the inputs themselves.
+    """
     shared = Shared(reading for method, _ in asked for reading in method.readings)
     for method, generator in asked:
         try:
-            yield method.name, method.interpret(Request(model, inputs, generator, shared, only_compared))
+            yield method.name, method.interpret(Request(model, inputs, generator, shared, reference, only_compared))
         except Exception as error:  # noqa: BLE001 - a plug-in's door: one method's defect must not be another's
             yield method.name, error

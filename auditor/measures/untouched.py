@@ -106,6 +106,16 @@ def untouched(request: Request, *, most: int | None = None) -> Untouched:
     return request.shared.once(("untouched", count), make)
 
 
+def untouched_reference(request: Request, *, most: int | None = None) -> Untouched:
+    """The untouched pass over the inputs where means are taken: that of the inputs unless the request names others."""
+    reference = request.reference
+    if reference is None:
+        return untouched(request, most=most)
+    count = len(reference) if most is None else min(most, len(reference))
+    rows = slice(0, count)
+    return request.shared.once(("reference", count), lambda: Untouched(request.model, reference.rows(rows)))
+
+
 def _bytes(model: CanonicalTransformer, inputs: InputBatch) -> int:
     """What all activations of all inputs take, about."""
     architecture, width = model.architecture, int(inputs.tokens.shape[1])

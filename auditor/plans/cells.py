@@ -9,7 +9,7 @@ from auditor.canonical.architecture import Architecture
 from auditor.contracts import Equivalence, equivalences, methods
 from auditor.errors import PlanError
 from auditor.plans.plan import PLANS, Plan
-from auditor.records import ALL_OTHERS, ORIGINAL, RERUN, Cell, Json, Kind, Stage
+from auditor.records import ALL_OTHERS, BEFORE, ORIGINAL, RERUN, SAME_LENGTH, Cell, Json, Kind, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,11 @@ def planned_variant(plan: Plan, architecture: Architecture, key: str) -> Variant
 def planned_cells(plan: Plan, architecture: Architecture) -> tuple[Cell, ...]:
     """All cells of an audit, in the order of its report.
 
-    One cell measures one variant with all methods, so that the model is loaded and the sequences are drawn once.
+    One cell measures one variant with all methods, so that the model is loaded and the sequences are drawn once. Beside
+    rewritten inputs the original is measured on the decisions that they share, and on other sequences as long as they.
     """
     names, again = planned_methods(plan), methods_to_rerun(plan)
+    compared = tuple(name for name in names if methods()[name].input_claims)
     keys = [request.key for request in planned_variants(plan, architecture)]
     return (
         Cell("behaviour", Stage.BEHAVIOUR),
@@ -72,8 +74,19 @@ def planned_cells(plan: Plan, architecture: Architecture) -> tuple[Cell, ...]:
         Cell(f"measure/{ORIGINAL}", Stage.MEASURE, methods=names),
         *([Cell(f"measure/{RERUN}", Stage.MEASURE, None, RERUN, again)] if again else []),
         *(Cell(f"measure/{key}", Stage.MEASURE, f"build/{key}", key, names) for key in keys),
+        *(
+            Cell(f"measure/{key}/{beside}", Stage.MEASURE, f"build/{key}", f"{key}/{beside}", compared)
+            for key in keys
+            if compared and equivalences()[variant_name(key)].rewrites
+            for beside in (BEFORE, SAME_LENGTH)
+        ),
         Cell("conclude", Stage.CONCLUDE, ALL_OTHERS),
     )
+
+
+def variant_name(key: str) -> str:
+    """The equivalence of a variant, by its key."""
+    return key.split("/", maxsplit=1)[0]
 
 
 def _variants_of(plugin: Equivalence, plan: Plan) -> int:

@@ -36,17 +36,19 @@ from auditor.records.states import (
 )
 from auditor.records.strings import BY_WEIGHT, IN_ORDER, SPLIT, StringsFacts, StringsFile
 from auditor.records.summary import ClaimCounts, MethodSummary, Summary, VerdictCounts
-from auditor.records.values import ALL_OTHERS, ORIGINAL, RERUN, Json
+from auditor.records.values import ALL_OTHERS, BEFORE, ORIGINAL, RERUN, SAME_LENGTH, Json, variant_of
 from auditor.records.variant import Certificate, Variant
 
 __all__ = [
     "ALL_OTHERS",
+    "BEFORE",
     "BY_WEIGHT",
     "IN_ORDER",
     "LEFT_OUT_IF_NONE",
     "NOT_WRITTEN",
     "ORIGINAL",
     "RERUN",
+    "SAME_LENGTH",
     "SPLIT",
     "Agreement",
     "AuditHeader",
@@ -94,4 +96,5 @@ __all__ = [
     "Verdict",
     "VerdictCounts",
     "named",
+    "variant_of",
 ]

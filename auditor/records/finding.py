@@ -75,6 +75,7 @@ class Finding(Record):
     rashomon: RashomonInterval | None = None
     flips: FlipRate | None = None  # of rank, set and predicate claims
     invariant: bool | None = None
+    holds_at_same_length: bool | None = None  # where inputs were rewritten: on other sequences as long as those
     resolved: bool | None = None  # None: undefined, or a report of a version without it
     basis: Basis | None = None  # None: a report of a version without it; ``grounds`` tells it of any
 

@@ -113,6 +113,7 @@ class MethodCard:
     distance: str
     expected: Mapping[str, Expected]  # by name of an exact symmetry; absent: open
     predicates: Mapping[str, float] = field(default_factory=dict)  # name → the mean score from which it holds
+    input_claims: tuple[str, ...] = ()  # kinds of claims that may be asked where inputs are rewritten
     scale_is_free: bool = False  # whether a symmetry that keeps all components sets the scores, so that none is claimed
 
 

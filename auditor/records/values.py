@@ -17,6 +17,18 @@ ORIGINAL = "original"
 RERUN = "original/again"
 """The key of a second run on the audited model, of a method that draws at random: the noise of the method itself."""
 
+BEFORE = "before"
+"""What the key of a variant that rewrites inputs ends with, where the original is measured on the same decisions."""
+
+SAME_LENGTH = "same-length"
+"""What such a key ends with, where the original is measured on other sequences as long as the rewritten ones."""
+
+
+def variant_of(key: str) -> str:
+    """The key of the variant to which a measurement belongs."""
+    return key.removesuffix(f"/{BEFORE}").removesuffix(f"/{SAME_LENGTH}")
+
+
 ALL_OTHERS = "*"
 """What the concluding cell needs: every other cell of its audit."""
 

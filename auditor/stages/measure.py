@@ -7,12 +7,24 @@ from dataclasses import dataclass, field
 
 import torch
 
-from auditor.behaviour.input_batch import Rewritten
+from auditor.behaviour.input_batch import InputBatch, as_long_as
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Progress, methods, silent
+from auditor.errors import LanguageError
 from auditor.measures.group import Asked, interpretations
 from auditor.plans.plan import Plan
-from auditor.records import ORIGINAL, RERUN, Agreement, Interpretation, Kind, NotApplicable, Relabelling, Variant
+from auditor.records import (
+    BEFORE,
+    ORIGINAL,
+    RERUN,
+    SAME_LENGTH,
+    Agreement,
+    Interpretation,
+    Kind,
+    NotApplicable,
+    Relabelling,
+    Variant,
+)
 from auditor.seeds import numpy_generator
 from auditor.stages.certify import equivalence_of, rewritten
 from auditor.stages.sequences import interpretation_inputs
@@ -65,17 +77,21 @@ def measure_group(
     ``fatal`` are raised, whichever method they come from.
     """
     exact = model.clone(dtype=torch.float64)
-    inputs = _inputs_of(variant, model, plan, seed)
+    try:
+        given = _inputs_of(variant, model, plan, seed)
+    except LanguageError as error:  # no sequence is as long as the rewritten ones
+        return dict.fromkeys(names, NotApplicable(str(error)))
     found: dict[str, Measured] = {}
     for name in names:
-        why_not = _why_not(name, exact, inputs)
+        why_not = _why_not(name, exact, given)
         if why_not is not None:
             found[name] = NotApplicable(why_not)
     asked = [name for name in names if name not in found]
     if share is not None and made is not None and made.kind is Kind.EXACT:
         found |= _agreements(exact, share, made.relabelling, asked)
         asked = [name for name in asked if name not in found]
-    for index, (name, one) in enumerate(interpretations(_with_draws(asked, seed, variant), exact, inputs.after)):
+    draws = _with_draws(asked, seed, variant)
+    for index, (name, one) in enumerate(interpretations(draws, exact, given.inputs, reference=given.reference)):
         if isinstance(one, fatal):
             raise one
         found[name] = Failure(one) if isinstance(one, Exception) else one
@@ -134,16 +150,36 @@ def _with_draws(names: Sequence[str], seed: int, variant: str) -> Asked:
     return [(methods()[name], numpy_generator(seed, "measure", name, *rerun)) for name in names]
 
 
-def _inputs_of(variant: str, model: CanonicalTransformer, plan: Plan, seed: int) -> Rewritten:
+@dataclass(frozen=True)
+class _Given:
+    """What a subject is measured on. ``reference``: where means are taken, the original's own inputs, if not there."""
+
+    inputs: InputBatch
+    reference: InputBatch | None = None
+    is_rewritten: bool = False
+
+
+def _inputs_of(variant: str, model: CanonicalTransformer, plan: Plan, seed: int) -> _Given:
     inputs = interpretation_inputs(model.task, plan, seed)
     if variant in (ORIGINAL, RERUN):
-        return Rewritten(inputs, inputs)
-    return rewritten(equivalence_of(variant), model, inputs, seed, "interpretation")
+        return _Given(inputs)
+    moved = rewritten(equivalence_of(variant), model, inputs, seed, "interpretation")
+    if moved.before is moved.after:
+        return _Given(moved.after)
+    if variant.endswith(f"/{BEFORE}"):
+        return _Given(moved.before, inputs)
+    if variant.endswith(f"/{SAME_LENGTH}"):
+        return _Given(as_long_as(moved.after, numpy_generator(seed, "same length", variant)), inputs)
+    return _Given(moved.after, inputs, is_rewritten=True)
 
 
-def _why_not(name: str, exact: CanonicalTransformer, inputs: Rewritten) -> str | None:
+def _why_not(name: str, exact: CanonicalTransformer, given: _Given) -> str | None:
     plugin = methods()[name]
     why_not = plugin.not_applicable(exact)
-    if why_not is None and inputs.after is not inputs.before and plugin.by_position:
+    if why_not is not None or not given.is_rewritten:
+        return why_not
+    if plugin.by_position:
         return "its scores are laid out by position, and the inputs of this variant have others"
-    return why_not
+    if not plugin.input_claims:
+        return "other inputs are free to change its scores: it makes no claim that they should keep"
+    return None

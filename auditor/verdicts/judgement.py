@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from auditor.verdicts.distances import EXACT_TOLERANCE, SMALLEST_EFFECT
 from auditor.verdicts.needed import sequences_until
 from auditor.verdicts.noise import Rerun
 from auditor.verdicts.pairing import Pairing
-from auditor.verdicts.quantities import YES_OR_NO, flip_rate, quantity, rashomon_interval, why_false
+from auditor.verdicts.quantities import YES_OR_NO, flip_rate, is_false, quantity, rashomon_interval, why_false
 from auditor.verdicts.worst_case import LEAST_SEQUENCES, TAIL, WorstCase, least_sequences, worst_case
 
 
@@ -36,6 +36,7 @@ class Subject:
     pairings: Mapping[str, Pairing]  # by key of the variant
     variants: tuple[Variant, ...]
     again: Pairing | None = None  # the original beside a run with other randomness, of a method that draws at random
+    controls: Mapping[str, Pairing | None] = field(default_factory=dict)  # of rewritten inputs: others as long as they
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _own_margins(subject: Subject, claim: Claim, rerun: Rerun) -> Margins | None
 def _cases(subject: Subject, claim: Claim, rerun: Rerun, seed: int) -> Iterator[_Case]:
     groups: dict[str, list[Variant]] = {}
     for variant in subject.variants:
-        if variant.key in subject.pairings:
+        if variant.key in subject.pairings and _is_asked(subject, claim, variant.key):
             groups.setdefault(variant.equivalence, []).append(variant)
     why_not = subject.itself.why_undefined(claim) or why_false(claim, subject.itself)
     ceiling = None if why_not else ceiling_of(claim, subject.itself, seed=seed)
@@ -99,7 +100,22 @@ def _cases(subject: Subject, claim: Claim, rerun: Rerun, seed: int) -> Iterator[
         undefined = next((reasons[variant.key] for variant in group if reasons[variant.key]), "")
         spread = rashomon_interval(claim, subject.itself, [numbers[key] for key in defined], numbers.values())
         blank = replace(blank, ceiling=ceiling, rashomon=spread, flips=flip_rate(claim, [*defined.values()]))
+        blank = replace(blank, holds_at_same_length=_holds_at_same_length(subject, claim, group))
         yield _case(blank, defined, undefined, rerun)
+
+
+def _is_asked(subject: Subject, claim: Claim, key: str) -> bool:
+    """Whether a claim is of a kind that this variant should keep: rewritten inputs keep only what a method declares."""
+    return key not in subject.controls or claim.kind in subject.card.input_claims
+
+
+def _holds_at_same_length(subject: Subject, claim: Claim, group: Sequence[Variant]) -> bool | None:
+    """Whether a claim is true on other sequences as long as the rewritten ones; None where none were measured."""
+    found = [subject.controls.get(variant.key) for variant in group]
+    controls = [one for one in found if one is not None]
+    if not controls or claim.kind not in YES_OR_NO or any(control.why_undefined(claim) for control in controls):
+        return None
+    return not any(is_false(claim, control) for control in controls)
 
 
 def _case(blank: Finding, defined: Mapping[str, Pairing], undefined: str, rerun: Rerun) -> _Case:

@@ -10,6 +10,10 @@ number of sequences that would decide.
 Original and variant are compared on the same sequences, so that the noise of sampling is in the interval of the paired
 difference and is counted once. What a method's own random draws leave is added to its variance, or, where distances
 cannot be negative, taken from effect and lower end (``auditor.verdicts.noise``).
+
+Where inputs are rewritten the original is measured on the decisions that both sides have, means are those over its own
+inputs, and only those kinds of claims are asked that a method declares. What other sequences of the same lengths
+overturn as well is no effect of the rewriting.
 """
 
 from __future__ import annotations
@@ -18,7 +22,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from auditor.records import (
+    BEFORE,
     RERUN,
+    SAME_LENGTH,
     Claim,
     Finding,
     Interpretation,
@@ -70,18 +76,22 @@ def findings_of(
         if not isinstance(base, Interpretation):
             continue
         sequences[card.name] = len(base.values)
-        pairings = {
-            variant.key: Pairing(
-                base,
-                in_names_of(base, interpretations[variant.key, card.name], variant.relabelling),
-                card.distance,
-            )
-            for variant in certified
-            if (variant.key, card.name) in interpretations
-        }
+        pairings: dict[str, Pairing] = {}
+        controls: dict[str, Pairing | None] = {}
+        for variant in certified:
+            if (variant.key, card.name) not in interpretations:
+                continue
+            here = in_names_of(base, interpretations[variant.key, card.name], variant.relabelling)
+            before = interpretations.get((f"{variant.key}/{BEFORE}", card.name))
+            pairings[variant.key] = Pairing(before if isinstance(before, Interpretation) else base, here, card.distance)
+            if isinstance(before, Interpretation):
+                other = interpretations.get((f"{variant.key}/{SAME_LENGTH}", card.name))
+                controls[variant.key] = (
+                    Pairing(other, other, card.distance) if isinstance(other, Interpretation) else None
+                )
         rerun = interpretations.get((RERUN, card.name))
         again = Pairing(base, rerun, card.distance) if isinstance(rerun, Interpretation) else None
-        subject = Subject(audit_id, card, Pairing(base, base, card.distance), pairings, certified, again)
+        subject = Subject(audit_id, card, Pairing(base, base, card.distance), pairings, certified, again, controls)
         asserted = claims_of(card, base, settings.claims) if claims is None else claims.get(card.name, ())
         findings += judge(subject, asserted, Resampling(settings.draws, settings.seed))
     corrected = _corrected(findings, settings)
@@ -108,6 +118,10 @@ def _decided(finding: Finding, tested: int, settings: Settings) -> Finding:
         return finding
     if finding.interval[0] <= finding.threshold:
         return finding if finding.reason else replace(finding, reason="the interval spans the threshold")
+    if finding.holds_at_same_length is False:
+        return replace(
+            finding, reason="false on other sequences as long as these too: length moves it, not the rewriting"
+        )
     if finding.q < settings.alpha:
         return replace(finding, verdict=Verdict.UNSTABLE, invariant=False)
     reason = f"above the threshold, but q is not below {settings.alpha:g} among {tested} claims tested"

@@ -20,7 +20,7 @@ from auditor.measures.ablation.optimal import optimal
 from auditor.measures.ablation.substitutes import mean, mean_per_position, zero
 from auditor.measures.ablation.sweep import Ablation, Substitute, sweep_effects
 from auditor.measures.expectations import HEAD_SCORES, NEURON_SCORES, WHOLE_SCORES
-from auditor.measures.untouched import Untouched, untouched
+from auditor.measures.untouched import Untouched, untouched, untouched_reference
 from auditor.records import Component, Interpretation
 from auditor.records.theory import Dependence
 
@@ -33,6 +33,10 @@ SUBSTITUTES: Mapping[SubstituteName, Callable[[Untouched, Site], Substitute]] = 
     "optimal": lambda run, _: optimal(run),
 }
 """What can take the place of an output, without a random draw."""
+
+
+KEPT_BY_INPUTS = ("zero", "mean")
+"""Substitutes that are the same at every position, so that inserted tokens leave the order of the effects alone."""
 
 
 class AblationMethod(InterpretationMethod):
@@ -52,6 +56,8 @@ class AblationMethod(InterpretationMethod):
         super().__init_subclass__()
         effect = EFFECTS[cls.effect]
         cls.unit = effect.unit
+        if getattr(cls, "substitute", None) in KEPT_BY_INPUTS:
+            cls.input_claims = ("rank", "set")
         cls.higher_means = effect.higher_means.format(component=getattr(cls, "component", "component"))
 
     @abstractmethod
@@ -79,7 +85,8 @@ class AblationMethod(InterpretationMethod):
 
         def make() -> dict[EffectName, NDArray[np.float64]]:
             run = untouched(request, most=self.most_sequences)
-            ablation = Ablation(components, self.site, SUBSTITUTES[self.substitute](run, self.site))
+            averaged = untouched_reference(request, most=self.most_sequences)
+            ablation = Ablation(components, self.site, SUBSTITUTES[self.substitute](averaged, self.site))
             found = sweep_effects(run, ablation, [EFFECTS[name] for name in names])
             return dict(zip(names, found, strict=True))
 

@@ -128,6 +128,7 @@ class HeadAttribution(Attribution):
 
     features = "head"
     claims = ("value", "rank")
+    input_claims = ("rank", "set")
     distance = "relative_change"
     depends_on: ClassVar[Dependence] = HEAD_SCORES
 

@@ -1,6 +1,7 @@
 """The number that every attribution explains, as a function of tokens, of token vectors or of sites.
 
-Language models: the mean log-probability of the right closing bracket over the positions with an open one. Classifiers:
+Language models: the mean log-probability of the right closing bracket over the scored positions with an open one, so
+that of rewritten inputs only the decisions count that both sides have. Classifiers:
 the log-odds of the class that the model predicts on the untouched input. Both in nats, one number per sequence.
 """
 
@@ -81,7 +82,7 @@ class Explained:
 def explained(model: CanonicalTransformer, part: InputBatch) -> Explained:
     """The batch with its scores."""
     model.check_tokens(part.tokens)
-    where = part.not_padding & (part.depth > 0)
+    where = part.scored & (part.depth > 0)
     if model.architecture.is_classifier:
         with torch.no_grad():
             answer = model(part.tokens).argmax(-1)
@@ -94,7 +95,7 @@ def has_score(model: CanonicalTransformer, inputs: InputBatch) -> Tensor:
     """Which sequences have a score, [sequence]: a language model needs a position with an open bracket."""
     if model.architecture.is_classifier:
         return torch.ones(len(inputs), dtype=torch.bool)
-    return (inputs.not_padding & (inputs.depth > 0)).any(1)
+    return (inputs.scored & (inputs.depth > 0)).any(1)
 
 
 def why_no_score(model: CanonicalTransformer) -> str | None:
