@@ -11,8 +11,10 @@ import pytest
 from auditor.contracts import methods
 from auditor.plans.cells import methods_to_rerun, planned_methods
 from auditor.records import ORIGINAL, RERUN, Component, Exclusion, Interpretation, NotApplicable
+from auditor.stages.certify import equivalence_of, rewritten
 from auditor.stages.conclude import Results, _absent
 from auditor.stages.measure import Failure, measure, measure_group
+from auditor.stages.sequences import interpretation_inputs
 from auditor.testing.snapshots import differences, snapshot
 from tests.auditor.small_audits import PLAN, small_model
 from tests.auditor.store.samples import BEHAVIOUR
@@ -33,6 +35,7 @@ def test_a_group_gives_what_each_method_gives_alone() -> None:
 
 
 def test_inputs_that_grow_are_shared_and_have_no_scores_by_position() -> None:
+    """The constructed model reads the stack alone: with the means kept, inserted strings change no effect at all."""
     model, names = stack_model(), ("attention_pattern", "ablation_head_mean")
     original, pumped = (measure_group(model, PLAN, 0, names, variant=key) for key in (ORIGINAL, "input_pumping/0"))
     assert [type(one) for one in original.values()] == [Interpretation] * 2
@@ -40,7 +43,10 @@ def test_inputs_that_grow_are_shared_and_have_no_scores_by_position() -> None:
     (_, before), (_, after) = original.items(), pumped.items()
     assert isinstance(before[1], Interpretation)
     assert isinstance(after[1], Interpretation)
-    assert not np.array_equal(before[1].values, after[1].values)
+    np.testing.assert_array_equal(before[1].values, after[1].values)
+    inputs = interpretation_inputs(model.task, PLAN, 0)
+    moved = rewritten(equivalence_of("input_pumping/0"), model, inputs, 0, "interpretation")
+    assert moved.after.tokens.shape != inputs.tokens.shape
 
 
 def test_a_second_run_draws_other_numbers() -> None:
