@@ -39,6 +39,8 @@ class ClaimKind(StrEnum):
     SET = "set"
     PATTERN = "pattern"
     PREDICATE = "predicate"
+    COMPARISON = "comparison"
+    EXISTENCE = "existence"
 
 
 class BasisName(StrEnum):

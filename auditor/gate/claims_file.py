@@ -24,6 +24,7 @@ from auditor.files.documents import Table
 from auditor.files.text_file import read_text, read_toml
 from auditor.gate.statements import GRAMMAR, claim_of, component_named
 from auditor.records import Claim, Json, Kind
+from auditor.verdicts.slices import WORDS, slice_of
 
 Read = TypeVar("Read")
 
@@ -171,11 +172,20 @@ class _ClaimTable(Table):
         component = self._read("component", component_named)
         method = self.text("method") if self.has("method") else None
         claim = self._read("statement", lambda text: claim_of(component, text, method))
-        if claim.method not in methods():
-            entry = "statement" if method is None else "method"
-            expected = "one of those that `dyck-audit methods` lists"
-            raise self.refused(entry, f"unknown method {claim.method!r}", expected)
+        entry = "statement" if method is None else "method"
+        for name in claim.methods:
+            if name not in methods():
+                expected = "one of those that `dyck-audit methods` lists"
+                raise self.refused(entry, f"unknown method {name!r}", expected)
+            self._check_scores(claim, name, entry)
         return claim
+
+    def _check_scores(self, claim: Claim, method: str, entry: str) -> None:
+        """Raise ClaimsError where a claim about edges or pairs names a method that has no scores of them."""
+        wanted = slice_of(claim)
+        if wanted is not None and methods()[method].second_axis != wanted[0]:
+            having = [name for name, one in methods().items() if one.second_axis == wanted[0]]
+            raise self.refused(entry, f"{method} has no scores of {WORDS[wanted[0]]}", " or ".join(having))
 
     def _read(self, name: str, reader: Callable[[str], Read]) -> Read:
         """The result of a parser on a text; the line is added to its error."""

@@ -16,8 +16,9 @@ from auditor.plans.cells import planned_equivalences
 from auditor.plans.plan import Plan
 from auditor.records import ORIGINAL, Finding, Json, Kind, NotApplicable, VariantState, Verdict
 from auditor.stages.conclude import Results, statistics_of
+from auditor.verdicts.compound import why_not_true
 from auditor.verdicts.pairing import Pairing
-from auditor.verdicts.quantities import why_false
+from auditor.verdicts.slices import at_slice, slice_of
 from auditor.verdicts.verdict import findings_of
 
 
@@ -69,7 +70,7 @@ def plan_for(entries: Sequence[Entry], plan: Plan) -> Plan:
         for name, plugin in equivalences().items()
         if name in named or (str(plugin.kind) in kinds and name in planned_equivalences(plan))
     ]
-    read = tuple(dict.fromkeys(entry.claim.method for entry in entries))
+    read = tuple(dict.fromkeys(method for entry in entries for method in entry.claim.methods))
     return replace(plan, name=f"{plan.name}-gate", methods=read, equivalences=tuple(chosen))
 
 
@@ -80,7 +81,7 @@ def check(entries: Sequence[Entry], results: Results, plan: Plan, seed: int, aud
         by_method.setdefault(entry.claim.method, []).append(entry)
     findings = findings_of(
         audit_id,
-        {name: methods()[name].card for name in by_method},
+        {name: methods()[name].card for entry in entries for name in entry.claim.methods},
         results.variants,
         results.interpretations,
         original=ORIGINAL,
@@ -93,12 +94,14 @@ def check(entries: Sequence[Entry], results: Results, plan: Plan, seed: int, aud
 def _checked(entry: Entry, findings: Sequence[Finding], results: Results) -> Checked:
     about = [f for f in findings if f.claim.identity == entry.claim.identity]
     relevant = tuple(f for f in about if f.equivalence in entry.survives or str(f.kind) in entry.survives)
-    method = entry.claim.method
-    if (ORIGINAL, method) not in results.interpretations:
-        absent = results.not_applicable.get((ORIGINAL, method), NotApplicable("the audit did not run it"))
-        return Checked(entry, Outcome.INCONCLUSIVE, f"{method}: {absent.reason}", ())
-    base = results.of_original(method)
-    reason = why_false(entry.claim, Pairing(base, base, methods()[method].distance))
+    itself = {}
+    for method in entry.claim.methods:
+        if (ORIGINAL, method) not in results.interpretations:
+            absent = results.not_applicable.get((ORIGINAL, method), NotApplicable("the audit did not run it"))
+            return Checked(entry, Outcome.INCONCLUSIVE, f"{method}: {absent.reason}", ())
+        base = at_slice(results.of_original(method), slice_of(entry.claim))
+        itself[method] = Pairing(base, base, methods()[method].distance)
+    reason = why_not_true(entry.claim, itself)
     if reason:
         return Checked(entry, Outcome.FALSE, reason, relevant)
     overturned = [f for f in relevant if f.verdict is Verdict.UNSTABLE]

@@ -10,6 +10,7 @@ from auditor.measures.patching.method import PathPatchingMethod
 from auditor.measures.patching.paths import head_to_head_effects, no_later_head, to_later_heads
 from auditor.measures.patching.runs import shared_pairs
 from auditor.records import Expected, Interpretation
+from auditor.records.axes import TO_HEAD
 from auditor.records.theory import Aspect, Dependence
 
 MAX_SEQUENCES = 64
@@ -26,6 +27,7 @@ class HeadToHeadPatching(PathPatchingMethod):
     summary = "margin lost when a head's corrupt output reaches one later head directly, for each pair"
     claims = ("pattern",)
     distance = "frobenius"
+    second_axis = TO_HEAD
     depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.HEAD_SHARES: Expected.CHANGES}
     path = staticmethod(to_later_heads)
     no_path = staticmethod(no_later_head)

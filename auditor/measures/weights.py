@@ -14,6 +14,7 @@ from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.circuits import composition_scores, ov_circuits, qk_circuits
 from auditor.measures.expectations import HEAD_READINGS, HEAD_SCORES
 from auditor.records import Expected, Interpretation
+from auditor.records.axes import TO_HEAD
 from auditor.records.theory import Aspect, Dependence
 
 READS_AND_WRITES: Dependence = {Aspect.STREAM_READS: Expected.CHANGES, Aspect.STREAM_WRITES: Expected.CHANGES}
@@ -75,6 +76,7 @@ class Composition(InterpretationMethod):
     unit = "share of the norms"
     claims = ("pattern",)
     distance = "frobenius"
+    second_axis = TO_HEAD
     source = ELHAGE + "Q-, K- and V-Composition"
     depends_on: ClassVar[Dependence] = {**HEAD_READINGS, **READS_AND_WRITES}
 

@@ -11,22 +11,29 @@ from auditor.records.interpretation import Component
 from auditor.records.record import NOT_WRITTEN, Record
 from auditor.records.spread import FlipRate, RashomonInterval
 from auditor.records.states import Basis, Expected, Kind, Verdict
-from auditor.records.values import Json, group
+from auditor.records.values import Json, group, texts
 
 
 @dataclass(frozen=True, slots=True)
 class Claim(Record):
     """An assertion about a component; the unit of a verdict.
 
-    ========== ============================================================== =====================================
-    kind       parameters                                                     what is asserted
-    ========== ============================================================== =====================================
-    value      ``score``                                                      the component scores this
-    rank       ``top``                                                        it is among the ``top`` that score most
-    set        ``members``: labels, the component's own among them            they score more than all others
+    =========== ============================================================= =====================================
+    kind        parameters                                                    what is asserted
+    =========== ============================================================= =====================================
+    value       ``score``                                                     the component scores this
+    rank        ``top``                                                       it is among the ``top`` that score most
+    set         ``members``: labels, the component's own among them           they score more than all others
     pattern                                                                   its scores are laid out as drawn
-    predicate  ``predicate``: name, ``threshold``, ``above``: false for "<"   its mean score is at least ``threshold``
-    ========== ============================================================== =====================================
+    predicate   ``predicate``: name, ``threshold``, ``above``: false for "<"  its mean score is at least ``threshold``
+    comparison  ``other``: label, ``by``                                      it scores at least ``by`` more
+    existence   those of a predicate, ``methods``                             some component has the predicate by all
+    conjunction ``methods``, ``kind`` and the parameters of that kind         it holds by each of the methods
+    agreement   ``methods``, ``top``                                          the same ``top`` lead by all of them
+    =========== ============================================================= =====================================
+
+    ``to_head`` or ``with_head``, a label, is a parameter of any kind but pattern: the scores are those of edges into
+    that head, or of pairs with it. With several ``methods`` the first of them is the claim's own.
     """
 
     method: str = field(metadata=NOT_WRITTEN)  # in JSON it is beside the claim, as the component is
@@ -34,6 +41,11 @@ class Claim(Record):
     component: Component = field(metadata=NOT_WRITTEN)
     text: str
     parameters: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All methods that it is about, its own first."""
+        return texts(self.parameters, "methods") or (self.method,)
 
     @property
     def identity(self) -> tuple[str, str, str, str]:

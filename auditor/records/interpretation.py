@@ -9,12 +9,18 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.records.axes import EDGE, HEAD, NEURON, PART, SEQUENCE, TO_HEAD
+from auditor.records.axes import EDGE, HEAD, NEURON, PART, SECOND_AXES, SEQUENCE
 from auditor.records.record import LEFT_OUT_IF_NONE, Record
 from auditor.records.states import Expected
 from auditor.records.values import Json, group
 
-WHOLE = ("tokens", "embedding", "bias")
+SOME = {"some head": HEAD, "some neuron": NEURON, "some part": PART}
+"""What a claim that something exists is about, and the axis of scores that it is looked for on."""
+
+ALL = {"all heads": HEAD, "all neurons": NEURON, "all parts": PART}
+"""What a claim about an order of all components is about."""
+
+WHOLE = ("tokens", "embedding", "bias", *SOME, *ALL)
 """Parts of the model rather than of a layer."""
 
 METHODS = ("attribution_", "circuit_")
@@ -26,7 +32,7 @@ EDGE_SIGN = "->"
 COMPONENT_AXES = (HEAD, NEURON, PART, EDGE)
 """Axes that may run over the components of an interpretation."""
 
-MOVED_BY = {HEAD: HEAD, TO_HEAD: HEAD, EDGE: HEAD, NEURON: NEURON}
+MOVED_BY = {HEAD: HEAD, EDGE: HEAD, **dict.fromkeys(SECOND_AXES, HEAD), NEURON: NEURON}
 """Which relabelling moves an axis of scores: ``to_head`` runs over the same heads as ``head``."""
 
 

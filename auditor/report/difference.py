@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from auditor.records import AuditReport, Behaviour, Finding, Json, Metrics
+from auditor.records.axes import SECOND_AXES
 from auditor.report.matrix import SEVERITY
 
 PairKey = tuple[str, str, str, str, int]
@@ -141,7 +142,8 @@ def _keyed(findings: Sequence[Finding]) -> dict[PairKey, Finding]:
     keyed = {}
     for finding in findings:
         claim = finding.claim
-        key = (claim.method, claim.kind, claim.component.label, finding.equivalence)
+        seconds = [str(claim.parameters[axis]) for axis in SECOND_AXES if axis in claim.parameters]
+        key = (claim.method, claim.kind, " ".join((claim.component.label, *seconds)), finding.equivalence)
         keyed[*key, seen[key]] = finding
         seen[key] += 1
     return keyed

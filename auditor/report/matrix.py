@@ -13,7 +13,7 @@ from enum import StrEnum
 from auditor.records import AuditReport, Exclusion, Expected, Finding, Kind, Variant, VariantState, Verdict
 
 SEVERITY = {Verdict.UNSTABLE: 0, Verdict.INCONCLUSIVE: 1, Verdict.STABLE: 2}
-CLAIM_ORDER = ("rank", "set", "predicate", "pattern", "value")
+CLAIM_ORDER = ("rank", "set", "predicate", "comparison", "existence", "conjunction", "agreement", "pattern", "value")
 """Kinds of claims, the ones that people publish first; others come last."""
 
 

@@ -17,7 +17,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Request, equivalences, expectations, methods
 from auditor.measures.attention import matching_opener, with_open_bracket
 from auditor.records import ORIGINAL, Expected, Interpretation, Kind, Variant, VariantState, Verdict
-from auditor.records.axes import AXES, EDGE, PART
+from auditor.records.axes import AXES, EDGE, PART, SECOND_AXES
 from auditor.testing.cost import is_costly
 from auditor.testing.families import FAMILIES, task_for
 from auditor.testing.models import inputs_for, random_model
@@ -104,6 +104,9 @@ def every_axis_and_component_is_named_and_every_score_finite_or_explained(name: 
     (model, inputs), found = subject(family), _found(name, family)
     assert found.method == name
     assert set(found.axes) <= AXES
+    assert [axis for axis in found.axes if axis in SECOND_AXES] == [
+        axis for axis in (methods()[name].second_axis,) if axis
+    ]
     assert found.values.shape[found.axes.index(found.component_axis)] == len(found.components)
     if found.component_axis in (PART, EDGE):
         assert len({component.label for component in found.components}) == len(found.components)

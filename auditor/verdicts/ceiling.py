@@ -48,6 +48,8 @@ def ceiling_of(claim: Claim, pairing: Pairing, *, seed: int) -> float | None:
     if claim.kind == "predicate":
         below = number(claim.parameters, "threshold") - float(scores.mean())
         return below if claim.parameters.get("above", True) else -below
+    if claim.kind == "comparison":
+        return number(claim.parameters, "by") / (float(np.abs(scores).max()) or 1.0)
     if claim.kind == "rank":
         top = whole(claim.parameters, "top", 1)
         return float(np.mean([rank_shortfall(scores, one, top) for one in range(len(scores))]))

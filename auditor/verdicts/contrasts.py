@@ -4,6 +4,7 @@
     rank       (x′ⱼ − x′_c) / largest       for each other component j, less those that may be ahead
     set        (x′ⱼ − x′_i) / largest       for each outsider j and member i
     predicate  ±(θ − x′)                    the score is on the claimed side of θ
+    comparison (x′_b + δ − x′_a) / largest  a is ahead of b by δ
     pattern    distance(x, x′)              of the arrays
 
 Where scores come per sequence, each margin has an influence value per sequence (Hampel 1974): the margin of resampled
@@ -71,11 +72,16 @@ def margins_of(claim: Claim, pairing: Pairing, rerun: Array | None = None) -> Ma
     if claim.kind == "set":
         members = np.asarray(members_of(claim, pairing))
         others = np.delete(np.arange(len(pairing.components)), members)
-        return _order(pairing, np.repeat(members, len(others)), np.tile(others, len(members)), drawn)
-    index, top = pairing.index(claim.component), whole(claim.parameters, "top", 1)
+        return order_margins(pairing, np.repeat(members, len(others)), np.tile(others, len(members)), drawn)
+    index = pairing.index(claim.component)
+    if claim.kind == "comparison":
+        other = pairing.index_of(str(claim.parameters["other"]))
+        by = number(claim.parameters, "by")
+        return order_margins(pairing, np.asarray([index]), np.asarray([other]), drawn, by=by)
+    top = whole(claim.parameters, "top", 1)
     others = np.delete(np.arange(len(pairing.components)), index)
     others = others[np.argsort(-pairing.means[1][others], kind="stable")[top - 1 :]]
-    return _order(pairing, np.full(len(others), index), others, drawn, spared=top - 1)
+    return order_margins(pairing, np.full(len(others), index), others, drawn, spared=top - 1)
 
 
 def _value(claim: Claim, pairing: Pairing, drawn: Array) -> Margins:
@@ -121,11 +127,16 @@ def _pattern(claim: Claim, pairing: Pairing) -> Margins:
     return Margins(np.asarray([effect]), _centred(parts[:, None]))
 
 
-def _order(pairing: Pairing, ahead: Indices, behind: Indices, drawn: Array, *, spared: int = 0) -> Margins:
-    """How far each of ``behind`` is in front of its partner in ``ahead``, relative to the largest |score|."""
+def order_margins(
+    pairing: Pairing, ahead: Indices, behind: Indices, drawn: Array, *, spared: int = 0, by: float = 0.0
+) -> Margins:
+    """How far each of ``behind`` is in front of its partner in ``ahead`` plus ``by``, over the largest |score|.
+
+    ``drawn`` as ``rerun`` of :func:`margins_of`.
+    """
     means, scores = pairing.means[1], pairing.theirs
     largest = float(np.abs(means).max()) or 1.0
-    effects: Array = (means[behind] - means[ahead]) / largest
+    effects: Array = (means[behind] + by - means[ahead]) / largest
     if not pairing.per_sequence:
         return Margins(effects, None, spared=spared)
     if len(effects) > MOST_MARGINS:

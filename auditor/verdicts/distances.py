@@ -17,6 +17,10 @@ SMALLEST_EFFECT: Mapping[str, float] = {
     "rank": 0.0,  # a claim "c is the top" fails as soon as another component is ahead
     "set": 0.0,  # a claim "these lead" fails as soon as another component is ahead of one of them
     "predicate": 0.0,  # a claim "at least θ" fails as soon as the mean score is below θ
+    "comparison": 0.0,  # a claim "c is ahead by δ" fails as soon as it is ahead by less
+    "existence": 0.0,  # a claim "some c is at least θ" fails as soon as every mean score is below θ
+    "conjunction": 0.0,  # fails as soon as one of its parts does
+    "agreement": 0.0,  # fails as soon as no set leads by both methods
     "pattern": 0.10,  # a tenth of the attention mass elsewhere is visible in a heat map
 }
 """Δ, the smallest effect of interest by kind of claim, for behavioural variants."""

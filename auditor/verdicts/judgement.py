@@ -62,7 +62,7 @@ def judge(subject: Subject, claims: Sequence[Claim], how: Resampling) -> tuple[F
     What rests on a p-value is STABLE or INCONCLUSIVE for now: whether it is UNSTABLE depends on all claims of the
     audit. Scores that cannot be compared raise no error: their finding has the reason.
     """
-    order, rerun = _own_order(subject), Rerun(subject.again)
+    order, rerun = own_order(subject), Rerun(subject.again)
     cases = [case for claim in claims for case in _cases(subject, claim, rerun, how.seed)]
     own = {claim.identity: one for claim in claims if (one := _own_margins(subject, claim, rerun)) is not None}
     jobs: list[tuple[tuple[Margins, ...], float]] = [((margins,), 0.0) for margins in own.values()]
@@ -70,7 +70,9 @@ def judge(subject: Subject, claims: Sequence[Claim], how: Resampling) -> tuple[F
     results = _resampled(jobs, order, how)
     clarity = {identity: next(results) for identity in own}
     found = [_moved(case, next(results)) if case.margins else case.finding for case in cases]
-    return tuple(_resolved(finding, clarity.get(finding.claim.identity), len(subject.itself.ours)) for finding in found)
+    return tuple(
+        resolved_in(finding, clarity.get(finding.claim.identity), len(subject.itself.ours)) for finding in found
+    )
 
 
 def _own_margins(subject: Subject, claim: Claim, rerun: Rerun) -> Margins | None:
@@ -85,14 +87,14 @@ def _own_margins(subject: Subject, claim: Claim, rerun: Rerun) -> Margins | None
 def _cases(subject: Subject, claim: Claim, rerun: Rerun, seed: int) -> Iterator[_Case]:
     groups: dict[str, list[Variant]] = {}
     for variant in subject.variants:
-        if variant.key in subject.pairings and _is_asked(subject, claim, variant.key):
+        if variant.key in subject.pairings and is_asked(subject, claim, variant.key):
             groups.setdefault(variant.equivalence, []).append(variant)
     why_not = subject.itself.why_undefined(claim) or why_false(claim, subject.itself)
     ceiling = None if why_not else ceiling_of(claim, subject.itself, seed=seed)
     reasons = {} if why_not else {key: pairing.why_undefined(claim) for key, pairing in subject.pairings.items()}
     numbers = {key: quantity(claim, subject.pairings[key]) for key, why in reasons.items() if not why}
     for group in groups.values():
-        blank = _blank(subject, claim, group)
+        blank = blank_finding(subject, claim, group)
         if why_not:
             yield _Case(replace(blank, reason=f"undefined: {why_not}"))
             continue
@@ -104,9 +106,17 @@ def _cases(subject: Subject, claim: Claim, rerun: Rerun, seed: int) -> Iterator[
         yield _case(blank, defined, undefined, rerun)
 
 
-def _is_asked(subject: Subject, claim: Claim, key: str) -> bool:
-    """Whether a claim is of a kind that this variant should keep: rewritten inputs keep only what a method declares."""
-    return key not in subject.controls or claim.kind in subject.card.input_claims
+def is_asked(subject: Subject, claim: Claim, key: str) -> bool:
+    """Whether a claim is of a kind that this variant should keep: rewritten inputs keep only what a method declares.
+
+    A claim made of others is of their kind; a comparison is a claim about an order, unless it is about a distance.
+    """
+    if key not in subject.controls:
+        return True
+    kind = str(claim.parameters.get("kind", {"existence": "predicate", "agreement": "set"}.get(claim.kind, claim.kind)))
+    if kind == "comparison":
+        kind = "predicate" if claim.parameters["by"] else "rank"
+    return kind in subject.card.input_claims
 
 
 def _holds_at_same_length(subject: Subject, claim: Claim, group: Sequence[Variant]) -> bool | None:
@@ -162,7 +172,7 @@ def _moved(case: _Case, found: WorstCase) -> Finding:
     )
 
 
-def _resolved(finding: Finding, clarity: WorstCase | None, sequences: int) -> Finding:
+def resolved_in(finding: Finding, clarity: WorstCase | None, sequences: int) -> Finding:
     """The verdict so far. ``clarity``: how clearly the claim holds for the original, None where nothing is sampled.
 
     A claim that the original does not resolve is not tested, so it has no p-value; an exact change may still overturn
@@ -194,7 +204,7 @@ def _resampled(
         yield worst_case(margins, shifts, t, threshold, seed=how.seed, tail=how.tail)
 
 
-def _own_order(subject: Subject) -> NDArray[np.intp]:
+def own_order(subject: Subject) -> NDArray[np.intp]:
     """The sequences sorted by the size of their scores, which no order of sequences or components changes."""
     compared = [pairing for pairing in subject.pairings.values() if pairing.per_sequence]
     arrays = [subject.itself.ours, *(p.theirs for p in compared if len(p.theirs) == len(subject.itself.ours))]
@@ -202,7 +212,7 @@ def _own_order(subject: Subject) -> NDArray[np.intp]:
     return np.lexsort(sizes[::-1])
 
 
-def _blank(subject: Subject, claim: Claim, group: Sequence[Variant]) -> Finding:
+def blank_finding(subject: Subject, claim: Claim, group: Sequence[Variant]) -> Finding:
     kind, equivalence = group[0].kind, group[0].equivalence
     expected = subject.card.expected.get(equivalence, Expected.OPEN)
     return Finding(

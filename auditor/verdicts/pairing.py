@@ -71,6 +71,10 @@ class Pairing:
         """The index of a component among those compared."""
         return self._places[component]
 
+    def index_of(self, label: str) -> int:
+        """The index of the component of this label among those compared."""
+        return next(index for index, component in enumerate(self.components) if component.label == label)
+
     @cached_property
     def _places(self) -> dict[Component, int]:
         return {component: index for index, component in enumerate(self.components)}
@@ -84,7 +88,7 @@ class Pairing:
         """Why the claim is undefined for this pair; empty when it is defined."""
         if self.base.values.shape != self.other.values.shape:
             return "a variant was scored on other sequences than the original"
-        for label in (claim.component.label, *texts(claim.parameters, "members")):
+        for label in _labels_of(claim):
             index = self._labels.get(label)
             if index is None:
                 return f"{claim.method} has no score for {label}"
@@ -119,6 +123,11 @@ class Pairing:
         if theirs.ndim > 1 and absent.all():
             return f"0 entries of {component.label} have a counterpart"
         return _why_not_finite(ours, np.where(absent, 0.0, theirs))
+
+
+def _labels_of(claim: Claim) -> tuple[str, ...]:
+    other = claim.parameters.get("other")
+    return (claim.component.label, *texts(claim.parameters, "members"), *([] if other is None else [str(other)]))
 
 
 def _why_not_finite(ours: Array, theirs: Array) -> str:

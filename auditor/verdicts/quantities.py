@@ -14,21 +14,23 @@ from auditor.verdicts.pairing import Pairing
 
 Array = NDArray[np.float64]
 
-YES_OR_NO = ("rank", "set", "predicate")
+YES_OR_NO = ("rank", "set", "predicate", "comparison")
 """Kinds of claims that are true or false on a model; the others are more or less so."""
 
 
 def name_of_quantity(claim: Claim, distance: str) -> str:
     """What :func:`quantity` is, in a word."""
     names = {"value": "score", "predicate": "score", "rank": "rank", "set": "jaccard_distance"}
+    names["comparison"] = "difference"
     return names.get(claim.kind, distance)
 
 
 def quantity(claim: Claim, pairing: Pairing) -> float:
     """The claim's number on the variant of a pairing.
 
-    The mean score of value and predicate claims · the position of rank claims, 1 at the top · of set claims the Jaccard
-    distance between the members and as many that lead · of pattern claims the distance from the original.
+    The mean score of value and predicate claims · the lead of comparisons · the position of rank claims, 1 at the top ·
+    of set claims the Jaccard distance between the members and as many that lead · of pattern claims the distance from
+    the original.
     """
     if claim.kind == "pattern":
         return float(pairing.variation.mean[pairing.index(claim.component)])
@@ -39,6 +41,8 @@ def quantity(claim: Claim, pairing: Pairing) -> float:
         members = members_of(claim, pairing)
         leading = np.argsort(-scores, kind="stable")[: len(members)].tolist()
         return 1.0 - len({*members} & {*leading}) / len({*members} | {*leading})
+    if claim.kind == "comparison":
+        return _lead(claim, pairing)
     return float(scores[pairing.index(claim.component)])
 
 
@@ -54,6 +58,8 @@ def is_false(claim: Claim, pairing: Pairing) -> bool:
     if claim.kind == "set":
         members = members_of(claim, pairing)
         return bool(np.delete(scores, members).max() - scores[members].min() > rounding)
+    if claim.kind == "comparison":
+        return _lead(claim, pairing) < number(claim.parameters, "by") - rounding
     score, threshold = float(scores[pairing.index(claim.component)]), number(claim.parameters, "threshold")
     if claim.parameters.get("above", True):
         return score < threshold - rounding
@@ -68,7 +74,8 @@ def why_false(claim: Claim, itself: Pairing) -> str:
     if itself.why_undefined(claim):
         return ""
     if claim.kind in YES_OR_NO:
-        return "the claim is false for the original" if is_false(claim, itself) else ""
+        said = f"{name_of_quantity(claim, itself.distance).replace('_', ' ')} {quantity(claim, itself):.3g}"
+        return f"the claim is false for the original: {said}" if is_false(claim, itself) else ""
     if claim.kind != "value" or "score" not in claim.parameters:
         return ""
     index = itself.index(claim.component)
@@ -102,11 +109,21 @@ def flip_rate(claim: Claim, pairings: Sequence[Pairing]) -> FlipRate | None:
     """On how many of the variants the claim is false, with the Wilson (1927) interval; None for other kinds."""
     if claim.kind not in YES_OR_NO or not pairings:
         return None
+    return flip_rate_of([is_false(claim, pairing) for pairing in pairings])
+
+
+def flip_rate_of(flips: Sequence[bool]) -> FlipRate:
+    """The rate among one or more variants."""
     from scipy import stats  # takes half a second to load, and only the last stage of an audit needs it
 
-    flips = sum(is_false(claim, pairing) for pairing in pairings)
-    low, high = stats.binomtest(flips, len(pairings)).proportion_ci(method="wilson")
-    return FlipRate(flips, len(pairings), (float(low), float(high)))
+    low, high = stats.binomtest(sum(flips), len(flips)).proportion_ci(method="wilson")
+    return FlipRate(sum(flips), len(flips), (float(low), float(high)))
+
+
+def _lead(claim: Claim, pairing: Pairing) -> float:
+    """How far the component of a comparison is ahead of the other."""
+    scores = pairing.means[1]
+    return float(scores[pairing.index(claim.component)] - scores[pairing.index_of(str(claim.parameters["other"]))])
 
 
 def _position(scores: Array, index: int) -> int:

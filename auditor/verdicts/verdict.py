@@ -19,7 +19,7 @@ overturn as well is no effect of the rewriting.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from auditor.records import (
     BEFORE,
@@ -36,10 +36,12 @@ from auditor.records import (
 )
 from auditor.verdicts.alignment import Scores, in_names_of
 from auditor.verdicts.claims import AUTOMATIC_KINDS, claims_of
+from auditor.verdicts.compound import COMPOUND, judge_compound
 from auditor.verdicts.judgement import Resampling, Subject, judge
 from auditor.verdicts.multiplicity import q_values
 from auditor.verdicts.needed import needed_sequences
 from auditor.verdicts.pairing import Pairing
+from auditor.verdicts.slices import Slice, at_slice, by_slice, slice_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +71,26 @@ def findings_of(
     score is undefined, with that reason.
     """
     certified = tuple(variant for variant in variants if variant.state is VariantState.CERTIFIED)
+    subjects = _Subjects(audit_id, cards, certified, interpretations, original)
     findings: list[Finding] = []
     sequences: dict[str, int] = {}
+    how = Resampling(settings.draws, settings.seed)
     for card in cards.values():
         base = interpretations.get((original, card.name))
         if not isinstance(base, Interpretation):
             continue
         sequences[card.name] = len(base.values)
-        pairings: dict[str, Pairing] = {}
-        controls: dict[str, Pairing | None] = {}
-        for variant in certified:
-            if (variant.key, card.name) not in interpretations:
-                continue
-            here = in_names_of(base, interpretations[variant.key, card.name], variant.relabelling)
-            before = interpretations.get((f"{variant.key}/{BEFORE}", card.name))
-            pairings[variant.key] = Pairing(before if isinstance(before, Interpretation) else base, here, card.distance)
-            if isinstance(before, Interpretation):
-                other = interpretations.get((f"{variant.key}/{SAME_LENGTH}", card.name))
-                controls[variant.key] = (
-                    Pairing(other, other, card.distance) if isinstance(other, Interpretation) else None
-                )
-        rerun = interpretations.get((RERUN, card.name))
-        again = Pairing(base, rerun, card.distance) if isinstance(rerun, Interpretation) else None
-        subject = Subject(audit_id, card, Pairing(base, base, card.distance), pairings, certified, again, controls)
         asserted = claims_of(card, base, settings.claims) if claims is None else claims.get(card.name, ())
-        findings += judge(subject, asserted, Resampling(settings.draws, settings.seed))
+        simple = [claim for claim in asserted if claim.kind not in COMPOUND]
+        for wanted, group in by_slice(simple).items():
+            subject = subjects.of(card.name, wanted)
+            findings += [] if subject is None else judge(subject, group, how)
+        for claim in asserted:
+            if claim.kind in COMPOUND:
+                made_of = {method: subjects.of(method, slice_of(claim)) for method in claim.methods}
+                known = {method: one for method, one in made_of.items() if one is not None}
+                if len(known) == len(made_of):
+                    findings += judge_compound(claim, known, how)
     corrected = _corrected(findings, settings)
     return tuple(
         finding
@@ -101,6 +98,49 @@ def findings_of(
         else replace(finding, needed_sequences=needed_sequences(finding, sequences[finding.claim.method]))
         for finding in corrected
     )
+
+
+@dataclass(frozen=True)
+class _Subjects:
+    """The methods on the original and the variants, each made once. Not slotted: what is made is kept."""
+
+    audit_id: str
+    cards: Mapping[str, MethodCard]
+    certified: tuple[Variant, ...]
+    interpretations: Mapping[tuple[str, str], Scores]
+    original: str
+    made: dict[tuple[str, Slice | None], Subject | None] = field(default_factory=dict)
+
+    def of(self, method: str, wanted: Slice | None = None) -> Subject | None:
+        """None where the original has no scores by the method."""
+        if (method, wanted) not in self.made:
+            self.made[method, wanted] = self._subject(method, wanted)
+        return self.made[method, wanted]
+
+    def _subject(self, method: str, wanted: Slice | None) -> Subject | None:
+        card, scores = self.cards[method], self.interpretations
+        base = scores.get((self.original, method))
+        if not isinstance(base, Interpretation):
+            return None
+        ours = at_slice(base, wanted)
+
+        def beside(found: Interpretation, before: Scores | None = None) -> Pairing:
+            first = at_slice(before, wanted) if isinstance(before, Interpretation) else ours
+            return Pairing(first, ours if found is base else at_slice(found, wanted), card.distance)
+
+        pairings: dict[str, Pairing] = {}
+        controls: dict[str, Pairing | None] = {}
+        for one in self.certified:
+            if (one.key, method) not in scores:
+                continue
+            before = scores.get((f"{one.key}/{BEFORE}", method))
+            pairings[one.key] = beside(in_names_of(base, scores[one.key, method], one.relabelling), before)
+            if isinstance(before, Interpretation):
+                other = scores.get((f"{one.key}/{SAME_LENGTH}", method))
+                controls[one.key] = beside(other, other) if isinstance(other, Interpretation) else None
+        rerun = scores.get((RERUN, method))
+        again = beside(rerun) if isinstance(rerun, Interpretation) else None
+        return Subject(self.audit_id, card, beside(base), pairings, self.certified, again, controls)
 
 
 def _corrected(findings: Sequence[Finding], settings: Settings) -> list[Finding]:

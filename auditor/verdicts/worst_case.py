@@ -55,14 +55,7 @@ def worst_case(
     """
     sampled = [one.parts for one in variants if one.parts is not None]
     effects = np.concatenate([one.effects for one in variants])
-    errors = np.concatenate([standard_errors(parts) for parts in sampled])
-    silent = errors == 0
-    if silent.any():
-        units = np.concatenate([np.full(len(one.effects), one.unit) for one in variants])[silent]
-        errors[silent] = units * unseen_share(len(sampled[0]), tail) / NormalDist().inv_cdf(1 - tail)
-        t = t.copy()
-        t[:, silent] = _normal(len(t), int(silent.sum()), seed)
-    errors = np.hypot(errors, np.concatenate([_rerun(one) for one in variants]))
+    errors, t = spread_of(variants, t, seed=seed, tail=tail)
     mean_interval = _two_level(variants, shifts, seed=seed) if len(variants) > 1 else None
     two_sided = any(one.two_sided for one in variants)
     if two_sided:
@@ -80,6 +73,19 @@ def worst_case(
         upper = np.maximum(upper, np.quantile(t, 1 - each, axis=0) * errors - effects)
     worst = float(effects.max())
     return WorstCase(worst, (min(low, worst), max(float(upper.max()), worst)), p, mean_interval)
+
+
+def spread_of(variants: Sequence[Margins], t: Array, *, seed: int, tail: float = TAIL) -> tuple[Array, Array]:
+    """Standard error of each margin of all variants, and ``t`` [draw, margin] with what stands in for a silent one."""
+    sampled = [one.parts for one in variants if one.parts is not None]
+    errors = np.concatenate([standard_errors(parts) for parts in sampled])
+    silent = errors == 0
+    if silent.any():
+        units = np.concatenate([np.full(len(one.effects), one.unit) for one in variants])[silent]
+        errors[silent] = units * unseen_share(len(sampled[0]), tail) / NormalDist().inv_cdf(1 - tail)
+        t = t.copy()
+        t[:, silent] = _normal(len(t), int(silent.sum()), seed)
+    return np.hypot(errors, np.concatenate([_rerun(one) for one in variants])), t
 
 
 def unseen_share(sequences: int, tail: float = TAIL) -> float:

@@ -65,6 +65,48 @@ def test_statements_become_claims_or_are_refused(
     assert (claim.method, claim.kind, claim.component, dict(claim.parameters)) == ("m", kind, HEAD, parameters)
 
 
+THETA = {"predicate": "at least", "threshold": 0.2, "above": True}
+BOTH = {"methods": ["m", "n"]}
+
+
+@pytest.mark.parametrize(
+    ("label", "statement", "kind", "about", "parameters"),
+    [
+        ("L1H0", "beats L0H1 by m", "comparison", "L1H0", {"other": "L0H1", "by": 0.0}),
+        ("L1H0", "beats L0H1 by .5 by m", None, "", {}),
+        ("L1H0", "beats L0H1 by 0.5 by m", "comparison", "L1H0", {"other": "L0H1", "by": 0.5}),
+        ("L1H0", "reads most from L0H1 by m", "rank", "L0H1", {"top": 1, "to_head": "L1H0"}),
+        ("L1H0", "reads from L0H1 >= 0.2 by m", "predicate", "L0H1", {**THETA, "to_head": "L1H0"}),
+        ("L1H0", "reads from some head >= 0.2 by m", "existence", "some head", {**THETA, "to_head": "L1H0"}),
+        ("L1H0", "backs up L0H1 by 0.2 by m", "predicate", "L1H0", {**THETA, "with_head": "L0H1"}),
+        ("some head", "m >= 0.2", "existence", "some head", THETA),
+        ("some head", ">= 0.2 by m and by n", "existence", "some head", {**THETA, **BOTH}),
+        ("L1H0", "top-2 by m and n", "conjunction", "L1H0", {"kind": "rank", "top": 2, **BOTH}),
+        ("L1H0", ">= 0.2 by m, n", "conjunction", "L1H0", {"kind": "predicate", **THETA, **BOTH}),
+        ("all heads", "agree on the top 3 by m and by n", "agreement", "all heads", {"top": 3, **BOTH}),
+        ("all heads", "agree on the top 3 by m", None, "", {}),
+        ("all heads", "top-1 by m", None, "", {}),
+        ("some head", "top-1 by m", None, "", {}),
+        ("L1H0", "= 0.2 by m and by n", None, "", {}),
+        ("L1H0", "agree on the top 3 by m and by n", None, "", {}),
+        ("L1H0", "reads from L1H1 >= 0.2 by m", None, "", {}),
+        ("L1H0", "reads from L0H1 by m", None, "", {}),
+        ("L1H0", "reads from L0.mlp >= 0.2 by m", None, "", {}),
+        ("L1.mlp", "reads most from L0H1 by m", None, "", {}),
+    ],
+)
+def test_what_papers_claim_has_a_sentence(
+    label: str, statement: str, kind: str | None, about: str, parameters: dict[str, object]
+) -> None:
+    if kind is None:
+        with pytest.raises(ClaimsError):
+            claim_of(component_named(label), statement, None)
+        return
+    claim = claim_of(component_named(label), statement, None)
+    assert (claim.method, claim.kind, claim.component.label) == ("m", kind, about)
+    assert dict(claim.parameters) == parameters
+
+
 def test_a_statement_without_a_method_is_refused() -> None:
     with pytest.raises(ClaimsError, match="no method in 'top-1'"):
         claim_of(HEAD, "top-1", None)
@@ -98,6 +140,16 @@ def test_claims_are_chosen_by_the_name_or_the_start_of_the_id_of_the_model(tmp_p
         ('[[claim]]\nstatement = "top-1"\n', "claims.toml:1: a claim without component"),
         (ONE + ONE, "claims.toml:5: 'L1H0 top-1 by ablation_head_mean' is claimed twice"),
         ("[[claims]]\n" + ONE, "claims.toml:1: unknown table or field 'claims'"),
+        (
+            ONE.replace("top-1", "reads most from L0H1"),
+            "claims.toml:3: ablation_head_mean has no scores of edges; expected p",
+        ),
+        (
+            ONE.replace("top-1", "reads most from L1H1"),
+            "claims.toml:4: L1H0 reads from L1H1; expected a head of an earlier",
+        ),
+        (ONE.replace("top-1", "top-1 by ablation_head_mean and by nope"), "claims.toml:4: ablation_head_mean and"),
+        (ONE.replace("top-1", "backs up L0H1 by much"), "claims.toml:4: statement 'backs up L0H1'|claims.toml:4: "),
         ("a = = b", "expected a TOML file of claims"),
         ("", "no claims"),
         ("claim = 3", "no claims"),
