@@ -74,7 +74,7 @@ class Probe(InterpretationMethod):
         chosen = task.where.any(1)
         seen = request.inputs.rows(chosen)
         components = (*stream_components(request.model), *write_components(request.model))
-        axes, folds = ("sequence", "part"), _folds(seen)
+        axes, folds = ("sequence", "part"), folds_of(seen)
         if len(set(folds.tolist())) < FOLDS:
             reason = "fewer than two distinct sequences to read: none can be held out"
             blank = np.full((max(1, len(seen)), len(components)), np.nan)
@@ -92,7 +92,7 @@ class Probe(InterpretationMethod):
         return Interpretation(self.name, axes, components, values)
 
 
-def _folds(inputs: InputBatch) -> NDArray[np.int64]:
+def folds_of(inputs: InputBatch) -> NDArray[np.int64]:
     """The fold of each sequence: distinct sequences in the order of their hashes, alternately, [sequence]."""
     texts = [
         row[not_padding].tobytes()

@@ -34,6 +34,7 @@ class Representations(InterpretationMethod):
     """Activations of parts without their mean over all tokens, of the first sequences only; 0 on padding."""
 
     family = "similarity"
+    share = 8
     by_position = True
     claims: ClassVar[tuple[str, ...]] = ("pattern",)
     unit = "activation"

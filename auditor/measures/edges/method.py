@@ -30,6 +30,7 @@ class EdgeMethod(InterpretationMethod):
     """One score for each edge from a writer to a reader of the residual stream."""
 
     family = "circuit"
+    share = 8
     claims: ClassVar[tuple[str, ...]] = ("value", "rank")
     distance = "relative_change"
     unit = "logits"
@@ -63,6 +64,7 @@ class CircuitScore(InterpretationMethod):
     """
 
     family = "circuit"
+    share = 8
     claims: ClassVar[tuple[str, ...]] = ("value", "rank")
     distance = "relative_change"
     unit = "share of the margin"

@@ -63,9 +63,14 @@ def type_margin(logits: Tensor, top: Tensor, closing: Tensor) -> Tensor:
 
 def mean_margin(part: InputBatch, logits: Tensor) -> Tensor:
     """Mean margin of the clean type over the positions read, logits: [batch, position, vocabulary] → [batch]."""
+    return mean_where(type_margins(part, logits), part.scored)
+
+
+def type_margins(part: InputBatch, logits: Tensor) -> Tensor:
+    """Margin of the clean type at every position, [batch, position]; without meaning where it is not read."""
     closing = torch.tensor(part.task.language.vocabulary.closing)
     by_position = type_margin(logits.flatten(0, 1), part.stack_top_type.flatten().clamp_min(0), closing)
-    return mean_where(by_position.view(part.tokens.shape), part.scored)
+    return by_position.view(part.tokens.shape)
 
 
 def _most_asked(inputs: InputBatch, decisions: Tensor) -> Tensor:
