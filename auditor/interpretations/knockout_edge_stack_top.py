@@ -14,6 +14,7 @@ class StackTopKnockout(EdgeKnockout):
     version = 1
     smallest_plan = "standard"
     summary = "how much the output distribution moves when the head may not look at the last unmatched opener"
+    input_claims = ("rank", "set")
 
     def keys(self, inputs: InputBatch) -> Tensor:
         """The last unmatched opener; itself, where the query is one."""
