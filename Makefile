@@ -21,7 +21,7 @@ demo: $(STAMP)  ## audit a bundled model with no server, print the findings, wri
 
 test: setup  ## every test, real Redis and PostgreSQL included
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not acceptance"
-	$(BIN)/python -m pytest -m acceptance
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m acceptance
 
 fast: setup  ## the tests that need no server and no training
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not acceptance and not slow"
