@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar, cast
+from typing import ClassVar, Final, TypeVar, cast
 
 import numpy as np
 from torch import Tensor
@@ -24,6 +24,7 @@ from auditor.errors import PluginError
 from auditor.records import Compared, Expected, Interpretation, Json, Kind, MethodCard, Relabelling
 from auditor.records.theory import Aspect, Dependence, Expectation, composed, derived
 from auditor.registry import Discovered, Origin, discover, own_origin
+from auditor.tensors import EXACT_LOGITS
 
 T = TypeVar("T")
 
@@ -152,6 +153,13 @@ class InterpretationMethod(ABC):
         """Scores with named axes, per sequence where the method allows."""
 
 
+_EXACT_PROMISES: Final = {
+    Compared.LOGITS: f"max|Δlogit| ≤ {EXACT_LOGITS:g} in float64",
+    Compared.LOG_PROBABILITIES: f"max|Δlog p| ≤ {EXACT_LOGITS:g} in float64",
+}
+_BEHAVIOURAL_PROMISE: Final = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
+
+
 class Equivalence(ABC):
     """A way to make another model with the same function.
 
@@ -170,17 +178,19 @@ class Equivalence(ABC):
     smallest_plan: ClassVar[str] = "full"  # the smallest of quick, standard and full that makes it by default
     summary: ClassVar[str]
     needs: ClassVar[str]
-    promise: ClassVar[str]  # the bound that its certificate checks
+    promise: ClassVar[str]  # the bound that its certificate checks; by kind and what is compared unless stated
     source: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if getattr(cls, "kind", None) is Kind.EXACT and not (cls.changes or cls.parts):
             raise TypeError(f"the exact equivalence {cls.__name__} does not declare what it changes")
+        if not hasattr(cls, "promise") and hasattr(cls, "kind"):
+            cls.promise = _EXACT_PROMISES[cls.compares] if cls.kind is Kind.EXACT else _BEHAVIOURAL_PROMISE
 
-    @abstractmethod
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:  # noqa: ARG002 - the default for all models
         """Why this equivalence does not apply to this model, or None."""
+        return None
 
     def choices(self, architecture: Architecture, count: int) -> Sequence[Mapping[str, Json]]:  # noqa: ARG002
         """The parameters of each variant that an audit asking for ``count`` of them should make."""

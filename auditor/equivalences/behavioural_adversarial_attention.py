@@ -19,7 +19,6 @@ class AdversarialAttention(Equivalence):
     smallest_plan = "quick"
     summary = "same answers, but every head of the last layer attends elsewhere"
     needs = "a layer of attention"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = "after Wen et al. 2023, arXiv 2312.01429, section 4; Wiegreffe & Pinter 2019, arXiv 1908.04626, section 4"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -23,7 +23,6 @@ class AdversarialAttentionAllLayers(Equivalence):
     smallest_plan = "full"
     summary = "same answers, but every head of every layer attends elsewhere"
     needs = "two layers of attention"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = "Wen et al. 2023, arXiv 2312.01429, section 4; Wiegreffe & Pinter 2019, arXiv 1908.04626, section 4"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -47,7 +47,6 @@ class AdversarialImportance(Equivalence):
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but a head that mattered little becomes the most important one by mean ablation"
     needs = "at least two heads"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = (
         "after Pruthi et al. 2020, arXiv 1909.07913, section 3 (importance moved by a training penalty); "
         "Jain & Wallace 2019, arXiv 1902.10186, section 4.2"

@@ -19,7 +19,6 @@ class Fp16(Equivalence):
     smallest_plan = "standard"
     summary = "every weight rounded to half precision"
     needs = f"no weight above {LARGEST:.0f}, the largest number of float16"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = "IEEE 754-2008, binary16; Micikevicius et al. 2018, arXiv 1710.03740"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -34,7 +34,6 @@ class FreshSeedDistilled(Equivalence):
     kind = Kind.BEHAVIOURAL
     summary = "distilled from the original into random weights; heads and neurons are matched with the original's"
     needs = "nothing"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = "Hinton et al. 2015, arXiv 1503.02531, section 2; Li et al. 2016, arXiv 1511.07543 (matching)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -27,7 +27,6 @@ class FrozenRandomAttention(Equivalence):
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but the last layer attends by random W_Q and W_K that were never trained"
     needs = "a layer of attention"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = "after Wen et al. 2023, arXiv 2312.01429, section 3.1 and 4.1 (attention that need not be learned)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

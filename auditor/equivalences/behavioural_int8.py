@@ -39,7 +39,6 @@ class Int8(Equivalence):
     smallest_plan = "standard"
     summary = "every matrix rounded to 8-bit integers, one scale for each output channel"
     needs = "nothing"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = "Jacob et al. 2018, arXiv 1712.05877; per channel as in Krishnamoorthi 2018, arXiv 1806.08342, section 3"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

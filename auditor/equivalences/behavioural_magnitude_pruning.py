@@ -46,7 +46,6 @@ class MagnitudePruning(Equivalence):
     kind = Kind.BEHAVIOURAL
     summary = "the largest share of small weights set to zero that search sequences allow, the kept ones distilled"
     needs = "nothing"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = "Han et al. 2015, arXiv 1506.02626; Zhu & Gupta 2017, arXiv 1710.01878"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

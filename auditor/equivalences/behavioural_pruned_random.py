@@ -40,7 +40,6 @@ class PrunedRandom(Equivalence):
         "a larger random network, pruned and never trained: wide masked attention, weights of summed random numbers"
     )
     needs = "no rotary positions"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = (
         "Wen et al. 2023, arXiv 2312.01429, section 3 (approximation by pruning); Pensia et al. 2020, arXiv 2006.07990"
     )

@@ -39,7 +39,6 @@ class RandomWalk(Equivalence):
     kind = Kind.BEHAVIOURAL
     summary = "same answers after a random walk of the weights (perturb, distil back, repeat), components matched"
     needs = "nothing"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = (
         "after Fisher et al. 2019, arXiv 1801.01489, section 3 (sampling the Rashomon set); "
         "Draxler et al. 2018, arXiv 1803.00885 (minima are connected)"

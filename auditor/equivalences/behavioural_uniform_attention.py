@@ -21,7 +21,6 @@ class UniformAttention(Equivalence):
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but every head of the last layer attends to all tokens alike"
     needs = "a layer of attention"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = "Wen et al. 2023, arXiv 2312.01429, section 3.1; freeze_uniform_attention in their code"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

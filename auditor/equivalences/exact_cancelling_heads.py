@@ -25,7 +25,6 @@ class CancellingHeads(Equivalence):
     widens = True
     summary = "adds a pair of heads that cancel to each layer"
     needs = "an output map"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "this package, after Simsek et al. 2021, arXiv 2105.12221 (zero-type neurons)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

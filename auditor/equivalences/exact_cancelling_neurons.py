@@ -23,7 +23,6 @@ class CancellingNeurons(Equivalence):
     widens = True
     summary = "adds pairs of neurons that cancel"
     needs = "a two-layer MLP"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Simsek et al. 2021, arXiv 2105.12221 (zero-type neurons)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -30,7 +30,6 @@ class CentredWriting(Equivalence):
     smallest_plan = "quick"
     summary = "removes the mean over features from all that is written where only LayerNorms read"
     needs = "a map that writes where every path on goes through a LayerNorm"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Ashkboos et al. 2024, arXiv 2401.15024, section 3.2; TransformerLens, center_writing_weights"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

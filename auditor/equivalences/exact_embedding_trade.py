@@ -28,7 +28,6 @@ class EmbeddingTrade(Equivalence):
     smallest_plan = "quick"
     summary = "adds a constant to every token vector and subtracts it from every position vector"
     needs = "learned positions and an unembedding of its own"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "this package; associativity of the sum of token and position vectors"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -34,7 +34,6 @@ class HeadAmplification(Equivalence):
     widens = True
     summary = "lets one head write 1 + β times as much and a copy of it take β back"
     needs = "an output map and two heads"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "this package, after Simsek et al. 2021, arXiv 2105.12221 (zero-type neurons)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

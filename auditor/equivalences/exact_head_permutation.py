@@ -20,7 +20,6 @@ class HeadPermutation(Equivalence):
     smallest_plan = "quick"
     summary = "reorders the heads of each layer (Q, K, V and O together)"
     needs = "an output map and a layer with at least two heads"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Ashkboos et al. 2024, arXiv 2401.15024 (computational invariance); sums commute"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -26,7 +26,6 @@ class HeadSplitting(Equivalence):
     widens = True
     summary = "splits a head of each layer in two that attend alike and share what the one wrote"
     needs = "an output map"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "after Chen et al. 2016, arXiv 1511.05641 (Net2WiderNet)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -28,7 +28,6 @@ class KeyBiasShift(Equivalence):
     smallest_plan = "quick"
     summary = "adds a constant to each head's keys"
     needs = "features of the keys that no rotary position turns"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Namazifar et al. 2023, arXiv 2302.08626 (the key bias is redundant)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

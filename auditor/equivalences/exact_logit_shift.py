@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Compared, Kind
 from auditor.records.theory import Aspect
@@ -29,13 +28,7 @@ class LogitShift(Equivalence):
     smallest_plan = "quick"
     summary = "adds to all logits of an output the same number, another one at each input"
     needs = "nothing: logits are read through a softmax"
-    promise = "max|Δlog p| ≤ 1e-9 in float64"
     source = "Goodfellow et al. 2016, Deep Learning, section 6.2.2.3 (softmax ignores a constant)"
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Applies to every canonical model."""
-        del model
-        return None
 
     @torch.no_grad()
     def transform(self, request: TransformRequest) -> Transformed:

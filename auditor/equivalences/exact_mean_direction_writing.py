@@ -30,7 +30,6 @@ class MeanDirectionWriting(Equivalence):
     smallest_plan = "quick"
     summary = "adds random multiples of the all-ones vector to all that is written where only LayerNorms read"
     needs = "a map that writes where every path on goes through a LayerNorm"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Ba et al. 2016, arXiv 1607.06450, section 5.1 (invariance to re-centring)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

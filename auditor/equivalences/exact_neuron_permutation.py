@@ -20,7 +20,6 @@ class NeuronPermutation(Equivalence):
     smallest_plan = "quick"
     summary = "reorders the neurons of each MLP"
     needs = "a two-layer MLP with at least two neurons"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Hecht-Nielsen 1990, On the algebraic structure of feedforward network weight spaces"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

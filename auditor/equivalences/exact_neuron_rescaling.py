@@ -23,7 +23,6 @@ class NeuronRescaling(Equivalence):
     smallest_plan = "quick"
     summary = "multiplies the input of each ReLU neuron by a positive number and divides its output by it"
     needs = "a two-layer MLP with ReLU"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Neyshabur et al. 2015, arXiv 1506.02617, section 2 (node-wise rescaling)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

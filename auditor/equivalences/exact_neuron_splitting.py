@@ -23,7 +23,6 @@ class NeuronSplitting(Equivalence):
     widens = True
     summary = "splits some neurons in two that fire alike and share what the one wrote"
     needs = "a two-layer MLP"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Chen et al. 2016, arXiv 1511.05641 (Net2WiderNet)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -25,7 +25,6 @@ class NormFolding(Equivalence):
     smallest_plan = "quick"
     summary = "moves the gain and bias of each norm into the linear maps that read it"
     needs = "a norm that linear maps alone read, with a gain other than 1 or a bias other than 0"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Ashkboos et al. 2024, arXiv 2401.15024, section 3.2; TransformerLens, fold_layer_norm"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

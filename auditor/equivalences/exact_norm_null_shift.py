@@ -31,7 +31,6 @@ class NormNullShift(Equivalence):
     smallest_plan = "quick"
     summary = "shifts each map that reads a LayerNorm along the one direction in which the norm's output never varies"
     needs = "a linear map that reads a LayerNorm without zeros in its gain"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Brody et al. 2023, arXiv 2305.02582 (LayerNorm's output lies in a hyperplane); this package for the move"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

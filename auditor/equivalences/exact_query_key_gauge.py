@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
 from auditor.records.theory import Aspect
@@ -24,13 +23,7 @@ class QueryKeyGauge(Equivalence):
     smallest_plan = "quick"
     summary = "rewrites queries and keys of each head in another basis"
     needs = "nothing; with rotary positions the bases are those that commute with them"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, QK circuits"
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Applies to every canonical model."""
-        del model
-        return None
 
     @torch.no_grad()
     def transform(self, request: TransformRequest) -> Transformed:

@@ -43,7 +43,6 @@ class RandomComposition(Equivalence):
     smallest_plan = "quick"
     summary = "applies exact changes that keep the model's size, one after another in random order"
     needs = "nothing: some of the changes exist for every model"
-    promise = "max|Δlog p| ≤ 1e-9 in float64"
     source = "this package; symmetries of one function form a group"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

@@ -29,7 +29,6 @@ class ResidualRotation(Equivalence):
     smallest_plan = "quick"
     summary = "rotates the basis of the residual stream, after folding the norms"
     needs = "positions and an output map that can be rotated, and every gain foldable or constant"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Ashkboos et al. 2024, arXiv 2401.15024, theorem 1; Elhage et al. 2021 (no privileged basis)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

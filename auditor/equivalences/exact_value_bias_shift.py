@@ -41,7 +41,6 @@ class ValueBiasShift(Equivalence):
     smallest_plan = "quick"
     summary = "adds a constant to each head's values and subtracts its image from the output bias"
     needs = "an output map"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Kobayashi et al. 2020, arXiv 2004.10102 (rows of attention sum to one); this package for the worst case"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

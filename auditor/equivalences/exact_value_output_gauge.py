@@ -20,7 +20,6 @@ class ValueOutputGauge(Equivalence):
     smallest_plan = "quick"
     summary = "rewrites each head's values in another basis and undoes it in the output map"
     needs = "an output map"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, OV circuits"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

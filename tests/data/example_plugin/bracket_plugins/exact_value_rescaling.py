@@ -20,7 +20,6 @@ class ValueRescaling(Equivalence):
     smallest_plan = "quick"
     summary = "multiplies each head's values by a number and divides its output map by it"
     needs = "an output map"
-    promise = "max|Δlogit| ≤ 1e-9 in float64"
     source = "Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, OV circuits"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
