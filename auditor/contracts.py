@@ -107,6 +107,7 @@ class InterpretationMethod(ABC):
     by_position: ClassVar[bool] = False  # whether scores are laid out by position, so that inputs must not grow
     draws_at_random: ClassVar[bool] = False  # whether another generator gives other scores
     share: ClassVar[int] = 64  # sequences on which an exact variant is first compared
+    takes_conditions: ClassVar[bool] = False  # whether its scores can be limited to some of the outputs or positions
     second_axis: ClassVar[str | None] = None  # by which the scores of a head are laid out: to_head, with_head
     predicates: ClassVar[Mapping[str, float]] = {}  # "it is stack-like" → the mean score from which that is said
 

@@ -123,15 +123,20 @@ def audited(
 
     Raises:
         StoreError: the audit did not finish.
+        ClaimsError: a claim about what the model does not have.
     """
     from auditor.errors import StoreError
     from auditor.gate.judging import plan_for
+    from auditor.gate.possible import require_possible
     from auditor.plans.plan import read_plan
+    from auditor.stages.sequences import interpretation_inputs
 
     settings = door.settings
     loaded = read_checkpoint(target, door.output, config=config, format_name=format_name, entry=entry)
     entries = stated.require_about(loaded.name, target)
     chosen = planned(plan_for(entries, read_plan(plan)), loaded, strings, strings_format)
+    inputs = interpretation_inputs(loaded.model.task, chosen, seed)
+    require_possible(stated.path, entries, loaded.model.architecture, inputs)
     require_broker(settings)
     with door.database(create=True) as database:
         made = queue(database, settings, loaded, chosen, seed=seed, reuse=True)

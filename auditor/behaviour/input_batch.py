@@ -30,7 +30,7 @@ class InputBatch:
 
     ``not_padding`` is False on padding; ``scored`` is True where the training objective constrains the output (nowhere
     else may a model be judged). ``depth``, ``stack_top_type`` and ``opener`` describe the stack after each token (−1:
-    empty).
+    empty). ``read_at``, where there is one, limits which positions are read besides: attention rows, say.
     """
 
     task: Task
@@ -40,6 +40,7 @@ class InputBatch:
     depth: Tensor
     stack_top_type: Tensor
     opener: Tensor
+    read_at: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.tokens.shape[0])
@@ -54,7 +55,12 @@ class InputBatch:
         """Some of the sequences, trimmed to the longest of them."""
         width = max(1, int(self.not_padding[index].sum(1).max())) if len(self.not_padding[index]) else 1
         names = ("tokens", "not_padding", "scored", "depth", "stack_top_type", "opener")
-        return replace(self, **{name: getattr(self, name)[index][:, :width] for name in names})
+        read_at = None if self.read_at is None else self.read_at[index][:, :width]
+        return replace(self, read_at=read_at, **{name: getattr(self, name)[index][:, :width] for name in names})
+
+    def read(self, where: Tensor) -> Tensor:
+        """Those of the positions ``where`` [sequence, position] that may be read."""
+        return where if self.read_at is None else where & self.read_at
 
     def batches(self, *, tokens: int = BATCH_TOKENS) -> Iterator[tuple[Tensor, InputBatch]]:
         """(rows, inputs) pieces of at most ``tokens`` tokens or one sequence, sequences of like length together.

@@ -20,13 +20,14 @@ from pathlib import Path
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
 from auditor.checkpoints.native_file import native_bytes
-from auditor.contracts import Progress, equivalences, methods, silent
+from auditor.contracts import Progress, equivalences, silent
 from auditor.errors import RecordError, WitnessError
 from auditor.exports.sealed_folder import SUMS_FILE, Check, facts_bytes, read_facts, read_sealed, write_sealed
 from auditor.exports.sealed_plan import names_with_strings, sealed_plan, strings_files
 from auditor.exports.twin import ORIGINAL_FILE, README_FILE, TWIN_FILE, same_function, sameness_text
 from auditor.plans.plan import Plan
 from auditor.provenance import plugins_named, versions
+from auditor.readings import method_named, why_unknown
 from auditor.records import (
     BEFORE,
     ORIGINAL,
@@ -138,10 +139,10 @@ def _same_finding(
 ) -> list[Check]:
     """The claim, judged again under this one variant: the same effect, and the same side of the threshold."""
     name = finding.claim.method
-    if name not in methods():
+    if why_unknown(name):
         raise WitnessError(f"unknown method {name!r}", action="verify with the version named in witness.json")
     scores = {}
-    again = [(RERUN, original)] if methods()[name].draws_at_random else []
+    again = [(RERUN, original)] if method_named(name).draws_at_random else []
     rewrites = variant.equivalence in equivalences() and equivalences()[variant.equivalence].rewrites
     beside = [(f"{variant.key}/{one}", original) for one in (BEFORE, SAME_LENGTH) if rewrites]
     for key, model in ((ORIGINAL, original), *again, *beside, (variant.key, twin)):
@@ -152,7 +153,7 @@ def _same_finding(
             return [Check("method", False, f"not applicable to {key}: {found.reason}")]
         scores[key, name] = found
     certified = replace(variant, state=VariantState.CERTIFIED)
-    cards = {name: replace(methods()[name].card, scale_is_free=False)}  # what was claimed is claimed again
+    cards = {name: replace(method_named(name).card, scale_is_free=False)}  # what was claimed is claimed again
     settings = replace(statistics_of(plan, seed), claims=(finding.claim.kind,))
     judged = findings_of("verify", cards, [certified], scores, original=ORIGINAL, settings=settings)
     same = next((f for f in judged if f.claim.identity == finding.claim.identity), None)

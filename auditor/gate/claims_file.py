@@ -22,7 +22,8 @@ from auditor.contracts import equivalences, methods
 from auditor.errors import ClaimsError
 from auditor.files.documents import Table
 from auditor.files.text_file import read_text, read_toml
-from auditor.gate.statements import GRAMMAR, claim_of, component_named
+from auditor.gate.statements import CAUSAL, GRAMMAR, claim_of, component_named
+from auditor.readings import method_named, why_unknown
 from auditor.records import Claim, Json, Kind
 from auditor.verdicts.slices import WORDS, slice_of
 
@@ -174,16 +175,18 @@ class _ClaimTable(Table):
         claim = self._read("statement", lambda text: claim_of(component, text, method))
         entry = "statement" if method is None else "method"
         for name in claim.methods:
-            if name not in methods():
-                expected = "one of those that `dyck-audit methods` lists"
-                raise self.refused(entry, f"unknown method {name!r}", expected)
+            if why_not := why_unknown(name):
+                raise self.refused(entry, why_not, "one of those that `dyck-audit methods` lists")
             self._check_scores(claim, name, entry)
         return claim
 
     def _check_scores(self, claim: Claim, method: str, entry: str) -> None:
         """Raise ClaimsError where a claim about edges or pairs names a method that has no scores of them."""
-        wanted = slice_of(claim)
-        if wanted is not None and methods()[method].second_axis != wanted[0]:
+        wanted, is_about_directions = slice_of(claim), claim.parameters.get("predicate") == CAUSAL
+        if is_about_directions and method_named(method).family != "direction":
+            having = [name for name, one in methods().items() if one.family == "direction"]
+            raise self.refused(entry, f"{method} ablates no direction", " or ".join(having))
+        if wanted is not None and method_named(method).second_axis != wanted[0]:
             having = [name for name, one in methods().items() if one.second_axis == wanted[0]]
             raise self.refused(entry, f"{method} has no scores of {WORDS[wanted[0]]}", " or ".join(having))
 

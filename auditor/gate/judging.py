@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from auditor.contracts import equivalences, methods
+from auditor.contracts import equivalences
 from auditor.gate.claims_file import Entry, Role
 from auditor.plans.cells import planned_equivalences
 from auditor.plans.plan import Plan
+from auditor.readings import method_named
 from auditor.records import ORIGINAL, Finding, Json, Kind, NotApplicable, VariantState, Verdict
 from auditor.stages.conclude import Results, statistics_of
 from auditor.verdicts.compound import why_not_true
@@ -81,7 +82,7 @@ def check(entries: Sequence[Entry], results: Results, plan: Plan, seed: int, aud
         by_method.setdefault(entry.claim.method, []).append(entry)
     findings = findings_of(
         audit_id,
-        {name: methods()[name].card for entry in entries for name in entry.claim.methods},
+        {name: method_named(name).card for entry in entries for name in entry.claim.methods},
         results.variants,
         results.interpretations,
         original=ORIGINAL,
@@ -100,7 +101,7 @@ def _checked(entry: Entry, findings: Sequence[Finding], results: Results) -> Che
             absent = results.not_applicable.get((ORIGINAL, method), NotApplicable("the audit did not run it"))
             return Checked(entry, Outcome.INCONCLUSIVE, f"{method}: {absent.reason}", ())
         base = at_slice(results.of_original(method), slice_of(entry.claim))
-        itself[method] = Pairing(base, base, methods()[method].distance)
+        itself[method] = Pairing(base, base, method_named(method).distance)
     reason = why_not_true(entry.claim, itself)
     if reason:
         return Checked(entry, Outcome.FALSE, reason, relevant)

@@ -6,22 +6,28 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from auditor.errors import ClaimsError
+from auditor.behaviour.conditions import condition_of
+from auditor.errors import ClaimsError, LanguageError
 from auditor.records import Claim, Component, Json
 from auditor.records.axes import TO_HEAD, WITH_HEAD
-from auditor.records.interpretation import ALL, SOME, WHOLE
+from auditor.records.interpretation import ALL, EDGE_SIGN, METHODS, SOME, WHOLE
 
 GRAMMAR = (
     "top-1 · top-3 · >= 0.5 · < 0.2 · = 0.31 · pattern · set of L0H1, L1H0 · beats L0H1 by 0.2 · "
-    "reads most from L0H1 · reads from L0H1 >= 0.2 · backs up L0H1 by 0.1 · agree on the top 3"
+    "reads most from L0H1 · reads from L0H1 >= 0.2 · uses the direction by 0.02 · "
+    "backs up L0H1 by 0.1 · agree on the top 3"
 )
 """The forms of a statement; a comparison may have ``METHOD`` before it, the others ``by METHOD`` after them, or ``by
-METHOD and by METHOD``."""
+METHOD and by METHOD``. At the end there may be a condition: ``at depth >= 3``, ``at position 10-20``."""
 
 _NAME = r"[a-z][a-z0-9_]*"
 _LABEL = r"(?:L\d[\w.]*|some head)"
 _NUMBER = r"[-+]?\d[\d.]*(?:e[-+]?\d+)?"
 _COMPONENT = re.compile(r"L(?P<layer>\d{1,4})(?:H(?P<head>\d{1,5})|N(?P<neuron>\d{1,6})|\.(?P<part>[a-z_]+))?")
+_EDGE = re.compile(
+    rf"(?:embedding|L(?P<layer>\d{{1,4}})(?:H\d{{1,5}}|\.mlp)){EDGE_SIGN}"
+    r"(?:logits|L\d{1,4}(?:H\d{1,5}\.[qkv]|\.mlp))"
+)
 _TOP = re.compile(r"top[- ](?P<count>\d{1,5})")
 _COMPARISON = re.compile(rf"(?:(?P<method>{_NAME})\s*)?(?P<sign>>=|≥|<|=)\s*(?P<number>{_NUMBER})", re.IGNORECASE)
 _SET = re.compile(r"set of (?P<members>[^\s].*)")
@@ -31,6 +37,12 @@ _BACKS_UP = re.compile(rf"backs up (?P<other>{_LABEL}) by (?P<number>{_NUMBER})"
 _AGREE = re.compile(r"agree on the top[- ](?P<count>\d{1,5})")
 _BY = re.compile(rf"(?P<statement>.+?)\s+by\s+(?P<methods>{_NAME}(?:\s*(?:,|\band\b)\s*(?:by\s+)?{_NAME})*)")
 _AND = re.compile(r"\s*(?:,|\band\b)\s*(?:by\s+)?")
+
+_AT = re.compile(r"(?P<statement>.+?)\s+at\s+(?P<condition>(?:depth|position)\b.*)")
+_DIRECTION = re.compile(rf"uses the direction by (?P<number>{_NUMBER})", re.IGNORECASE)
+
+CAUSAL = "used causally"
+"""The predicate of a direction whose ablation costs more than that of controls of equal size."""
 
 REPEATED = ("rank", "set", "predicate", "comparison")
 """Kinds that can be claimed by several methods at once."""
@@ -51,13 +63,15 @@ def component_named(label: str) -> Component:
     Raises:
         ClaimsError: no such way to name a component.
     """
-    if label in WHOLE:
+    if label in WHOLE or label.startswith(METHODS):
         return Component(0, part=label)
+    if (edge := _EDGE.fullmatch(label)) is not None:
+        return Component(int(edge["layer"] or 0), part=label)
     found = _COMPONENT.fullmatch(label)
     if found is None:
         raise ClaimsError(
             f"component {label[:40]!r}",
-            expected="a head such as L1H0, a neuron such as L0N12, L1.mlp, some head, or all heads",
+            expected="a head such as L1H0, a neuron such as L0N12, L1.mlp, an edge such as L0H1->L1H0.q, some head",
         )
     numbers = {name: int(found[name]) for name in ("layer", "head", "neuron") if found[name] is not None}
     return Component(**numbers, part=found["part"])
@@ -69,7 +83,7 @@ def claim_of(component: Component, statement: str, method: str | None) -> Claim:
     Raises:
         ClaimsError: a statement of no known form, no method or too many of them, or a number that is none.
     """
-    text = " ".join(statement.split())
+    text, condition = _without_condition(" ".join(statement.split()))
     behind = _BY.fullmatch(text)
     core = text if behind is None else behind["statement"]
     comparison = _COMPARISON.fullmatch(core)
@@ -77,7 +91,8 @@ def claim_of(component: Component, statement: str, method: str | None) -> Claim:
     listed = [] if behind is None else _AND.split(behind["methods"])
     found = _core(component, core, comparison)
     methods = _methods(statement, [name for name in (listed, before, [method] if method else []) if name])
-    by = " and by ".join(methods)
+    by = " and by ".join(methods) + condition
+    methods = [name + condition for name in methods]
     parameters = {**found.parameters, **({"methods": [*methods]} if len(methods) > 1 else {})}
     kind = found.kind
     if kind in REPEATED and len(methods) > 1:
@@ -86,6 +101,17 @@ def claim_of(component: Component, statement: str, method: str | None) -> Claim:
         expected = "two methods or more" if kind == "agreement" else "one method"
         raise ClaimsError(f"{core!r} by {by}", expected=expected)
     return Claim(methods[0], kind, found.component, f"{component.label} {core} by {by}", parameters)
+
+
+def _without_condition(text: str) -> tuple[str, str]:
+    """The statement, and its condition as the name of a method has it: `` at depth >= 3``, or nothing."""
+    found = _AT.fullmatch(text)
+    if found is None:
+        return text, ""
+    try:
+        return found["statement"], f" at {condition_of(found['condition'])}"
+    except LanguageError as wrong:
+        raise ClaimsError(wrong.found, expected=wrong.expected) from None
 
 
 def _methods(statement: str, said: list[list[str]]) -> list[str]:
@@ -103,6 +129,9 @@ def _core(component: Component, core: str, comparison: re.Match[str] | None) -> 
     if (backs := _BACKS_UP.fullmatch(core)) is not None:
         held: dict[str, Json] = {"predicate": "at least", "threshold": _number(backs["number"]), "above": True}
         return _existence(_Core("predicate", component, {**held, WITH_HEAD: component_named(backs["other"]).label}))
+    if (direction := _DIRECTION.fullmatch(core)) is not None:
+        causal: dict[str, Json] = {"predicate": CAUSAL, "threshold": _number(direction["number"]), "above": True}
+        return _existence(_Core("predicate", component, causal))
     if (agree := _AGREE.fullmatch(core)) is not None:
         if component.label not in ALL:
             raise ClaimsError(f"{component.label} {core!r}", expected=f"component = {' or '.join(map(repr, ALL))}")

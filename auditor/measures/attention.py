@@ -51,6 +51,7 @@ class RowReading(InterpretationMethod):
     family = "attention"
     claims: ClassVar[tuple[str, ...]] = ("value", "rank")
     distance = "relative_change"
+    takes_conditions = True
     is_sum: ClassVar[bool] = False  # over the rows of a sequence, in place of their mean
     depends_on: ClassVar[Dependence] = HEAD_READINGS
 
@@ -69,7 +70,7 @@ class RowReading(InterpretationMethod):
         Sequences without a chosen query are left out; without any at all every head is undefined.
         """
         model, heads = request.model, request.model.architecture.heads
-        where = self.queries(request.inputs)
+        where = request.inputs.read(self.queries(request.inputs))
         chosen = where.any(1)
         axes = ("sequence", "head")
         values = np.full((len(request.inputs), len(heads)), np.nan)

@@ -62,6 +62,7 @@ class DirectionAblation(InterpretationMethod):
     """
 
     family = "direction"
+    takes_conditions = True
     unit = "nats per token above control"
     higher_means = "the model uses the direction more than others of the same size"
     draws_at_random = True

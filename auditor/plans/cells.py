@@ -9,6 +9,7 @@ from auditor.canonical.architecture import Architecture
 from auditor.contracts import Equivalence, equivalences, methods
 from auditor.errors import PlanError
 from auditor.plans.plan import PLANS, Plan
+from auditor.readings import method_named
 from auditor.records import ALL_OTHERS, BEFORE, ORIGINAL, RERUN, SAME_LENGTH, Cell, Json, Kind, Stage
 
 
@@ -29,7 +30,7 @@ def planned_methods(plan: Plan) -> tuple[str, ...]:
 
 def methods_to_rerun(plan: Plan) -> tuple[str, ...]:
     """Those that draw at random: a second run on the original measures how much that alone moves their scores."""
-    return tuple(name for name in planned_methods(plan) if methods()[name].draws_at_random)
+    return tuple(name for name in planned_methods(plan) if method_named(name).draws_at_random)
 
 
 def planned_equivalences(plan: Plan) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ def planned_cells(plan: Plan, architecture: Architecture) -> tuple[Cell, ...]:
     rewritten inputs the original is measured on the decisions that they share, and on other sequences as long as they.
     """
     names, again = planned_methods(plan), methods_to_rerun(plan)
-    compared = tuple(name for name in names if methods()[name].input_claims)
+    compared = tuple(name for name in names if method_named(name).input_claims)
     keys = [request.key for request in planned_variants(plan, architecture)]
     return (
         Cell("behaviour", Stage.BEHAVIOUR),

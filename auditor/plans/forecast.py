@@ -19,9 +19,10 @@ from scipy import special
 from auditor.behaviour.certificate import EXACT_SEQUENCES
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Progress, Request, equivalences, methods, silent
+from auditor.contracts import Progress, Request, equivalences, silent
 from auditor.plans.cells import VariantRequest, methods_to_rerun, planned_cells, planned_methods, planned_variants
 from auditor.plans.plan import Plan, check_plan
+from auditor.readings import method_named
 from auditor.records import Json, Kind, Record, named
 from auditor.records.values import number
 from auditor.seeds import numpy_generator
@@ -129,7 +130,7 @@ def _pilot(model: CanonicalTransformer, plan: Plan, seed: int) -> InputBatch:
 
 
 def _method(name: str, model: CanonicalTransformer, inputs: InputBatch, plan: Plan, seed: int) -> MethodForecast:
-    plugin = methods()[name]
+    plugin = method_named(name)
     why_not = plugin.not_applicable(model)
     if why_not is not None:
         return MethodForecast(name, why_not)

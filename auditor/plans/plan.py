@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from auditor.contracts import equivalences, methods
+from auditor.contracts import equivalences
 from auditor.errors import PlanError
 from auditor.files.documents import Table
 from auditor.files.text_file import read_text, read_toml
+from auditor.readings import why_unknown
 from auditor.records import LEFT_OUT_IF_NONE, Json, Multiplicity, Record, StringsFile
 from auditor.verdicts.claims import KINDS_ASKED
 
@@ -145,8 +146,8 @@ def check_plan(plan: Plan) -> None:
         if twice is not None:
             raise PlanError(f"{twice!r} twice in the plan", expected="each name once")
     for name in plan.methods:
-        if name not in methods():
-            raise PlanError(f"unknown method {name!r}", action="see dyck-audit methods")
+        if why_not := why_unknown(name):
+            raise PlanError(why_not, action="see dyck-audit methods")
     for name in plan.equivalences:
         if name not in equivalences():
             raise PlanError(f"unknown equivalence {name!r}", action="see dyck-audit equivalences")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from auditor.contracts import methods
 from auditor.language.task import Task
 from auditor.plans.cells import planned_methods
 from auditor.plans.plan import Plan
+from auditor.readings import method_named
 from auditor.records import (
     ORIGINAL,
     Agreement,
@@ -49,7 +49,7 @@ class Results:
 
 def conclude(audit: AuditHeader, model: ModelHeader, plan: Plan, seed: int, results: Results) -> AuditReport:
     """Findings and report. ``audit`` and ``model`` are the report's headers."""
-    cards = {name: methods()[name].card for name in planned_methods(plan)}
+    cards = {name: method_named(name).card for name in planned_methods(plan)}
     settings = statistics_of(plan, seed)
     variants, scores = results.variants, results.interpretations
     findings = findings_of(audit.id, cards, variants, scores, original=ORIGINAL, settings=settings)

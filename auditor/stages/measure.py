@@ -9,10 +9,11 @@ import torch
 
 from auditor.behaviour.input_batch import InputBatch, as_long_as
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Progress, methods, silent
+from auditor.contracts import Progress, silent
 from auditor.errors import LanguageError
 from auditor.measures.group import Asked, interpretations
 from auditor.plans.plan import Plan
+from auditor.readings import method_named
 from auditor.records import (
     BEFORE,
     ORIGINAL,
@@ -119,7 +120,7 @@ def _agreements(
     for name, theirs in _on_share(variant, share.plan, share.seed, used).items():
         base = ours[name]
         if isinstance(base, Interpretation) and isinstance(theirs, Interpretation):
-            largest = difference(base, theirs, relabelling, methods()[name].distance)
+            largest = difference(base, theirs, relabelling, method_named(name).distance)
             if largest <= ROUNDING:
                 agreeing[name] = Agreement(len(base.values) if base.per_sequence else None, largest)
     return agreeing
@@ -135,19 +136,19 @@ def _on_share(
     found: dict[str, Interpretation | Exception] = {}
     for size, group in by_size.items():
         few = inputs.rows(slice(0, size))
-        usable = [name for name in group if methods()[name].not_applicable(exact) is None]
+        usable = [name for name in group if method_named(name).not_applicable(exact) is None]
         found.update(interpretations(_with_draws(usable, seed, ORIGINAL), exact, few, only_compared=True))
         found |= {name: ValueError("not applicable") for name in group if name not in usable}
     return found
 
 
 def _share_size(name: str) -> int:
-    return methods()[name].share
+    return method_named(name).share
 
 
 def _with_draws(names: Sequence[str], seed: int, variant: str) -> Asked:
     rerun = ("again",) if variant == RERUN else ()
-    return [(methods()[name], numpy_generator(seed, "measure", name, *rerun)) for name in names]
+    return [(method_named(name), numpy_generator(seed, "measure", name, *rerun)) for name in names]
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def _inputs_of(variant: str, model: CanonicalTransformer, plan: Plan, seed: int)
 
 
 def _why_not(name: str, exact: CanonicalTransformer, given: _Given) -> str | None:
-    plugin = methods()[name]
+    plugin = method_named(name)
     why_not = plugin.not_applicable(exact)
     if why_not is not None or not given.is_rewritten:
         return why_not

@@ -23,7 +23,7 @@ from workers.cells import execute
 
 STABLE = '[[claim]]\nname = "mean"\ncomponent = "L0H{mean}"\nmethod = "ablation_head_mean"\nstatement = "top-1"\n'
 UNSTABLE = '[[claim]]\nname = "zero"\ncomponent = "L0H{zero}"\nmethod = "ablation_head_zero"\nstatement = "top-1"\n'
-UNDECIDED = '[[claim]]\nname = "gone"\ncomponent = "L7H0"\nmethod = "ablation_head_mean"\nstatement = "top-1"\n'
+UNDECIDED = '[[claim]]\nname = "gone"\ncomponent = "L0H0"\nmethod = "ablation_head_mean"\nstatement = "top-99"\n'
 SURVIVES = 'survives = ["exact_value_bias_shift", "exact_head_permutation"]\n'
 
 

@@ -43,6 +43,7 @@ class AblationMethod(InterpretationMethod):
     """Effect on the outputs of replacing one component's output by its substitute, mean over a sequence's outputs."""
 
     family = "ablation"
+    takes_conditions = True
     claims = ("value", "rank")
     distance = "relative_change"
     component: ClassVar[str]  # in words: head, layer, neuron

@@ -49,6 +49,7 @@ class Attribution(InterpretationMethod):
     """
 
     family = "attribution"
+    takes_conditions = True
     unit = "nats"
     features: ClassVar[str]
     share = 8  # gradients and perturbations cost most

@@ -23,6 +23,7 @@ class HeadPatchingMethod(InterpretationMethod):
     """Margin of the clean bracket type that a head's z moves, logits, mean over the positions read."""
 
     family = "patching"
+    takes_conditions = True
     unit = "logits"
     higher_means = "the head carries more of the bracket's type"
     claims: ClassVar[tuple[str, ...]] = ("value", "rank")

@@ -8,7 +8,7 @@ import pytest
 
 from auditor.errors import ClaimsError
 from auditor.gate.claims_file import EXAMPLE, ClaimsFile, Role, read_claims
-from auditor.gate.statements import claim_of, component_named
+from auditor.gate.statements import CAUSAL, claim_of, component_named
 from auditor.records import Component
 
 HEAD = Component(1, head=0)
@@ -65,6 +65,10 @@ def test_statements_become_claims_or_are_refused(
     assert (claim.method, claim.kind, claim.component, dict(claim.parameters)) == ("m", kind, HEAD, parameters)
 
 
+def _with(statement: str) -> str:
+    return "m at depth >= 3" if "depth" in statement else "m"
+
+
 THETA = {"predicate": "at least", "threshold": 0.2, "above": True}
 BOTH = {"methods": ["m", "n"]}
 
@@ -89,6 +93,11 @@ BOTH = {"methods": ["m", "n"]}
         ("some head", "top-1 by m", None, "", {}),
         ("L1H0", "= 0.2 by m and by n", None, "", {}),
         ("L1H0", "agree on the top 3 by m and by n", None, "", {}),
+        ("L1H0", "top-2 by m at depth >=3", "rank", "L1H0", {"top": 2}),
+        ("L1.residual", "uses the direction by 0.2 by m", "predicate", "L1.residual", {**THETA, "predicate": CAUSAL}),
+        ("L0H1->L1H0.q", "top-2 by m", "rank", "L0H1->L1H0.q", {"top": 2}),
+        ("embedding->logits", "m >= 0.2", "predicate", "embedding->logits", THETA),
+        ("circuit_edge_pruning", "m >= 0.2", "predicate", "circuit_edge_pruning", THETA),
         ("L1H0", "reads from L1H1 >= 0.2 by m", None, "", {}),
         ("L1H0", "reads from L0H1 by m", None, "", {}),
         ("L1H0", "reads from L0.mlp >= 0.2 by m", None, "", {}),
@@ -103,7 +112,7 @@ def test_what_papers_claim_has_a_sentence(
             claim_of(component_named(label), statement, None)
         return
     claim = claim_of(component_named(label), statement, None)
-    assert (claim.method, claim.kind, claim.component.label) == ("m", kind, about)
+    assert (claim.method, claim.kind, claim.component.label) == (_with(statement), kind, about)
     assert dict(claim.parameters) == parameters
 
 
@@ -150,6 +159,13 @@ def test_claims_are_chosen_by_the_name_or_the_start_of_the_id_of_the_model(tmp_p
         ),
         (ONE.replace("top-1", "top-1 by ablation_head_mean and by nope"), "claims.toml:4: ablation_head_mean and"),
         (ONE.replace("top-1", "backs up L0H1 by much"), "claims.toml:4: statement 'backs up L0H1'|claims.toml:4: "),
+        (ONE.replace("top-1", "top-1 at depth > 3"), "claims.toml:4: condition 'depth > 3'; expected depth >= 3"),
+        (ONE.replace("top-1", "top-1 at depth 4-2"), "claims.toml:4: condition 'depth 4-2': nothing meets it"),
+        (
+            ONE.replace("ablation_head_mean", "weights_ov_norm").replace("top-1", "top-1 at depth >= 3"),
+            "takes no condition",
+        ),
+        (ONE.replace("top-1", "uses the direction by 0.1"), "ablates no direction; expected direction_depth_probe or"),
         ("a = = b", "expected a TOML file of claims"),
         ("", "no claims"),
         ("claim = 3", "no claims"),
