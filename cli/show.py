@@ -44,7 +44,7 @@ def show(
     else:
         from auditor.report.terminal import render_report
 
-        door.output.show(render_report(report, max_findings=findings))
+        door.output.show(render_report(report, max_claims=findings))
 
 
 def tell_unfinished(output: Output, found: Progress) -> None:

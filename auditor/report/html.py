@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from auditor.records import AuditReport, Illustration, Rates
-from auditor.report import wording
+from auditor.report import claims, matrix, wording
 from auditor.report.heatmap import Picture, picture
 from auditor.report.scores import PLOT_WIDTH, score_panels
 from auditor.report.view import ReportView, provenance, view_of
@@ -67,6 +67,7 @@ def _page(view: ReportView, budget: Budget) -> str:
             provenance=provenance(report),
             calibration_rows=_calibration_rows(report),
             plot_width=PLOT_WIDTH,
+            kinds=[kind for kind in claims.KINDS if any(kind in line.worst for line in view.lines)],
             style=Markup(style),
             script=Markup(script),
             style_hash=_hash(style),
@@ -117,7 +118,8 @@ def _engine() -> Environment:
         making=wording.making,
         breakable=_breakable,
     )
-    engine.globals.update(sameness=wording.sameness, counted=wording.counted)
+    engine.globals.update(sameness=wording.sameness, counted=wording.counted, claim_text=wording.claim_text)
+    engine.globals.update(kind_heads=claims.KIND_HEADS, said=claims.SAID, why=claims.why, letters=matrix.LETTERS)
     return engine
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from auditor.records import AuditReport, Finding, Variant, Verdict
+from auditor.report.claims import KIND_HEADS, KINDS, SAID, why
 from auditor.report.matrix import Agreement, Field
 from auditor.report.view import ReportView, view_of
 from auditor.report.wording import (
@@ -36,6 +37,8 @@ def render_markdown(report: AuditReport, *, max_findings: int = 100) -> str:
         f"{_safe(view.strings[:1].upper() + view.strings[1:], 1000)}." if view.strings else "",
         f"Error rates of the audit itself: {_safe(view.calibration, 1000)}.",
         "\n".join(f"- ⚠️ {_safe(warning, 1000)}" for warning in view.warnings),
+        "## Which claims can be published?" if view.lines else "",
+        _claims(view, max_findings),
         "## Stability matrix",
         _matrix(view),
         "## Findings that are not stable",
@@ -66,6 +69,23 @@ def _by_basis(view: ReportView) -> str:
         for line in view.by_basis
     )
     return _table(["what verdicts rest on", "unstable", "inconclusive", "stable", "what they say"], rows)
+
+
+def _claims(view: ReportView, limit: int) -> str:
+    if not view.lines:
+        return ""
+    kinds = [kind for kind in KINDS if any(kind in line.worst for line in view.lines)]
+    rows = (
+        [
+            claim_text(line.claim),
+            *(SAID[line.worst[kind].verdict] if kind in line.worst else "–" for kind in kinds),
+            "" if line.verdict is Verdict.STABLE else why(line),
+        ]
+        for line in view.lines[:limit]
+    )
+    table = _table(["claim", *(KIND_HEADS[kind] for kind in kinds), "what decides"], rows)
+    left = len(view.lines) - limit
+    return table if left <= 0 else f"{table}\n\n{counted(left, 'claim')} more in the JSON report."
 
 
 def _matrix(view: ReportView) -> str:

@@ -13,6 +13,10 @@ from enum import StrEnum
 from auditor.records import AuditReport, Exclusion, Expected, Finding, Kind, Variant, VariantState, Verdict
 
 SEVERITY = {Verdict.UNSTABLE: 0, Verdict.INCONCLUSIVE: 1, Verdict.STABLE: 2}
+LETTERS = {Verdict.UNSTABLE: "U", Verdict.INCONCLUSIVE: "I", Verdict.STABLE: "S"}
+OF_SCORES = ("value", "pattern")
+"""Kinds of claims about the scores themselves, which any change of them overturns."""
+
 CLAIM_ORDER = ("rank", "set", "predicate", "comparison", "existence", "conjunction", "agreement", "pattern", "value")
 """Kinds of claims, the ones that people publish first; others come last."""
 
@@ -187,6 +191,8 @@ def agreement_of(expected: Expected, findings: Sequence[Finding]) -> Agreement:
         return settled if moved or decided else Agreement.UNDECIDED
     if moved:
         return Agreement.AGREES
+    if expected is Expected.CHANGES and not any(finding.claim.kind in OF_SCORES for finding in findings):
+        return Agreement.NO_PREDICTION  # scores change, which need not change an order or a bound
     return Agreement.NOT_SEEN if decided else Agreement.UNDECIDED
 
 

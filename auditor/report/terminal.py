@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from auditor.records import AuditReport, Finding, Verdict
+from auditor.records import AuditReport, Exclusion, Finding, Verdict
+from auditor.report.claims import KIND_HEADS, KINDS, SAID, ClaimLine, tally, why
 from auditor.report.difference import AuditDifference, FindingPair
-from auditor.report.matrix import Agreement, Field, FieldState, Matrix
-from auditor.report.view import BasisLine, Notable, ReportView, measured, view_of
+from auditor.report.matrix import LETTERS, Agreement, Field, FieldState, Matrix
+from auditor.report.view import BasisLine, ReportView, measured, view_of
 from auditor.report.wording import (
-    MISSING,
     claim_text,
     counted,
     interval,
     moment,
     number,
     plain,
-    sameness,
     spread,
-    standing,
     words,
 )
 
 STYLES = {Verdict.UNSTABLE: "bold red", Verdict.INCONCLUSIVE: "yellow", Verdict.STABLE: "green"}
-LETTERS = {Verdict.UNSTABLE: "U", Verdict.INCONCLUSIVE: "I", Verdict.STABLE: "S"}
-UNTESTED = {FieldState.NOT_APPLICABLE: "n/a", FieldState.NOT_CERTIFIED: "n/c", FieldState.NO_CLAIM: "-"}
-OUTCOMES = {Agreement.AGREES: "ok", Agreement.CONTRADICTS: "AGAINST", Agreement.NOT_SEEN: "not seen"}
-COLUMN_WIDTH = 13
-LABEL_WIDTH = 25
+UNTESTED = {FieldState.NOT_APPLICABLE: "·", FieldState.NOT_CERTIFIED: "x", FieldState.NO_CLAIM: "·"}
+COLUMN_MARKS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def render_report(report: AuditReport, *, max_findings: int = 8) -> RenderableType:
-    """Header, headline, stability matrix, the main findings, and what to type next."""
+def render_report(report: AuditReport, *, max_claims: int = 24) -> RenderableType:
+    """Header, headline, which claims can be published, what they rest on, the matrix, and what to type next."""
     view = view_of(report)
-    return Group(*_parts(view, max_findings))
+    return Group(*_parts(view, max_claims))
 
 
 def render_findings(findings: Sequence[Finding]) -> RenderableType:
@@ -97,7 +92,7 @@ def verdict_text(verdict: Verdict) -> Text:
     return Text(verdict.upper(), style=STYLES[verdict])
 
 
-def _parts(view: ReportView, max_findings: int) -> Iterator[RenderableType]:
+def _parts(view: ReportView, max_claims: int) -> Iterator[RenderableType]:
     report = view.report
     audit = report.audit
     facts = (
@@ -110,6 +105,8 @@ def _parts(view: ReportView, max_findings: int) -> Iterator[RenderableType]:
         yield Text(f"  {name}: " + ", ".join(f"{value} {inputs}" for inputs, value in places), style="dim")
     style = {"UNSTABLE": "red", "STABLE": "green"}.get(view.badge, "yellow")
     yield Panel(Text.assemble((f"{view.badge}: ", f"bold {style}"), view.headline), border_style=style)
+    yield from _claims(view.lines, max_claims)
+    yield Text("\nWhat the verdicts rest on", style="bold")
     for line in view.by_basis:
         yield Text(f"  {line.name}: {_counts(line)} ({line.meaning})")
     yield Text(f"  {view.calibration}", style="dim")
@@ -119,14 +116,62 @@ def _parts(view: ReportView, max_findings: int) -> Iterator[RenderableType]:
         yield Text(f"  {view.reuse}", style="dim")
     for warning in view.warnings:
         yield Text(f"! {warning}", style="yellow")
-    yield StabilityTable(view.matrix)
-    yield from _told(view.notable, max_findings)
-    for entry in report.not_applicable:
-        yield Text(f"not applicable: {plain(entry.label)}: {plain(entry.why)}", style="dim")
+    yield FoldedMatrix(view.matrix)
+    yield from _left_out(report.not_applicable)
     if view.commands:
         yield Text("\nNext", style="bold")
     for what, command in view.commands:
         yield Text.assemble("  ", (command, "cyan"), (f"   {what}", "dim"))
+
+
+def _claims(lines: Sequence[ClaimLine], limit: int) -> Iterator[RenderableType]:
+    """The claims, with what overturns each; of those that survive only so many that ``limit`` lines are shown."""
+    if not lines:
+        return
+    counts = tally(lines)
+    said = ", ".join(
+        f"{counts[verdict]} {word}"
+        for verdict, word in (
+            (Verdict.STABLE, "survive all that was tested"),
+            (Verdict.UNSTABLE, "overturned"),
+            (Verdict.INCONCLUSIVE, "undecided"),
+        )
+    )
+    yield Text.assemble(("\nWhich claims can be published?", "bold"), f"  {said}")
+    kinds = [kind for kind in KINDS if any(kind in line.worst for line in lines)]
+    yield _row(*(Text(KIND_HEADS[kind], style="dim") for kind in kinds), Text("claim", style="dim"))
+    for line in lines[:limit]:
+        yield _row(*(_under(line.worst.get(kind)) for kind in kinds), Text(claim_text(line.claim)))
+        if line.verdict is not Verdict.STABLE:
+            yield Padding(Text(why(line), style="dim"), (0, 0, 0, 4))
+    if len(lines) > limit:
+        left = tally(lines[limit:])
+        more = ", ".join(f"{count} {verdict}" for verdict, count in left.items() if count)
+        rest = f"  {counted(len(lines) - limit, 'claim')} more ({more}); the page and the JSON report have all"
+        yield Text(rest, style="dim")
+
+
+def _row(*cells: Text) -> Table:
+    """Verdicts in columns of one width, then the claim."""
+    grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    for _ in cells[:-1]:
+        grid.add_column(width=11)
+    grid.add_column(ratio=1, overflow="fold")
+    grid.add_row(*cells)
+    return grid
+
+
+def _under(finding: Finding | None) -> Text:
+    return Text("–", style="dim") if finding is None else Text(SAID[finding.verdict], style=STYLES[finding.verdict])
+
+
+def _left_out(entries: Sequence[Exclusion]) -> Iterator[RenderableType]:
+    """What does not apply to this model, one line per reason."""
+    reasons: dict[str, list[str]] = {}
+    for entry in entries:
+        reasons.setdefault(plain(entry.why), []).append(plain(entry.label))
+    for reason, names in reasons.items():
+        yield Text(f"not applicable: {', '.join(names)}: {reason}", style="dim")
 
 
 def _counts(line: BasisLine) -> str:
@@ -137,84 +182,65 @@ def _counts(line: BasisLine) -> str:
     )
 
 
-def _told(notable: Sequence[Notable], limit: int) -> Iterator[RenderableType]:
-    if notable:
-        yield Text("\nMain findings", style="bold")
-    for entry in notable[:limit]:
-        finding = entry.finding
-        more = f" (and {entry.more} more like it)" if entry.more else ""
-        yield Text.assemble(
-            verdict_text(finding.verdict), "  ", (plain(finding.id), "cyan"), "  ", claim_text(finding.claim), more
-        )
-        yield Padding(Text(_inputs(entry), style="dim"), (0, 0, 0, 4))
-    if len(notable) > limit:
-        yield Text(
-            f"{counted(len(notable) - limit, 'field')} of the matrix more; --json has every finding", style="dim"
-        )
-
-
-def _inputs(entry: Notable) -> str:
-    finding = entry.finding
-    bounds = "" if finding.interval is None else f" {interval(finding.interval)}"
-    said = f"effect {number(finding.effect)}{bounds}, threshold {number(finding.threshold)}, theory: {finding.expected}"
-    if finding.contradicts_theory:
-        said += " (AGAINST THEORY)"
-    if finding.rashomon is not None:
-        said += f"; {spread(finding.rashomon)}"
-    if finding.resolved is False:
-        said += f", {standing(finding)}"
-    if finding.needed_sequences:
-        said += f", would need {finding.needed_sequences} sequences"
-    if entry.witness is None:
-        return f"{plain(finding.equivalence)}: {said}"
-    return f"{plain(entry.witness.key)} ({sameness(entry.witness.certificate, finding.kind)}): {said}"
-
-
 @dataclass(frozen=True, slots=True)
-class StabilityTable:
-    """The stability matrix, cut into as many tables as the width of the terminal asks for."""
+class FoldedMatrix:
+    """Method × equivalence, a letter a field. Methods that no equivalence moves are one line, and so is theory."""
 
     matrix: Matrix
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        step = max(1, (options.max_width - LABEL_WIDTH - 4) // (COLUMN_WIDTH + 2))
-        for start in range(0, len(self.matrix.rows), step):
-            yield self._table(slice(start, start + step))
-        yield Text(
-            "U unstable · I inconclusive · S stable, with how many claims of how many, and the worst effect · "
-            "AGAINST theory · not seen: theory allows more · n/a not applicable · n/c not certified",
-            style="dim",
+        rows = [row for row in self.matrix.rows if any(field.total for field in row.fields)]
+        columns = [index for index, _ in enumerate(self.matrix.columns) if any(row.fields[index].total for row in rows)]
+        if not columns:
+            return
+        marks = [COLUMN_MARKS[place % len(COLUMN_MARKS)] for place, _ in enumerate(columns)]
+        yield Text("\nMethod × equivalence", style="bold")
+        widest = max(len(row.method) for row in rows)
+        label = min(widest, max(20, options.max_width - 2 * len(columns) - 2))
+        yield Text(" " * (label + 2) + " ".join(marks), style="dim")
+        calm = []
+        for row in rows:
+            fields = [row.fields[index] for index in columns]
+            if all(field.verdict in (None, Verdict.STABLE) for field in fields):
+                calm.append(row.method)
+                continue
+            letters = (Text.assemble(_letter(field), " ") for field in fields)
+            yield Text.assemble(f"{plain(row.method, label):{label}}  ", *letters)
+        if calm:
+            named = ", ".join(plain(method) for method in calm)
+            yield Text(f"S under every equivalence: {named}", style=STYLES[Verdict.STABLE])
+        named = "  ".join(
+            f"{mark} {plain(self.matrix.columns[index].equivalence)}"
+            for mark, index in zip(marks, columns, strict=True)
         )
-
-    def _table(self, part: slice) -> Table:
-        table = Table(
-            title="Stability: equivalence × method",
-            title_justify="left",
-            title_style="bold",
-            box=SIMPLE_HEAD,
-            pad_edge=False,
-            padding=(0, 1, 0, 0),
-        )
-        table.add_column("equivalence", width=LABEL_WIDTH, overflow="fold")
-        for row in self.matrix.rows[part]:
-            table.add_column(Text(_wrapped(row.method, COLUMN_WIDTH)), width=COLUMN_WIDTH, overflow="fold")
-        for line in self.matrix.lines():
-            if not line.excuse:
-                fields = (_field_text(field) for field in line.fields[part])
-                table.add_row(Text(_wrapped(line.column.equivalence, LABEL_WIDTH)), *fields)
-        return table
+        yield Text(named, style="dim")
+        failed = [
+            plain(column.equivalence)
+            for index, column in enumerate(self.matrix.columns)
+            if any(row.fields[index].state is FieldState.NOT_CERTIFIED for row in self.matrix.rows)
+        ]
+        if failed:
+            yield Text(f"not certified, so that no verdict rests on them: {', '.join(failed)}", style="yellow")
+        yield Text(_theory([field for row in rows for field in row.fields]), style="dim")
 
 
-def _field_text(field: Field) -> Text:
-    if field.verdict is None or field.worst is None:
-        return Text(UNTESTED.get(field.state, MISSING), style="dim")
-    text = Text(f"{LETTERS[field.verdict]} {field.count}/{field.total}", style=STYLES[field.verdict])
-    if field.verdict is not Verdict.STABLE:
-        text.append(f" {number(field.worst.effect)}", style="not bold")
-    outcome = OUTCOMES.get(field.agreement, "")
-    if outcome in ("", "ok"):
-        return text
-    return text.append(f"\n{field.expected} {outcome}", style="bold red" if outcome == "AGAINST" else "dim")
+def _letter(field: Field) -> Text:
+    if field.verdict is None:
+        return Text(UNTESTED[field.state], style="dim")
+    if field.agreement is Agreement.CONTRADICTS:
+        return Text("!", style="bold red")
+    return Text(LETTERS[field.verdict], style=STYLES[field.verdict])
+
+
+def _theory(fields: Sequence[Field]) -> str:
+    """What theory predicted and was confirmed, in one line; contradictions and what was not seen are named above."""
+    counts = Counter(field.agreement for field in fields if field.total)
+    return (
+        f"U unstable, I inconclusive, S stable, ! against theory, x not certified, · not tested. Theory predicted "
+        f"{counts[Agreement.AGREES] + counts[Agreement.NOT_SEEN] + counts[Agreement.CONTRADICTS]} of these fields: "
+        f"{counts[Agreement.AGREES]} confirmed, {counts[Agreement.CONTRADICTS]} contradicted, "
+        f"{counts[Agreement.NOT_SEEN]} where a change was allowed and not seen"
+    )
 
 
 def _wrapped(name: str, width: int = 24) -> str:

@@ -20,6 +20,7 @@ from auditor.records import (
     Verdict,
     VerdictCounts,
 )
+from auditor.report.claims import ClaimLine, claim_lines
 from auditor.report.matrix import Agreement, Matrix, by_severity, by_weight, matrix_of
 from auditor.report.wording import calibration, counted, given_strings, number, plain, reuse, setting, share, words
 
@@ -76,6 +77,7 @@ class ReportView:
     badge: str  # first word of the headline: UNSTABLE, INCONCLUSIVE, STABLE or NO VERDICT
     headline: str  # the rest of it
     claims: ClaimCounts
+    lines: tuple[ClaimLine, ...]  # which claims can be published
     by_basis: tuple[BasisLine, ...]  # the verdicts apart by what they rest on; only where there are some
     certified: int
     strings: str  # the user's own strings; empty where they were drawn from the task
@@ -99,6 +101,7 @@ def view_of(report: AuditReport) -> ReportView:
         badge=badge,
         headline=rest[:1].upper() + rest[1:],
         claims=report.summary.claims,
+        lines=claim_lines(report),
         by_basis=_by_basis(report),
         certified=sum(variant.state is VariantState.CERTIFIED for variant in report.variants),
         strings=given_strings(report.audit.strings),
