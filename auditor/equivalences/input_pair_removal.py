@@ -7,6 +7,7 @@ import numpy as np
 from auditor.behaviour.input_batch import Rewritten
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Request, Transformed, TransformRequest
+from auditor.language.pumping import is_balanced
 from auditor.records import Kind
 from auditor.twins.rewriting import Proposal, Row, rewrite, share_rewritten, why_not_rewritten
 
@@ -21,7 +22,7 @@ class PairRemoval(Equivalence):
     change (a complete string with more room left may open more), stays as it is.
     """
 
-    version = 1
+    version = 2
     kind = Kind.INPUT
     smallest_plan = "standard"
     summary = "the same model on inputs with a matched pair and what it encloses taken out"
@@ -58,6 +59,9 @@ def _remove(row: Row, generator: np.random.Generator) -> Proposal | None:
     if not fits.any():
         return None
     chosen = int(generator.choice(np.flatnonzero(fits)))
+    pair = slice(opens[chosen], closes[chosen] + 1)
+    if not is_balanced(row.language, row.tokens[pair]):
+        return None  # the fault of a spoilt word, which would be a word without it
     stays = np.ones(len(row.tokens), dtype=bool)
-    stays[opens[chosen] : closes[chosen] + 1] = False
+    stays[pair] = False
     return Proposal(row.tokens[stays], np.flatnonzero(stays))

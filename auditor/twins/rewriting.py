@@ -94,8 +94,11 @@ def why_not_rewritten(model: CanonicalTransformer, propose: Propose) -> str | No
 def share_rewritten(model: CanonicalTransformer, inputs: InputBatch, propose: Propose) -> float:
     """How many of these sequences are rewritten."""
     found = rewrite(model, inputs, propose, numpy_generator(0, "share rewritten"))
-    changed = found.before.not_padding.sum(1) != found.after.not_padding.sum(1)
-    return float(changed.double().mean())
+    ours, theirs = (torch.where(one.not_padding, one.tokens, -1) for one in (found.before, found.after))
+    missing = theirs.shape[1] - ours.shape[1]
+    ours = torch.nn.functional.pad(ours, (0, max(0, missing)), value=-1)
+    theirs = torch.nn.functional.pad(theirs, (0, max(0, -missing)), value=-1)
+    return float((ours != theirs).any(1).double().mean())
 
 
 def length_bounds(model: CanonicalTransformer, task: Task) -> tuple[int, int]:

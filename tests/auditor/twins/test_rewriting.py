@@ -134,3 +134,17 @@ def test_lengths_are_those_of_the_task_and_of_the_positions() -> None:
     assert length_bounds(random_model(PLAIN), fixed) == (4, 16)
     short = random_model(replace(PLAIN, max_positions=8))
     assert length_bounds(short, TASK) == (3, 8)
+
+
+def test_the_fault_of_a_spoilt_word_is_not_taken_out() -> None:
+    """Without ``(]`` a spoilt string would be a word, and the right answer another one."""
+    from auditor.equivalences.input_pair_removal import _remove
+
+    texts = {"(][]()": 0, "()[]()": 1}
+    for text, is_word in texts.items():
+        inputs = inputs_from(TASK, [text])
+        depth, opener = np.asarray([0, 1, 0, 1, 0, 1, 0]), np.asarray([-1, 1, -1, 3, -1, 5, -1])
+        row = Row(TASK.language, inputs.tokens[0].numpy(), depth, opener, 1, 40)
+        made = [_remove(row, np.random.default_rng(seed)) for seed in range(20)]
+        first = [one is not None and 1 not in one.origin for one in made]
+        assert any(first) is bool(is_word)
