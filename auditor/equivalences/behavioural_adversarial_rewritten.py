@@ -27,7 +27,6 @@ class AdversarialRewritten(Equivalence):
     kind = Kind.BEHAVIOURAL
     summary = "same answers with attention elsewhere in the last layer, then rewritten by exact moves in random order"
     needs = f"what {TWIN} and {REWRITE} need"
-    promise = "held-out KL, disagreement and closing accuracy within the margins of its certificate"
     source = "this package; the composition of a behavioural and an exact equivalence"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:

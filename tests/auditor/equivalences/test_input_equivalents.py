@@ -108,7 +108,7 @@ def test_the_report_names_the_scores_that_were_left_out(report: AuditReport) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MOVES)
 def test_a_finding_on_other_inputs_has_a_witness(report: AuditReport, tmp_path: Path, name: str) -> None:
-    finding = next(f for f in report.findings if f.equivalence == name and f.worst_variant and f.claim.kind == "value")
+    finding = next(f for f in report.findings if f.equivalence == name and f.worst_variant and f.claim.kind == "rank")
     plan = replace(SMALL, methods=("ablation_head_mean", "attention_pattern"))
     twin = build(stack_model(), plan, 0, finding.worst_variant or "").model
     assert twin is not None
