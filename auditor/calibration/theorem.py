@@ -12,6 +12,7 @@ from auditor.plans.cells import planned_equivalences
 from auditor.plans.plan import PLANS
 from auditor.records import ORIGINAL, Expected, Finding, Kind, Variant, VariantState
 from auditor.seeds import numpy_generator
+from auditor.verdicts.slices import slice_of
 from auditor.verdicts.verdict import Settings, findings_of
 
 SEQUENCES = 24
@@ -42,7 +43,8 @@ def theorem_cases(
         for finding in _findings(model, methods, inputs, settings):
             about = (finding.claim.method, finding.claim.kind, finding.equivalence)
             truth = TRUTHS.get(finding.expected)
-            is_certain = finding.expected is not Expected.FREE or finding.claim.kind == "rank"
+            is_top = finding.claim.kind == "rank" and slice_of(finding.claim) is None
+            is_certain = finding.expected is not Expected.FREE or is_top
             if truth is None or not is_certain or finding.effect is None or about in seen:
                 continue
             seen.add(about)

@@ -25,7 +25,7 @@ class HeadToHeadPatching(PathPatchingMethod):
 
     version = 1
     summary = "margin lost when a head's corrupt output reaches one later head directly, for each pair"
-    claims = ("pattern",)
+    claims = ("pattern", "rank")
     distance = "frobenius"
     second_axis = TO_HEAD
     depends_on: ClassVar[Dependence] = {**HEAD_SCORES, Aspect.HEAD_SHARES: Expected.CHANGES}

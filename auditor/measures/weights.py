@@ -74,7 +74,7 @@ class Composition(InterpretationMethod):
 
     family = "weights"
     unit = "share of the norms"
-    claims = ("pattern",)
+    claims = ("pattern", "rank")
     distance = "frobenius"
     second_axis = TO_HEAD
     source = ELHAGE + "Q-, K- and V-Composition"

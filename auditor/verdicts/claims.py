@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.records import Claim, Component, Interpretation, Json, MethodCard
-from auditor.records.axes import HEAD
+from auditor.records.axes import HEAD, SECOND_AXES, TO_HEAD, WITH_HEAD
+from auditor.records.interpretation import SOME
 from auditor.verdicts.distances import EXACT_TOLERANCE, rank_shortfall
+from auditor.verdicts.slices import at_slice
 
-AUTOMATIC_KINDS = ("rank", "set", "predicate", "pattern")
+AUTOMATIC_KINDS = ("rank", "set", "predicate", "existence", "pattern")
 """Kinds of claims that are made unless a plan asks for others: what people publish. A score to its digits is not."""
 
 KINDS_ASKED = (*AUTOMATIC_KINDS, "value")
@@ -26,6 +29,9 @@ MOST_PREDICATES = 8
 
 MOST_MEMBERS = 8
 """Largest set of components that is claimed: longer lists are not informative."""
+
+MOST_READERS = 8
+"""Heads of which it is claimed what they read most, or what stands in for them most: those with the clearest lead."""
 
 MOST_PATTERNS = 32
 """Components whose pattern is claimed, the first in order."""
@@ -44,7 +50,7 @@ def claims_of(card: MethodCard, found: Interpretation, kinds: Collection[str] = 
         claims += [_pattern(card, found.components[index]) for index in defined[:MOST_PATTERNS]]
     scores = mean_scores(found)
     if scores.ndim > 1:
-        return tuple(claims)
+        return (*claims, *_edges(card, found)) if "rank" in card.claims and "rank" in kinds else tuple(claims)
     if "rank" in card.claims and _is_ranked(found, scores):
         claims += [*_top(card, found, scores)] if "rank" in kinds else []
         claims += [*_leading_set(card, found, scores)] if "set" in kinds else []
@@ -55,6 +61,8 @@ def claims_of(card: MethodCard, found: Interpretation, kinds: Collection[str] = 
             _predicate(card, found.components[index], name, threshold)
             for index in _highest(scores, holding, MOST_PREDICATES)
         ]
+    if "existence" in kinds:
+        claims += _existences(card, found, scores, finite)
     if "value" in card.claims and "value" in kinds and not card.scale_is_free:
         claims += [
             _value(card, found.components[index], float(scores[index]))
@@ -107,6 +115,47 @@ def _predicate(card: MethodCard, component: Component, name: str, threshold: flo
     text = f"{component.label} is {name}: {card.name} at least {threshold:g}"
     parameters: dict[str, Json] = {"predicate": name, "threshold": threshold, "above": True}
     return Claim(card.name, "predicate", component, text, parameters)
+
+
+def _existences(
+    card: MethodCard, found: Interpretation, scores: NDArray[np.float64], finite: list[int]
+) -> Iterator[Claim]:
+    """That some component has a predicate: what may survive where the named one does not."""
+    if found.component_axis not in SOMEONE or len(found.components) < 2 or found.undefined:
+        return
+    someone = Component(0, part=SOMEONE[found.component_axis])
+    for name, threshold in card.predicates.items():
+        if any(scores[index] >= threshold for index in finite):
+            one = _predicate(card, someone, name, threshold)
+            yield replace(one, kind="existence")
+
+
+def _edges(card: MethodCard, found: Interpretation) -> list[Claim]:
+    """Which head leads among the edges into each head, or among the pairs with it: where the lead is clearest."""
+    axis = next((axis for axis in found.axes if axis in SECOND_AXES), None)
+    leads: list[tuple[float, Claim]] = []
+    for second in found.components if axis is not None else ():
+        here = at_slice(found, (str(axis), second.label))
+        scores = mean_scores(here)
+        if len(scores) < 2 or here.undefined or not np.isfinite(scores).all():
+            continue
+        top = int(np.argmax(scores))
+        shortfall = float(rank_shortfall(scores, top))
+        if shortfall <= -EXACT_TOLERANCE and scores[top] > 0:
+            first = here.components[top]
+            text = READS[str(axis)].format(first=first.label, second=second.label, method=card.name)
+            leads.append((shortfall, Claim(card.name, "rank", first, text, {"top": 1, str(axis): second.label})))
+    return [claim for _, claim in sorted(leads, key=lambda lead: lead[0])[:MOST_READERS]]
+
+
+READS = {
+    TO_HEAD: "{second} reads most from {first} by {method}",
+    WITH_HEAD: "{first} stands in for {second} most by {method}",
+}
+"""How a claim about an edge or a pair is worded."""
+
+SOMEONE = {axis: label for label, axis in SOME.items()}
+"""What a claim that something exists is about, by the axis of the scores."""
 
 
 def _value(card: MethodCard, component: Component, score: float) -> Claim:

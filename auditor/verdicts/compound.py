@@ -142,7 +142,7 @@ class _Judged:
         if not is_exact and fewest < LEAST_SEQUENCES:
             reason = f"a verdict needs at least {LEAST_SEQUENCES} sequences, and there are {fewest}"
             return replace(finding, reason=reason, needed_sequences=LEAST_SEQUENCES)
-        if not all(math.isfinite(end) for end in (found.low, found.high, clarity.high)):
+        if not all(math.isfinite(end) for end in (found.low, found.high)):
             reason = f"{self.how.draws:,} bootstrap draws do not resolve the tails of so many parts"
             return replace(finding, reason=reason)
         if is_exact:

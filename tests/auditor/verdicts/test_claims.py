@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from auditor.records import Component
+from auditor.records import Component, Interpretation
 from auditor.verdicts.claims import KINDS_ASKED, claims_of
 from tests.auditor.verdicts.samples import PATTERN, SCALAR, patterns, scores
 
@@ -61,3 +61,23 @@ def test_no_value_is_claimed_of_a_scale_that_a_symmetry_sets() -> None:
 def test_no_head_is_the_top_one_where_each_layer_has_one() -> None:
     given = replace(scores([[1.0, 3.0]]), components=(Component(0, head=0), Component(1, head=0)))
     assert claims_of(SCALAR, given) == ()
+
+
+def test_where_a_head_has_a_predicate_it_is_claimed_that_some_head_has_it() -> None:
+    card = replace(SCALAR, claims=("rank", "predicate"), predicates={"stack-like": 0.5, "huge": 50.0})
+    claims = [claim for claim in claims_of(card, scores([[0.1, 0.9], [0.2, 0.7]])) if claim.kind == "existence"]
+    assert [(one.component.label, one.text) for one in claims] == [
+        ("some head", "some head is stack-like: scores at least 0.5")
+    ]
+
+
+def test_what_each_head_reads_most_is_claimed_where_one_leads() -> None:
+    """L1H0 reads L0H1, L1H1 reads both alike; the first layer reads no head."""
+    values = np.zeros((3, 4, 4))
+    values[:, :2, 2], values[:, :2, 3] = [0.1, 0.9], [0.4, 0.4]
+    heads = tuple(Component(layer, head=head) for layer in (0, 1) for head in (0, 1))
+    found = Interpretation("edges", ("sequence", "head", "to_head"), heads, values)
+    card = replace(PATTERN, name="edges", claims=("pattern", "rank"), distance="frobenius")
+    (claim,) = [one for one in claims_of(card, found) if one.kind == "rank"]
+    assert (claim.component, dict(claim.parameters)) == (heads[1], {"top": 1, "to_head": "L1H0"})
+    assert claim.text == "L1H0 reads most from L0H1 by edges"

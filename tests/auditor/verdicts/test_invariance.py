@@ -53,7 +53,7 @@ def test_the_names_of_the_heads_change_nothing_but_names(seed: int) -> None:
     order = numpy_generator(seed, "names").permutation(len(MEANS))
     plain = judged(scores(base), [(v, scores(a)) for v, a in others], card=CARD)
     named = judged(scores(base[:, order]), [(v, scores(a[:, order])) for v, a in others], card=CARD)
-    new_name = {f"L0H{old}": f"L0H{new}" for new, old in enumerate(order)}
+    new_name = {"some head": "some head", **{f"L0H{old}": f"L0H{new}" for new, old in enumerate(order)}}
     expected = _verdicts({(kind, new_name[label], name): f for (kind, label, name), f in plain.items()})
     assert _verdicts(named) == expected
 

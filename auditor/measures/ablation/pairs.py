@@ -1,0 +1,67 @@
+"""Ablating two heads at once: what that costs beyond the sum of both alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from auditor.canonical.sites import Site
+from auditor.contracts import Request
+from auditor.measures.ablation.effects import EFFECTS
+from auditor.measures.ablation.substitutes import mean
+from auditor.measures.ablation.sweep import Reading
+from auditor.measures.untouched import Piece, untouched
+from auditor.records import Component
+
+MAX_SEQUENCES = 64
+"""Sequences ablated: the work grows with the square of the heads."""
+
+
+@torch.no_grad()
+def pair_excess(request: Request) -> NDArray[np.float64]:
+    """KL(untouched ‖ both at their mean) − that of each alone, nats, mean over outputs, [sequence, head, with_head].
+
+    Symmetric; 0 for a head with itself. Sequences without a scored output are left out.
+    """
+    run, heads, effect = untouched(request, most=MAX_SEQUENCES), request.model.architecture.heads, EFFECTS["kl"]
+    means = mean(run, Site.Z)(torch.arange(0), 0)
+    found = np.zeros((len(run.inputs), len(heads), len(heads)))
+    for piece in run.pieces():
+        where = effect.outputs(request.model, piece.part)
+        reading, rows = Reading.of(piece.part, where, effect), piece.rows.numpy()
+        alone = [_lost(request, piece, reading, where, means, (head,)) for head in heads]
+        for first, second in combinations(range(len(heads)), 2):
+            both = _lost(request, piece, reading, where, means, (heads[first], heads[second]))
+            found[rows, first, second] = found[rows, second, first] = (both - alone[first] - alone[second]).numpy()
+    kept: NDArray[np.bool_] = effect.outputs(request.model, run.inputs).any(1).numpy()
+    return found[kept]
+
+
+def _lost(
+    request: Request,
+    piece: Piece,
+    reading: Reading,
+    where: Tensor,
+    means: Sequence[Tensor],
+    heads: tuple[Component, ...],
+) -> Tensor:
+    """Mean KL of each sequence with the z of these heads at its mean, [sequence]."""
+    model, is_classifier = request.model, request.model.architecture.is_classifier
+
+    def hook(site: Site, layer: int, value: Tensor) -> Tensor:
+        ablated = [head.head for head in heads if head.layer == layer]
+        if site is not Site.Z or not ablated:
+            return value
+        edited = value.clone()
+        edited[:, :, ablated] = means[layer][ablated].to(value)
+        return edited
+
+    first = min(head.layer for head in heads)
+    logits = model.run_from(piece.cache[Site.RESIDUAL, first], piece.part.tokens, first, hook)
+    before, after = (piece.logits, logits) if is_classifier else (piece.logits[where], logits[where])
+    return reading.per_sequence(before, after[None])[0]
