@@ -144,6 +144,10 @@ class InterpretationMethod(ABC):
         """Why this method does not apply to this model, or None."""
         return None
 
+    def of_circuit(self, members: tuple[str, ...]) -> InterpretationMethod | None:  # noqa: ARG002
+        """This method for a circuit of these nodes or edges, by label; None where it scores no circuits."""
+        return None
+
     @property
     def readings(self) -> frozenset[Hashable]:
         """What it reads that other methods may read too, by the keys of the family that computes it."""

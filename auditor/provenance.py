@@ -14,7 +14,7 @@ from auditor.contracts import ArchitectureAdapter, Equivalence, InterpretationMe
 from auditor.fingerprint.function import function_fingerprint
 from auditor.plans.cells import planned_equivalences, planned_methods
 from auditor.plans.plan import Plan
-from auditor.readings import split
+from auditor.readings import reading_of
 from auditor.records import AuditHeader, AuditState, CalibrationFacts, Json, ModelHeader, StringsFacts
 from auditor.registry import own_origin
 
@@ -60,7 +60,7 @@ def plugins_named(
 ) -> tuple[Plugin, ...]:
     """The plug-ins of these names that are installed; others are left out."""
     asked: tuple[tuple[Mapping[str, Plugin], Iterable[str]], ...] = (
-        (methods(), dict.fromkeys(split(name)[0] for name in methods_used)),
+        (methods(), dict.fromkeys(reading_of(name).method for name in methods_used)),
         (equivalences(), equivalences_used),
         (adapters(), (format_name,)),
     )

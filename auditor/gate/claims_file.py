@@ -45,9 +45,37 @@ role      = "primary"                    # primary claims decide the exit code; 
 # model   = "lm"                         # name or id of the model it is about; default: whichever is gated
 
 [[claim]]
-component = "L1H0"
-statement = "attention_stack_top >= 0.5"
+component = "some head"                  # what may survive where the named head does not
+statement = "attention_stack_top >= 0.5 at depth >= 2"   # on some of the outputs only
 role      = "exploratory"
+
+[[claim]]
+component = "L1H0"
+statement = "top-2 by ablation_head_mean and by ablation_head_zero"   # by both
+
+[[claim]]
+component = "all heads"
+statement = "agree on the top 2 by ablation_head_mean and by ablation_head_zero"
+
+[[claim]]
+component = "L1H0"
+statement = "beats L0H0 by 0.1 by ablation_head_mean"
+
+[[claim]]
+component = "L1H0"
+statement = "reads most from L0H1 by patching_path_head_to_head"   # or: reads from L0H1 >= 0.2
+
+[[claim]]
+component = "L0H0"
+statement = "backs up L0H1 by 0.05 by ablation_head_pair_mean"   # both cost 0.05 more than the sum
+
+[[claim]]
+component = "L0.residual"
+statement = "uses the direction by 0.01 by direction_stack_top_probe"   # more than random ones of equal size
+
+[[claim]]
+component = "circuit of L0H0, L1H0"      # nodes; or edges: L0H0->L1H0.v, L1H0->logits
+statement = "faithful >= 0.8"            # or: complete >= 0.8
 """
 
 

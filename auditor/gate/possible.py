@@ -9,13 +9,12 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.errors import ClaimsError, LanguageError
 from auditor.gate.claims_file import Entry
-from auditor.readings import split
+from auditor.readings import reading_of
 from auditor.records import Claim
 from auditor.records.axes import SECOND_AXES
-from auditor.records.interpretation import EDGE_SIGN
 from auditor.records.values import texts
 
-_NAMED = re.compile(r"L(?P<layer>\d+)(?:(?P<what>[HN])(?P<number>\d+))?")
+_NAMED = re.compile(r"\bL(?P<layer>\d+)(?:(?P<what>[HN])(?P<number>\d+))?")
 
 
 def require_possible(path: str, entries: Sequence[Entry], architecture: Architecture, inputs: InputBatch) -> None:
@@ -30,7 +29,7 @@ def require_possible(path: str, entries: Sequence[Entry], architecture: Architec
             if found := _missing(label, architecture):
                 raise ClaimsError(f"{where}: the model has no {found}", expected=_has(architecture))
         for method in entry.claim.methods:
-            condition = split(method)[1]
+            condition = reading_of(method).condition
             try:
                 if condition is not None and not architecture.is_classifier:
                     condition.limited(inputs)
@@ -45,10 +44,7 @@ def labels_of(claim: Claim) -> Iterable[str]:
 
 
 def _missing(label: str, architecture: Architecture) -> str:
-    for part in label.split(EDGE_SIGN):
-        found = _NAMED.match(part)
-        if found is None:
-            continue
+    for found in _NAMED.finditer(label):
         layer = int(found["layer"])
         if layer >= architecture.layers:
             return f"layer {layer}, which {label} names"

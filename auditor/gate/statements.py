@@ -10,12 +10,12 @@ from auditor.behaviour.conditions import condition_of
 from auditor.errors import ClaimsError, LanguageError
 from auditor.records import Claim, Component, Json
 from auditor.records.axes import TO_HEAD, WITH_HEAD
-from auditor.records.interpretation import ALL, EDGE_SIGN, METHODS, SOME, WHOLE
+from auditor.records.interpretation import ALL, CIRCUIT, EDGE_SIGN, METHODS, SOME, WHOLE
 
 GRAMMAR = (
     "top-1 · top-3 · >= 0.5 · < 0.2 · = 0.31 · pattern · set of L0H1, L1H0 · beats L0H1 by 0.2 · "
     "reads most from L0H1 · reads from L0H1 >= 0.2 · uses the direction by 0.02 · "
-    "backs up L0H1 by 0.1 · agree on the top 3"
+    "backs up L0H1 by 0.1 · faithful >= 0.8 · complete >= 0.8 · agree on the top 3"
 )
 """The forms of a statement; a comparison may have ``METHOD`` before it, the others ``by METHOD`` after them, or ``by
 METHOD and by METHOD``. At the end there may be a condition: ``at depth >= 3``, ``at position 10-20``."""
@@ -41,6 +41,9 @@ _AND = re.compile(r"\s*(?:,|\band\b)\s*(?:by\s+)?")
 _AT = re.compile(r"(?P<statement>.+?)\s+at\s+(?P<condition>(?:depth|position)\b.*)")
 _DIRECTION = re.compile(rf"uses the direction by (?P<number>{_NUMBER})", re.IGNORECASE)
 
+SHORT = {"faithful": "circuit_faithfulness", "complete": "circuit_completeness"}
+"""What people call the scores of circuits."""
+
 CAUSAL = "used causally"
 """The predicate of a direction whose ablation costs more than that of controls of equal size."""
 
@@ -65,16 +68,31 @@ def component_named(label: str) -> Component:
     """
     if label in WHOLE or label.startswith(METHODS):
         return Component(0, part=label)
+    if label.startswith(CIRCUIT):
+        return _circuit(label)
     if (edge := _EDGE.fullmatch(label)) is not None:
         return Component(int(edge["layer"] or 0), part=label)
     found = _COMPONENT.fullmatch(label)
     if found is None:
         raise ClaimsError(
             f"component {label[:40]!r}",
-            expected="a head such as L1H0, a neuron such as L0N12, L1.mlp, an edge such as L0H1->L1H0.q, some head",
+            expected="a head such as L1H0, a neuron such as L0N12, L1.mlp, an edge such as L0H1->L1H0.q, "
+            "circuit of L0H1, L1H0, some head",
         )
     numbers = {name: int(found[name]) for name in ("layer", "head", "neuron") if found[name] is not None}
     return Component(**numbers, part=found["part"])
+
+
+def _circuit(label: str) -> Component:
+    """A circuit by its nodes or edges."""
+    members = [one.strip() for one in label.removeprefix(CIRCUIT).split(",")]
+    for one in members:
+        found = component_named(one)
+        if found.head is None and found.part != "mlp" and EDGE_SIGN not in found.label:
+            raise ClaimsError(f"{one[:40]!r} in a circuit", expected="heads, MLPs or edges")
+    if len({EDGE_SIGN in one for one in members}) > 1:
+        raise ClaimsError(f"{label[:60]!r}", expected="nodes or edges, not both")
+    return Component(0, part=CIRCUIT + ", ".join(dict.fromkeys(members)))
 
 
 def claim_of(component: Component, statement: str, method: str | None) -> Claim:
@@ -87,12 +105,17 @@ def claim_of(component: Component, statement: str, method: str | None) -> Claim:
     behind = _BY.fullmatch(text)
     core = text if behind is None else behind["statement"]
     comparison = _COMPARISON.fullmatch(core)
-    before = [comparison["method"]] if comparison is not None and comparison["method"] else []
+    before = (
+        [SHORT.get(comparison["method"], comparison["method"])]
+        if comparison is not None and comparison["method"]
+        else []
+    )
     listed = [] if behind is None else _AND.split(behind["methods"])
     found = _core(component, core, comparison)
     methods = _methods(statement, [name for name in (listed, before, [method] if method else []) if name])
     by = " and by ".join(methods) + condition
-    methods = [name + condition for name in methods]
+    of = f" of {component.label.removeprefix(CIRCUIT)}" if component.label.startswith(CIRCUIT) else ""
+    methods = [name + of + condition for name in methods]
     parameters = {**found.parameters, **({"methods": [*methods]} if len(methods) > 1 else {})}
     kind = found.kind
     if kind in REPEATED and len(methods) > 1:

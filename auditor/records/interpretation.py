@@ -23,6 +23,9 @@ ALL = {"all heads": HEAD, "all neurons": NEURON, "all parts": PART}
 WHOLE = ("tokens", "embedding", "bias", *SOME, *ALL)
 """Parts of the model rather than of a layer."""
 
+CIRCUIT = "circuit of "
+"""How the name of a circuit begins that is claimed; its members follow."""
+
 METHODS = ("attribution_", "circuit_")
 """How the names of methods begin that are judged themselves: as such they are parts of no layer."""
 
@@ -60,7 +63,7 @@ class Component(Record):
             return f"L{self.layer}N{self.neuron}"
         if self.part is None:
             return f"L{self.layer}"
-        is_whole = self.part in WHOLE or self.part.startswith(METHODS) or EDGE_SIGN in self.part
+        is_whole = self.part in WHOLE or self.part.startswith((*METHODS, CIRCUIT)) or EDGE_SIGN in self.part
         return self.part if is_whole else f"L{self.layer}.{self.part}"
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -13,19 +13,21 @@ from auditor.contracts import Progress, silent
 from auditor.errors import LanguageError
 from auditor.measures.group import Asked, interpretations
 from auditor.plans.plan import Plan
-from auditor.readings import method_named
+from auditor.readings import in_variant, method_named, reading_of
 from auditor.records import (
     BEFORE,
     ORIGINAL,
     RERUN,
     SAME_LENGTH,
     Agreement,
+    Component,
     Interpretation,
     Kind,
     NotApplicable,
     Relabelling,
     Variant,
 )
+from auditor.records.interpretation import CIRCUIT
 from auditor.seeds import numpy_generator
 from auditor.stages.certify import equivalence_of, rewritten
 from auditor.stages.sequences import interpretation_inputs
@@ -75,8 +77,17 @@ def measure_group(
     A variant of kind input is the same model on other inputs; ``RERUN`` is the original with other random draws. With
     its record ``made`` and the ``share`` of the original an exact variant is first compared on few sequences: a method
     that finds no difference there is not run on the others. ``progress`` may raise to interrupt; errors of the types
-    ``fatal`` are raised, whichever method they come from.
+    ``fatal`` are raised, whichever method they come from. With both a circuit of the original is measured under the
+    names that the variant has for its heads.
     """
+    if made is not None and share is not None and (own := _own_names(names, made, share.original, model)):
+        rest = [name for name in names if name not in own]
+        renamed = measure_group(model, plan, seed, [*own.values()], variant=variant, progress=progress, fatal=fatal)
+        others = measure_group(
+            model, plan, seed, rest, variant=variant, made=made, share=share, progress=progress, fatal=fatal
+        )
+        both = {**others, **{name: _under(renamed[one], name) for name, one in own.items()}}
+        return {name: both[name] for name in names}
     exact = model.clone(dtype=torch.float64)
     try:
         given = _inputs_of(variant, model, plan, seed)
@@ -98,6 +109,23 @@ def measure_group(
         found[name] = Failure(one) if isinstance(one, Exception) else one
         progress((index + 1) / len(asked), name)
     return {name: found[name] for name in names}
+
+
+def _own_names(
+    names: Sequence[str], made: Variant, original: CanonicalTransformer, model: CanonicalTransformer
+) -> dict[str, str]:
+    """The names of the circuits that go by other names in a variant."""
+    heads = original.architecture.heads, model.architecture.heads
+    found = {name: in_variant(name, made.relabelling, *heads) for name in names}
+    return {name: own for name, own in found.items() if own != name}
+
+
+def _under(found: Measured, name: str) -> Measured:
+    """A circuit's scores under the name of the original."""
+    if not isinstance(found, Interpretation):
+        return found
+    circuit = Component(0, part=CIRCUIT + ", ".join(reading_of(name).members))
+    return replace(found, method=name, components=(circuit,))
 
 
 def measure(

@@ -14,11 +14,13 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.edges.attribution import edge_attribution, integrated_edge_attribution
 from auditor.measures.edges.circuit import EdgeRuns, edge_runs
+from auditor.measures.edges.claimed import claimed_edges
 from auditor.measures.edges.graph import Graph, no_graph
 from auditor.measures.edges.pruning import MOST_EDGES, prune
 from auditor.measures.expectations import HEAD_READINGS
 from auditor.measures.patching.pairs import no_pairs
 from auditor.records import Component, Expected, Interpretation
+from auditor.records.interpretation import CIRCUIT
 from auditor.records.theory import Aspect, Dependence, Expectation
 
 Array = NDArray[np.float64]
@@ -89,6 +91,30 @@ class CircuitScore(InterpretationMethod):
         parts = tuple(Component(0, part=name) for name in found)
         values = np.stack([self.score_of(runs, edges) for edges in found.values()], axis=1)
         return Interpretation(self.name, ("sequence", "part"), parts, values)
+
+    def of_circuit(self, members: tuple[str, ...]) -> InterpretationMethod:
+        """The same score of one circuit that is given."""
+        name = f"{self.name} of {', '.join(members)}"
+        found: InterpretationMethod = type(type(self).__name__, (_Claimed, type(self)), {"members": members})()
+        found.name, found.origin = name, self.origin
+        return found
+
+
+class _Claimed(CircuitScore):
+    """The score of a circuit that is given, whoever found it."""
+
+    members: ClassVar[tuple[str, ...]]
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Needs decisions between bracket types, and parts that all add to one stream."""
+        return no_pairs(model) or no_graph(model)
+
+    def interpret(self, request: Request) -> Interpretation:
+        """Scores [sequence, part]: the circuit is the one part."""
+        runs = edge_runs(request)
+        scores = self.score_of(runs, claimed_edges(runs.graph, self.members))
+        part = Component(0, part=CIRCUIT + ", ".join(self.members))
+        return Interpretation(self.name, ("sequence", "part"), (part,), scores[:, None])
 
 
 def too_many_edges(model: CanonicalTransformer) -> str | None:

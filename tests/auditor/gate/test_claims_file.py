@@ -116,16 +116,43 @@ def test_what_papers_claim_has_a_sentence(
     assert dict(claim.parameters) == parameters
 
 
+@pytest.mark.parametrize(
+    ("label", "statement", "method"),
+    [
+        ("circuit of L0H1,  L1H0", "faithful >= 0.2", "circuit_faithfulness of L0H1, L1H0"),
+        (
+            "circuit of L0H1->L1H0.q, L1H0->logits",
+            "complete >= 0.2",
+            "circuit_completeness of L0H1->L1H0.q, L1H0->logits",
+        ),
+        ("circuit of L0H1, L0.mlp", "circuit_faithfulness >= 0.2", "circuit_faithfulness of L0H1, L0.mlp"),
+        ("circuit of L0H1, tokens", "faithful >= 0.2", None),
+        ("circuit of L0H1, L0H1->logits", "faithful >= 0.2", None),
+        ("circuit of ", "faithful >= 0.2", None),
+    ],
+)
+def test_a_circuit_is_claimed_by_its_nodes_or_edges(label: str, statement: str, method: str | None) -> None:
+    if method is None:
+        with pytest.raises(ClaimsError):
+            component_named(label)
+        return
+    claim = claim_of(component_named(label), statement, None)
+    assert (claim.method, claim.kind, dict(claim.parameters)) == (method, "predicate", THETA)
+    assert claim.component.label == " ".join(label.split())
+
+
 def test_a_statement_without_a_method_is_refused() -> None:
     with pytest.raises(ClaimsError, match="no method in 'top-1'"):
         claim_of(HEAD, "top-1", None)
 
 
 def test_the_printed_example_is_a_claims_file(tmp_path: Path) -> None:
-    first, second = _read(tmp_path, EXAMPLE).entries
+    first, second, *others = _read(tmp_path, EXAMPLE).entries
     assert first.survives == ("exact", "behavioural")
     assert (first.role, second.role) == (Role.PRIMARY, Role.EXPLORATORY)
-    assert (second.claim.method, second.survives) == ("attention_stack_top", ("exact",))
+    assert (second.claim.method, second.survives) == ("attention_stack_top at depth >= 2", ("exact",))
+    kinds = {second.claim.kind, *(entry.claim.kind for entry in others)}
+    assert kinds == {"existence", "conjunction", "agreement", "comparison", "rank", "predicate"}
 
 
 def test_claims_are_chosen_by_the_name_or_the_start_of_the_id_of_the_model(tmp_path: Path) -> None:
@@ -165,6 +192,7 @@ def test_claims_are_chosen_by_the_name_or_the_start_of_the_id_of_the_model(tmp_p
             ONE.replace("ablation_head_mean", "weights_ov_norm").replace("top-1", "top-1 at depth >= 3"),
             "takes no condition",
         ),
+        (ONE.replace("L1H0", "circuit of L0H1"), "claims.toml:3: ablation_head_mean scores no circuits"),
         (ONE.replace("top-1", "uses the direction by 0.1"), "ablates no direction; expected direction_depth_probe or"),
         ("a = = b", "expected a TOML file of claims"),
         ("", "no claims"),
