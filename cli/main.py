@@ -25,6 +25,7 @@ from cli import (
     history,
     inspection,
     models,
+    plot,
     predict,
     report,
     show,
@@ -54,7 +55,16 @@ PANELS: Mapping[str, tuple[Callable[..., None], ...]] = {
     START: (demo.demo, submit.submit, show.show),
     "Models": (inspection.inspect, predict.predict, train.train, twin.twin),
     RUN: (batch.batch, watch.watch, watch.cancel, watch.retry, worker.worker),
-    READ: (history.history, findings.findings, report.report, diff.diff, witness.witness, witness.verify, gate.gate),
+    READ: (
+        history.history,
+        findings.findings,
+        report.report,
+        plot.plot,
+        diff.diff,
+        witness.witness,
+        witness.verify,
+        gate.gate,
+    ),
     SETUP: (catalogue.methods, catalogue.equivalences, calibrate.calibrate, doctor.doctor),
 }
 """The commands in the order of the help."""

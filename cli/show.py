@@ -25,10 +25,10 @@ NEXT = {
 def show(
     context: typer.Context,
     audit: AuditId = "latest",
-    findings: Annotated[int, typer.Option(min=0, help="How many findings are shown in full.")] = 8,
+    claims: Annotated[int, typer.Option(min=0, help="How many claims are shown.")] = 24,
     as_json: AsJson = False,
 ) -> None:
-    """Show one audit: headline, stability matrix, main findings; or its progress."""
+    """Show one audit: headline, claims, matrix; or its progress."""
     from auditor.store.audits import resolve_audit
     from auditor.store.lifecycle import progress
     from auditor.store.reports import load_report
@@ -44,7 +44,7 @@ def show(
     else:
         from auditor.report.terminal import render_report
 
-        door.output.show(render_report(report, max_claims=findings))
+        door.output.show(render_report(report, max_claims=claims))
 
 
 def tell_unfinished(output: Output, found: Progress) -> None:
