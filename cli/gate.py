@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,26 +16,16 @@ from cli.following import follow, unfinished
 from cli.invocation import Invocation, invocation
 from cli.options import AsJson, Config, EntryName, FormatName, PlanName, Seed, Strings, StringsFormat
 from cli.output import Output
+from cli.progress import tracking
 from cli.queueing import queue, require_broker
 from cli.strings import planned
 
 if TYPE_CHECKING:
-    from auditor.gate.claims_file import ClaimsFile, Entry
+    from auditor.gate.claims_file import ClaimsFile
     from auditor.gate.gated import GateResult
-    from auditor.plans.plan import Plan
+    from auditor.gate.judging import Checked
     from auditor.report.difference import FindingPair
-    from auditor.stages.conclude import Results
-
-
-@dataclass(frozen=True)
-class _Gated:
-    """What the claims are judged on."""
-
-    audit_id: str
-    plan: Plan
-    seed: int
-    results: Results
-    entries: tuple[Entry, ...]
+    from workers.gating import Gated
 
 
 def gate(
@@ -52,6 +42,17 @@ def gate(
         str | None,
         typer.Option(metavar="AUDIT", help="Also fail on findings that are stable in this audit and unstable now."),
     ] = None,
+    attack: Annotated[
+        bool, typer.Option("--attack", help="Also try to build a certified twin against each primary claim.")
+    ] = False,
+    budget: Annotated[
+        int | None,
+        typer.Option(min=1, help="Optimiser steps that --attack may take per claim.", show_default="the plan's"),
+    ] = None,
+    witnesses: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where --attack writes its witnesses.", show_default="in the home"),
+    ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.", show_default=False)] = None,
     github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub Actions.")] = False,
     config: Config = None,
@@ -66,7 +67,8 @@ def gate(
 ) -> None:
     """Check claims against an audit: exit 0 when all hold, 3 when one is unstable, 4 when one is undecided.
 
-    A checkpoint is audited first, with just the methods and equivalences that the claims name.
+    A checkpoint is audited first, with just the methods and equivalences that the claims name. With --attack every
+    primary claim that stands is attacked: a certified twin that overturns it is written as a witness for `verify`.
     """
     door = invocation(context)
     if example:
@@ -85,16 +87,23 @@ def gate(
     if junit is not None:
         require_file(junit)
     if baseline is not None:
-        require_audit(door, baseline)
+        from workers.conclusion import finished_audit
+
+        with door.reading() as session:
+            finished_audit(session, baseline)
+    if not attack and (budget is not None or witnesses is not None):
+        raise typer.BadParameter("--budget and --witnesses are for --attack")
     is_checkpoint = bundled_name(target) is not None or Path(target).exists()
     if strings is not None and not is_checkpoint:
         raise typer.BadParameter("--strings is for a checkpoint; an audit already has its strings")
     if is_checkpoint:
-        gated = audited(door, stated, target, config, format_name, entry, plan, seed, strings, strings_format)
+        judged = audited(door, stated, target, config, format_name, entry, plan, seed, strings, strings_format)
     else:
-        gated = kept(door, stated, target)
-    checked = check(gated.entries, gated.results, gated.plan, gated.seed, gated.audit_id)
-    lost = () if baseline is None else lost_since(door, baseline, gated.audit_id)
+        judged = kept(door, stated, target)
+    checked = check(judged.entries, judged.results, judged.plan, judged.seed, judged.audit_id)
+    if attack:
+        checked = attacked(door, judged, checked, budget, witnesses)
+    lost = () if baseline is None else lost_since(door, baseline, judged.audit_id)
     if junit is not None:
         from auditor.files.whole_file import write_whole
         from auditor.gate.junit import junit_document
@@ -102,7 +111,7 @@ def gate(
         write_whole(
             junit, junit_document(claims.name, checked, at=datetime.now(UTC), seconds=time.monotonic() - started)
         )
-    found = GateResult(gated.audit_id, checked, lost)
+    found = GateResult(judged.audit_id, checked, lost)
     print_result(door.output, found, stated.path, github=github, as_json=as_json)
     raise typer.Exit(found.exit_code)
 
@@ -118,7 +127,7 @@ def audited(
     seed: int,
     strings: Path | None = None,
     strings_format: str = "auto",
-) -> _Gated:
+) -> Gated:
     """Audit a checkpoint for the claims about it.
 
     Raises:
@@ -130,6 +139,7 @@ def audited(
     from auditor.gate.possible import require_possible
     from auditor.plans.plan import read_plan
     from auditor.stages.sequences import interpretation_inputs
+    from workers.gating import gated
 
     settings = door.settings
     loaded = read_checkpoint(target, door.output, config=config, format_name=format_name, entry=entry)
@@ -143,54 +153,55 @@ def audited(
         problems = unfinished(follow(database, settings, [made.audit.id], door.output))
         if problems:
             raise StoreError(problems[0])
-    return _loaded(door, made.audit.id, entries)
+    with door.reading() as session:
+        return gated(session, made.audit.id, entries)
 
 
-def kept(door: Invocation, stated: ClaimsFile, target: str) -> _Gated:
+def kept(door: Invocation, stated: ClaimsFile, target: str) -> Gated:
     """A finished audit of the store.
 
     Raises:
         StoreError: it is not finished.
     """
-    audit_id = require_audit(door, target)
-    from auditor.store.audits import get_audit
-
-    with door.reading() as session:
-        audit = get_audit(session, audit_id)
-    return _loaded(door, audit_id, stated.require_about(audit.model_name, audit.model_id, audit.id))
-
-
-def require_audit(door: Invocation, text: str) -> str:
-    """The id of a finished audit.
-
-    Raises:
-        StoreError: there is none, or it is not finished.
-    """
     from workers.conclusion import finished_audit
+    from workers.gating import gated
 
     with door.reading() as session:
-        return finished_audit(session, text).id
+        audit = finished_audit(session, target)
+        return gated(session, audit.id, stated.require_about(audit.model_name, audit.model_id, audit.id))
 
 
-def _loaded(door: Invocation, audit_id: str, entries: tuple[Entry, ...]) -> _Gated:
-    from auditor.plans.plan import Plan
-    from workers.conclusion import finished_audit, load_results
+def attacked(
+    door: Invocation, judged: Gated, checked: tuple[Checked, ...], budget: int | None, folder: Path | None
+) -> tuple[Checked, ...]:
+    """The claims after an attack on each primary one that stands; witnesses are written as they are found."""
+    from auditor.gate.attack import attack_claims, exporter
+    from workers.gating import attacked_model
 
-    with door.reading() as session:
-        audit = finished_audit(session, audit_id)
-        results = load_results(session, audit_id)
-    return _Gated(audit_id, Plan.from_json(audit.plan), audit.seed, results, entries)
+    steps = judged.plan.twin_steps * judged.plan.twin_restarts if budget is None else budget
+    with door.database() as database:
+        report, model, plan = attacked_model(database, judged)
+    where = door.settings.home / "witnesses" if folder is None else folder
+    with tracking(door.output) as track:
+        return attack_claims(
+            checked,
+            model,
+            plan,
+            judged.seed,
+            budget=steps,
+            export=exporter(report, model, plan, where),
+            progress=partial(track.move, "attack"),
+        )
 
 
 def lost_since(door: Invocation, baseline: str, audit_id: str) -> tuple[FindingPair, ...]:
     """Findings that were stable in the baseline and are unstable now."""
     from auditor.gate.gated import lost_between
     from auditor.report.difference import saw_other_strings
-    from auditor.store.audits import resolve_audit
-    from auditor.store.reports import load_report
+    from workers.gating import compared_reports
 
     with door.reading() as session:
-        first, second = (load_report(session, one) for one in (resolve_audit(session, baseline), audit_id))
+        first, second = compared_reports(session, baseline, audit_id)
     if saw_other_strings(first, second):
         door.output.note("the baseline saw other strings: what was lost since may be theirs and not the model's")
     return lost_between(first, second)

@@ -16,6 +16,7 @@ from auditor.plans.cells import planned_equivalences
 from auditor.plans.plan import Plan
 from auditor.readings import method_named
 from auditor.records import ORIGINAL, Finding, Json, Kind, NotApplicable, VariantState, Verdict
+from auditor.stages.attack import Attacked
 from auditor.stages.conclude import Results, statistics_of
 from auditor.verdicts.compound import why_not_true
 from auditor.verdicts.pairing import Pairing
@@ -33,6 +34,20 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AttackResult:
+    """What an attack on a claim came to, in words, and the folder of the witness where it has overturned the claim."""
+
+    reason: str
+    attacked: Attacked | None = None  # None: it could not be attacked
+    witness: str | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """JSON form."""
+        found = {} if self.attacked is None else self.attacked.to_json()
+        return {"reason": self.reason, "witness": self.witness, **found}
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """One claim with its outcome, why, and the findings behind it."""
 
@@ -40,6 +55,7 @@ class Checked:
     outcome: Outcome
     reason: str
     findings: tuple[Finding, ...]
+    attack: AttackResult | None = None  # None: it was not asked for
 
     @property
     def decides(self) -> bool:
@@ -59,6 +75,7 @@ class Checked:
             "outcome": str(self.outcome),
             "reason": self.reason,
             "findings": [finding.to_json() for finding in self.findings],
+            **({} if self.attack is None else {"attack": self.attack.to_json()}),
         }
 
 

@@ -1,0 +1,170 @@
+"""One claim attacked: a twin is built against it, certified, and read by the method itself on held-out sequences."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Progress, methods, silent
+from auditor.errors import PlanError
+from auditor.plans.cells import VariantRequest
+from auditor.plans.plan import Plan
+from auditor.records import (
+    ORIGINAL,
+    RERUN,
+    Claim,
+    Finding,
+    Interpretation,
+    Json,
+    Kind,
+    NotApplicable,
+    VariantState,
+    Verdict,
+)
+from auditor.records.values import whole
+from auditor.stages.build import Built, make
+from auditor.stages.conclude import statistics_of
+from auditor.stages.measure import measure
+from auditor.stages.sequences import search_inputs
+from auditor.twins.against import claim_against
+from auditor.verdicts.pairing import Pairing
+from auditor.verdicts.quantities import name_of_quantity, quantity
+from auditor.verdicts.verdict import findings_of
+
+EQUIVALENCE = "behavioural_adversarial_method"
+"""The equivalence that makes twins against a method."""
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """The best twin that a budget of optimiser steps has found against a claim.
+
+    ``original`` and ``twin`` are the number that the claim is about (``quantity``: score, rank, distance …) by the
+    method itself on the interpretation sequences; ``twin`` is None where the method has no score of it.
+    """
+
+    claim: Claim
+    built: Built
+    quantity: str
+    original: float
+    twin: float | None
+    finding: Finding | None  # the verdict under this one twin; None where it is not certified
+
+    @property
+    def is_certified(self) -> bool:
+        """Whether the twin computes the same function in the sense of its certificate."""
+        return self.built.variant.state is VariantState.CERTIFIED
+
+    @property
+    def overturns(self) -> bool:
+        """Whether the twin is a witness against the claim. A model that was destroyed never is."""
+        return self.finding is not None and self.finding.verdict is Verdict.UNSTABLE
+
+    @property
+    def budget(self) -> int:
+        """Optimiser steps that the attack was allowed."""
+        return whole(self.built.variant.parameters, "budget_steps", 0)
+
+    @property
+    def spent(self) -> int:
+        """Optimiser steps that it has taken."""
+        return whole(self.built.variant.parameters, "spent_steps", 0)
+
+    def to_json(self) -> dict[str, Json]:
+        """JSON form."""
+        return {
+            "claim": self.claim.to_json(),
+            "method": self.claim.method,
+            "quantity": self.quantity,
+            "original": self.original,
+            "twin": self.twin,
+            "budget_steps": self.budget,
+            "spent_steps": self.spent,
+            "overturned": self.overturns,
+            "variant": self.built.variant.to_json(),
+            "finding": None if self.finding is None else self.finding.to_json(),
+        }
+
+
+def attack_method(
+    model: CanonicalTransformer,
+    plan: Plan,
+    seed: int,
+    method: str,
+    *,
+    component: str | None = None,
+    progress: Progress = silent,
+) -> Attacked:
+    """A twin against what a method says of a model, or of one component by its label.
+
+    Raises:
+        PlanError: no such method or component, or one that cannot be attacked, with the reason.
+    """
+    inputs = search_inputs(model.task, Kind.BEHAVIOURAL, plan, seed)
+    return attack_claim(model, plan, seed, claim_against(model, method, component, inputs), progress=progress)
+
+
+def attack_claim(
+    model: CanonicalTransformer, plan: Plan, seed: int, claim: Claim, *, progress: Progress = silent
+) -> Attacked:
+    """The best twin against one claim within the plan's budget: ``twin_steps`` × ``twin_restarts`` optimiser steps.
+
+    Raises:
+        PlanError: a claim or a method that cannot be attacked, with the reason.
+    """
+    built = make(model, plan, seed, request_against(claim), progress=progress)
+    scores: dict[tuple[str, str], Interpretation] = {}
+    base = measure(model, plan, seed, claim.method)
+    if isinstance(base, NotApplicable):
+        raise PlanError(f"{claim.method} does not apply to this model: {base.reason}")
+    scores[ORIGINAL, claim.method] = base
+    if methods()[claim.method].draws_at_random:
+        again = measure(model, plan, seed, claim.method, variant=RERUN)
+        scores |= {} if isinstance(again, NotApplicable) else {(RERUN, claim.method): again}
+    itself = Pairing(base, base, methods()[claim.method].distance)
+    name = name_of_quantity(claim, itself.distance)
+    if built.model is not None:
+        found = measure(built.model, plan, seed, claim.method, variant=built.variant.key)
+        if not isinstance(found, NotApplicable):
+            scores[built.variant.key, claim.method] = found
+    moved = scores.get((built.variant.key, claim.method))
+    pairing = None if moved is None else replace(itself, other=moved)
+    is_defined = pairing is not None and not pairing.why_undefined(claim)
+    return Attacked(
+        claim=claim,
+        built=built,
+        quantity=name,
+        original=quantity(claim, itself),
+        twin=quantity(claim, pairing) if pairing is not None and is_defined else None,
+        finding=_judged(claim, built, scores, plan, seed),
+    )
+
+
+def with_budget(plan: Plan, budget: int) -> Plan:
+    """The plan with so many optimiser steps for an attack in all."""
+    return replace(plan, twin_steps=budget, twin_restarts=1)
+
+
+def request_against(claim: Claim) -> VariantRequest:
+    """The variant that attacks one claim; its name says which, so that equal attacks have one recipe."""
+    stated = {**claim.to_json(), "method": claim.method, "component": claim.component.to_json()}
+    digest = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:12]
+    return VariantRequest(f"{EQUIVALENCE}/{digest}", EQUIVALENCE, Kind.BEHAVIOURAL, {"claim": stated})
+
+
+def _judged(
+    claim: Claim, built: Built, scores: Mapping[tuple[str, str], Interpretation], plan: Plan, seed: int
+) -> Finding | None:
+    findings = findings_of(
+        "attack",
+        {claim.method: methods()[claim.method].card},
+        [built.variant],
+        scores,
+        original=ORIGINAL,
+        settings=statistics_of(plan, seed),
+        claims={claim.method: [claim]},
+    )
+    return next(iter(findings), None)

@@ -1,0 +1,192 @@
+"""What it takes to overturn a claim, as one number that training can raise.
+
+The number is the effect of ``auditor.verdicts.contrasts`` in the unit of the claim's distance, made differentiable:
+
+    rank       (k-th best of the others − the component) / largest         positive: it is not among the top k
+    set        (best outsider − worst member) / largest                    positive: an outsider leads
+    predicate  ±(θ − score) / max(|θ|, |score of the original|)            positive: on the other side of θ
+    value      |score − score of the original| / its size                  above 0.10: the score moved
+    pattern    distance from the original's                                above 0.10: it looks otherwise
+
+Scores are means over the sequences of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from auditor.errors import PlanError
+from auditor.records import Claim, Component, Interpretation
+from auditor.records.values import number, texts, whole
+
+MOST_RIVALS = 8
+"""Other components that a twin may put ahead: those that score most to begin with."""
+
+WANTED: Mapping[str, float] = {"rank": 0.25, "set": 0.25, "predicate": 0.3, "value": 0.5, "pattern": 0.6}
+"""The effect that an attack aims at: well beyond what overturns the claim on other sequences."""
+
+SMALL = 1e-12
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Overturn one claim. ``components`` are those whose scores are needed, in the order that ``effect`` expects.
+
+    ``effect(scores, scores of the original)``, both [sequence, component, …] → scalar; only pattern claims read the
+    second, on the same sequences.
+    """
+
+    claim: Claim
+    components: tuple[Component, ...]
+    wanted: float
+    effect: Callable[[Tensor, Tensor], Tensor]
+
+    @property
+    def compares_arrays(self) -> bool:
+        """Whether the effect needs the original's scores on the same sequences, and starts from a distance of 0."""
+        return self.claim.kind == "pattern"
+
+
+def aim_at(claim: Claim, base: Interpretation, distance: str, *, upwards: bool) -> Aim:
+    """The aim for a claim, from the original's scores ``base`` by its method with the ``distance`` of its arrays.
+
+    ``upwards``: whether a value is to rise rather than fall.
+
+    Raises:
+        PlanError: a claim of a kind that is not attacked, or about what the method does not score.
+    """
+    makers: Mapping[str, Callable[[Claim, Interpretation], Aim]] = {
+        "rank": _rank,
+        "set": _set,
+        "predicate": _predicate,
+        "value": lambda one, scores: _value(one, scores, upwards=upwards),
+        "pattern": lambda one, scores: _pattern(one, scores, distance),
+    }
+    if claim.kind not in makers:
+        raise PlanError(f"a claim of kind {claim.kind!r} is not attacked", expected=", ".join(makers))
+    return makers[claim.kind](claim, base)
+
+
+def columns_of(base: Interpretation, components: tuple[Component, ...]) -> Tensor:
+    """Scores of some components, [sequence, component, …], from an interpretation.
+
+    Raises:
+        PlanError: one of them has no score.
+    """
+    axis = base.axes.index(base.component_axis)
+    values = torch.from_numpy(base.values if base.per_sequence else base.values[None])
+    ordered = values.movedim(axis + (not base.per_sequence), 1)
+    return ordered[:, [_index(base, one.label) for one in components]]
+
+
+def _rank(claim: Claim, base: Interpretation) -> Aim:
+    top = whole(claim.parameters, "top", 1)
+    others = [one for one in _leading(base) if one != claim.component]
+    if not 0 < top <= len(others):
+        raise PlanError(f"top {top} of {len(others) + 1} components makes no order")
+    rivals = others[: top - 1 + MOST_RIVALS]
+
+    def effect(ours: Tensor, _theirs: Tensor) -> Tensor:
+        means = ours.mean(0)
+        ahead = means[1:].sort(descending=True).values[top - 1]
+        return (ahead - means[0]) / _largest(means)
+
+    return Aim(claim, (_component(base, claim.component.label), *rivals), WANTED["rank"], effect)
+
+
+def _set(claim: Claim, base: Interpretation) -> Aim:
+    members = [_component(base, label) for label in dict.fromkeys(texts(claim.parameters, "members"))]
+    outsiders = [one for one in _leading(base) if one not in members][:MOST_RIVALS]
+    if not outsiders:
+        raise PlanError(f"{len(members)} of {len(members)} components make no order")
+
+    def effect(ours: Tensor, _theirs: Tensor) -> Tensor:
+        means = ours.mean(0)
+        return (means[len(members) :].max() - means[: len(members)].min()) / _largest(means)
+
+    return Aim(claim, (*members, *outsiders), WANTED["set"], effect)
+
+
+def _predicate(claim: Claim, base: Interpretation) -> Aim:
+    component = _component(base, claim.component.label)
+    threshold, sign = number(claim.parameters, "threshold"), 1.0 if claim.parameters.get("above", True) else -1.0
+    size = max(abs(threshold), abs(_mean(base, component)), SMALL)
+
+    def effect(ours: Tensor, _theirs: Tensor) -> Tensor:
+        return sign * (threshold - ours.mean()) / size
+
+    return Aim(claim, (component,), WANTED["predicate"], effect)
+
+
+def _value(claim: Claim, base: Interpretation, *, upwards: bool) -> Aim:
+    component = _component(base, claim.component.label)
+    score, sign = _mean(base, component), 1.0 if upwards else -1.0
+    size = max(abs(score), SMALL)
+
+    def effect(ours: Tensor, _theirs: Tensor) -> Tensor:
+        return sign * (ours.mean() - score) / size
+
+    return Aim(claim, (component,), WANTED["value"], effect)
+
+
+def _pattern(claim: Claim, base: Interpretation, distance: str) -> Aim:
+    measure = {"total_variation": _row_variation, "cosine": _cosine}.get(distance, _frobenius)
+    return Aim(claim, (_component(base, claim.component.label),), WANTED["pattern"], measure)
+
+
+def _row_variation(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Mean total variation of the rows that have a choice; rows of padding are 0 in both."""
+    real = (theirs.sum(-1) > 0.5).to(ours)  # [sequence, 1, query]
+    real[..., 0] = 0
+    return (0.5 * (ours - theirs).abs().sum(-1) * real).sum() / real.sum().clamp_min(1)
+
+
+def _cosine(ours: Tensor, theirs: Tensor) -> Tensor:
+    """1 − cosine of all scores of a sequence, mean over the sequences."""
+    a, b = ours.flatten(1), theirs.flatten(1)
+    return 1 - torch.nn.functional.cosine_similarity(a, b, dim=1, eps=SMALL).mean()
+
+
+def _frobenius(ours: Tensor, theirs: Tensor) -> Tensor:
+    """‖A − A′‖ / ‖A‖ of each sequence, mean over the sequences."""
+    change = ((ours - theirs).flatten(1).square().sum(1) + SMALL).sqrt()
+    share: Tensor = change / theirs.flatten(1).norm(dim=1).clamp_min(SMALL)
+    return share.mean()
+
+
+def _largest(means: Tensor) -> Tensor:
+    """The largest size, without its slope: the order is to change and not the scale."""
+    return means.detach().abs().max().clamp_min(SMALL)
+
+
+def _leading(base: Interpretation) -> list[Component]:
+    """All components by mean score, the highest first."""
+    if base.undefined:
+        raise PlanError(f"{base.method} has no order: {next(iter(base.undefined.values()))}")
+    means = columns_of(base, base.components).mean(0)
+    if means.dim() > 1:
+        raise PlanError(f"the scores of {base.method} are not single numbers", expected="a claim about a pattern")
+    return [base.components[index] for index in means.argsort(descending=True, stable=True)]
+
+
+def _mean(base: Interpretation, component: Component) -> float:
+    return float(columns_of(base, (component,)).mean())
+
+
+def _component(base: Interpretation, label: str) -> Component:
+    return base.components[_index(base, label)]
+
+
+def _index(base: Interpretation, label: str) -> int:
+    labels = [one.label for one in base.components]
+    if label not in labels:
+        few = ", ".join(labels[:MOST_RIVALS]) + (" …" if len(labels) > MOST_RIVALS else "")
+        raise PlanError(f"{base.method} has no score for {label[:40]!r}", expected=f"one of {few}")
+    index = labels.index(label)
+    if index in base.undefined:
+        raise PlanError(f"{base.method} has no score for {label}: {base.undefined[index]}")
+    return index
