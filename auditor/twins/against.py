@@ -35,7 +35,7 @@ STEPS = 2_000
 """Optimiser steps that an attack may take unless the plan says otherwise."""
 
 LONGEST_RUNG = 1_500
-"""Optimiser steps of a new start at most; half of the budget at most."""
+"""Optimiser steps of a new start at most; a third of the budget at most, so that there are two with their seconds."""
 
 WEIGHT = 0.3
 """Penalty per unit of missing effect at a new start, in nats."""
@@ -53,6 +53,9 @@ JITTER = 0.05
 """Noise at the start of an attack on a pattern, as a share of a weight's root mean square: at a distance of 0 nothing
 says which way to go."""
 
+SOFTENED = 0.1
+"""Share of the attention scores that every other new start begins with: a saturated head has no slope to follow."""
+
 SEARCH = 128
 """Search sequences that the method itself reads between the rungs."""
 
@@ -68,7 +71,7 @@ def attack(request: TransformRequest, claim: Claim) -> tuple[CanonicalTransforme
     """
     search = _Search(request, claim)
     budget = budget_of(request.parameters, STEPS)
-    search.steps = max(1, min(LONGEST_RUNG, budget // 2))
+    search.steps = max(1, min(LONGEST_RUNG, budget // 3))
     best = climb(
         search.next_rung,
         request.model,
@@ -113,10 +116,11 @@ class _Search:
     def next_rung(self, attempts: Sequence[Attempt]) -> Rung:
         """A new start, or going on from the last one with another weight."""
         starts, goes_on = divmod(len(attempts), 2)
-        aim = self.aims[starts % 2]
+        aim, is_soft = self.aims[starts % 2], starts % 2 == 1
         if not goes_on:
             self.weight = WEIGHT
-            return self._rung(f"start {starts}", aim, self.steps, PEAK, None)
+            name = f"start {starts}" + (", softened attention" if is_soft else "")
+            return self._rung(name, aim, self.steps, PEAK, None, is_soft=is_soft)
         last = attempts[-1]
         if not last.certificate.passed:
             self.weight /= ADJUSTED
@@ -125,13 +129,15 @@ class _Search:
         name = f"going on from attempt {len(attempts) - 1}, weight {self.weight:g}"
         return self._rung(name, aim, max(1, self.steps // 2), GENTLE_PEAK, len(attempts) - 1)
 
-    def _rung(self, name: str, aim: Aim, steps: int, peak: float, origin: int | None) -> Rung:
+    def _rung(self, name: str, aim: Aim, steps: int, peak: float, origin: int | None, *, is_soft: bool = False) -> Rung:
         weight, first = self.weight, self.surrogate.from_layer
 
         def make(
             before: CanonicalTransformer | None, generator: np.random.Generator, progress: Progress
         ) -> CanonicalTransformer:
             student = self.teacher.clone() if before is None else before
+            if is_soft:
+                _soften(student, first)
             if before is None and aim.compares_arrays:
                 _jitter(student, first, generator)
             optimise(
@@ -224,6 +230,13 @@ def _keeping(kept: dict[tuple[Site, int], Tensor]) -> Hook:
         return value
 
     return hook
+
+
+@torch.no_grad()
+def _soften(student: CanonicalTransformer, first_layer: int) -> None:
+    for attention in student.attentions[first_layer:]:
+        attention.W_Q.mul_(SOFTENED)
+        attention.b_Q.mul_(SOFTENED)
 
 
 @torch.no_grad()

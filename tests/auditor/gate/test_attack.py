@@ -1,0 +1,87 @@
+"""An attack overturns a claim that exact moves leave alone, and none that its model is built to keep."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from auditor import load
+from auditor.canonical.model import CanonicalTransformer
+from auditor.exports.witness import verify_witness
+from auditor.gate.attack import Export, attack_claims, exporter
+from auditor.gate.claims_file import Entry, Role
+from auditor.gate.judging import Checked, Outcome, plan_for
+from auditor.gate.statements import claim_of, component_named
+from auditor.pipeline import audit
+from auditor.plans.plan import PLANS
+from auditor.stages.attack import Attacked
+from auditor.zoo import path
+
+PLAN = replace(PLANS["quick"], certificate_sequences=1_000, behaviour_sequences=100, bootstrap_draws=1_999)
+
+
+def _never(_attacked: Attacked) -> Path:
+    raise AssertionError("there is no witness")
+
+
+def _standing(component: str, statement: str, method: str, role: Role = Role.PRIMARY) -> Checked:
+    claim = claim_of(component_named(component), statement, method)
+    return Checked(Entry(claim, "c", ("exact",), role, None, 1), Outcome.STABLE, "held", ())
+
+
+def _attacked(
+    model: CanonicalTransformer,
+    one: Checked,
+    budget: int,
+    export: Export = _never,
+    plan=PLAN,  # type: ignore[no-untyped-def]
+) -> Checked:
+    (found,) = attack_claims([one], model, plan, 0, budget=budget, export=export)
+    return found
+
+
+@pytest.mark.slow
+def test_a_claim_that_exact_moves_keep_is_overturned_and_its_witness_is_verified(tmp_path: Path) -> None:
+    model = load(path("dyck2x4-2layer-2head"))
+    one = _standing("L1H1", ">= 0.3", "attention_stack_top")
+    plan = replace(plan_for([one.entry], PLAN), equivalences=("exact_head_permutation",))
+    report = audit(model, plan)
+    assert report.summary.unstable == 0
+    found = _attacked(model, one, 600, exporter(report, model, plan, tmp_path), plan)
+    assert found.outcome is Outcome.UNSTABLE
+    assert found.attack is not None
+    assert found.attack.attacked is not None
+    assert found.attack.attacked.built.variant.certificate is not None
+    assert found.attack.attacked.spent <= 600
+    assert found.attack.witness is not None
+    again = verify_witness(Path(found.attack.witness))
+    assert again.passed, again.checks
+    assert not again.finding.claim.parameters["threshold"] < 0.3
+
+
+@pytest.mark.slow
+def test_attention_that_is_forced_survives() -> None:
+    found = _attacked(load(path("dyck2x4-2layer-constructed")), _standing("L1H0", ">= 0.5", "attention_stack_top"), 300)
+    assert found.outcome is Outcome.STABLE
+    assert "survived an attack of 300 optimiser steps" in found.reason
+
+
+@pytest.mark.slow
+def test_an_attack_that_destroys_the_model_is_no_witness() -> None:
+    """The stream after the last layer is what the outputs are read from: to move it is to move them."""
+    found = _attacked(load(path("dyck2x4-2layer-2head")), _standing("L1.residual", ">= -0.7", "logit_lens"), 90)
+    assert found.outcome is Outcome.STABLE
+    assert "no twin was certified" in found.reason
+
+
+def test_what_cannot_be_attacked_is_undecided() -> None:
+    found = _attacked(load(path("dyck2x4-2layer-2head")), _standing("L0H0", "top-1", "patching_path_head_to_head"), 10)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.reason.startswith("not attacked: no twin can be trained against patching_path_head_to_head")
+
+
+def test_exploratory_claims_are_not_attacked() -> None:
+    one = _standing("L0H0", "top-1", "ablation_head_mean", Role.EXPLORATORY)
+    assert _attacked(load(path("dyck2x4-2layer-2head")), one, 10) is one

@@ -1,0 +1,125 @@
+"""Surrogates: the scores of the method itself wherever they claim to be, differentiable, or a named substitute."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from auditor.behaviour.input_batch import InputBatch, draw_inputs
+from auditor.canonical.interventions import run_with_cache
+from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Request, methods
+from auditor.errors import PlanError
+from auditor.measures.untouched import SITES, Piece
+from auditor.records import Claim, Component, Interpretation
+from auditor.seeds import numpy_generator
+from auditor.twins.targets.aims import aim_at, columns_of
+from auditor.twins.targets.registry import is_attackable, surrogate_of
+from tests.auditor.small_audits import small_model
+
+FEW_POINTS = {
+    "attribution_head_integrated_gradients": 0.05,
+    "attribution_token_integrated_gradients": 0.05,
+    "attribution_token_integrated_gradients_zero": 0.3,  # a norm near 0 bends the path
+}
+"""Methods whose surrogate takes fewer points of an integral, and how far off that may be, as a share of the largest."""
+
+SMOOTH = ("probe_depth", "probe_stack_top")
+"""Methods whose surrogate is smooth where they count."""
+
+
+def _inputs(model: CanonicalTransformer) -> InputBatch:
+    return draw_inputs(model.task, 12, numpy_generator(0, "targets"))
+
+
+def _read(model: CanonicalTransformer, name: str, inputs: InputBatch) -> Interpretation:
+    return methods()[name].interpret(Request(model, inputs, numpy_generator(0, "read")))
+
+
+def _scores(model: CanonicalTransformer, name: str, inputs: InputBatch, found: Interpretation) -> torch.Tensor:
+    scored = [one for index, one in enumerate(found.components) if index not in found.undefined]
+    logits, cache = run_with_cache(model, inputs.tokens, sites=SITES)
+    piece = Piece(torch.arange(len(inputs)), inputs, logits, cache)
+    return surrogate_of(name, model, scored).scores(model, piece, scored)
+
+
+def _own() -> list[str]:
+    model = small_model()
+    names = [name for name in methods() if is_attackable(name, model)]
+    return [name for name in names if surrogate_of(name, model, ()).method == name]
+
+
+@pytest.mark.parametrize("name", _own())
+def test_a_surrogate_has_the_scores_of_its_method_and_a_slope(name: str) -> None:
+    model = small_model().clone(dtype=torch.float64)
+    inputs = _inputs(model)
+    found = _read(model, name, inputs)
+    ours = _scores(model, name, inputs, found)
+    scored = tuple(one for index, one in enumerate(found.components) if index not in found.undefined)
+    if name not in SMOOTH:
+        theirs = columns_of(found, scored).mean(0)
+        width = theirs.shape[-1] if theirs.dim() > 1 else None
+        mean = ours.detach().mean(0) if width is None else ours.detach().mean(0)[..., :width]
+        largest = float(theirs.abs().max())
+        assert float((mean - theirs).abs().max()) <= FEW_POINTS.get(name, 1e-6) * max(largest, 1e-9)
+    ours.square().sum().backward()  # type: ignore[no-untyped-call]
+    slopes = [p.grad for p in model.parameters() if p.grad is not None]
+    assert all(bool(torch.isfinite(slope).all()) for slope in slopes)
+    assert any(bool(slope.abs().max() > 0) for slope in slopes)
+
+
+def test_what_has_no_slope_names_its_nearest_method_and_why() -> None:
+    model = small_model()
+    found = surrogate_of("ablation_head_resample", model, ())
+    assert (found.method, found.why) == ("ablation_head_mean", "its substitute is drawn at random")
+
+
+@pytest.mark.parametrize("name", ["faithfulness_infidelity", "patching_path_head_to_head"])
+def test_what_cannot_be_attacked_says_why_in_one_line(name: str) -> None:
+    with pytest.raises(PlanError, match=rf"no twin can be trained against {name}: ") as caught:
+        surrogate_of(name, small_model(), ())
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(PlanError, match="unknown method 'nonsense'"):
+        surrogate_of("nonsense", small_model(), ())
+
+
+def _heads(scores: list[float]) -> Interpretation:
+    components = tuple(Component(0, head=index) for index in range(len(scores)))
+    return Interpretation("ablation_head_mean", ("sequence", "head"), components, np.asarray([scores]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "after", "effect"),
+    [
+        ("rank", {"top": 1}, [0.5, 1.0, 0.1], 0.5),
+        ("rank", {"top": 1}, [1.0, 0.5, 0.1], -0.5),
+        ("rank", {"top": 2}, [0.5, 1.0, 0.7], 0.2),
+        ("set", {"members": ["L0H0", "L0H1"]}, [1.0, 0.2, 0.6], 0.4),
+        ("predicate", {"threshold": 0.8, "above": True}, [0.3, 0.0, 0.0], 0.5),
+        ("predicate", {"threshold": 1.5, "above": False}, [3.0, 0.0, 0.0], 1.0),
+        ("value", {"score": 1.0}, [0.4, 0.0, 0.0], 0.6),
+    ],
+)
+def test_the_effect_of_a_claim(kind: str, parameters: dict[str, object], after: list[float], effect: float) -> None:
+    base = _heads([1.0, 0.5, 0.1])
+    claim = Claim("ablation_head_mean", kind, base.components[0], "c", parameters)  # type: ignore[arg-type]
+    aim = aim_at(claim, base, "relative_change", upwards=False)
+    scores = columns_of(_heads(after), aim.components)
+    assert float(aim.effect(scores, scores)) == pytest.approx(effect)
+
+
+def test_a_component_without_a_score_is_refused_with_those_that_have_one() -> None:
+    base = _heads([1.0, 0.5])
+    claim = Claim("ablation_head_mean", "value", Component(7, head=0), "c", {"score": 1.0})
+    with pytest.raises(PlanError, match="no score for 'L7H0'; expected one of L0H0, L0H1"):
+        aim_at(claim, base, "relative_change", upwards=False)
+
+
+def test_a_kind_of_claim_that_is_not_attacked_is_refused() -> None:
+    base = _heads([1.0, 0.5])
+    with pytest.raises(PlanError, match="of kind 'unheard of' is not attacked"):
+        aim_at(Claim("ablation_head_mean", "unheard of", base.components[0], "c"), base, "", upwards=False)
