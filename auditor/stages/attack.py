@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Progress, methods, silent
+from auditor.contracts import Progress, silent
 from auditor.errors import PlanError
 from auditor.plans.cells import VariantRequest
 from auditor.plans.plan import Plan
+from auditor.readings import method_named
 from auditor.records import (
     ORIGINAL,
     RERUN,
@@ -121,10 +122,10 @@ def attack_claim(
     if isinstance(base, NotApplicable):
         raise PlanError(f"{claim.method} does not apply to this model: {base.reason}")
     scores[ORIGINAL, claim.method] = base
-    if methods()[claim.method].draws_at_random:
+    if method_named(claim.method).draws_at_random:
         again = measure(model, plan, seed, claim.method, variant=RERUN)
         scores |= {} if isinstance(again, NotApplicable) else {(RERUN, claim.method): again}
-    itself = Pairing(base, base, methods()[claim.method].distance)
+    itself = Pairing(base, base, method_named(claim.method).distance)
     name = name_of_quantity(claim, itself.distance)
     if built.model is not None:
         found = measure(built.model, plan, seed, claim.method, variant=built.variant.key)
@@ -160,7 +161,7 @@ def _judged(
 ) -> Finding | None:
     findings = findings_of(
         "attack",
-        {claim.method: methods()[claim.method].card},
+        {claim.method: method_named(claim.method).card},
         [built.variant],
         scores,
         original=ORIGINAL,

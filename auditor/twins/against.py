@@ -19,9 +19,10 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.interventions import Cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Hook, Site
-from auditor.contracts import Progress, Request, TransformRequest, methods
+from auditor.contracts import Progress, Request, TransformRequest
 from auditor.language.grammar import states
 from auditor.measures.untouched import SITES, Piece
+from auditor.readings import method_named
 from auditor.records import Claim, Interpretation, Json
 from auditor.twins.distillation import Pool, Schedule, kl_to_teacher, optimise, weights_from
 from auditor.twins.distillation_data import distillation_data, own_strings
@@ -96,8 +97,9 @@ class _Search:
     def __init__(self, request: TransformRequest, claim: Claim) -> None:
         self.claim, self.steps = claim, 1
         self.teacher = request.model.clone(dtype=torch.float32)
+        surrogate_of(claim.method, request.model, ())  # or refuse before anything is read
         base = read(request.model, claim.method, request.inputs.rows(slice(0, SEARCH)))
-        distance = methods()[claim.method].distance
+        distance = method_named(claim.method).distance
         self.aims = [aim_at(claim, base, distance, upwards=upwards) for upwards in (False, True)]
         self.surrogate = surrogate_of(claim.method, request.model, self.aims[0].components)
         self.pools = distillation_data(
@@ -168,7 +170,7 @@ def claim_against(model: CanonicalTransformer, method: str, component: str | Non
 def read(model: CanonicalTransformer, method: str, inputs: InputBatch) -> Interpretation:
     """What the method itself says of a model; integrals from few points, since a search only compares."""
     exact = model.clone(dtype=torch.float64)
-    return methods()[method].interpret(Request(exact, inputs, np.random.default_rng(0), only_compared=True))
+    return method_named(method).interpret(Request(exact, inputs, np.random.default_rng(0), only_compared=True))
 
 
 def _effect(aims: Sequence[Aim], ours: Interpretation, twins: Interpretation) -> float | None:
@@ -204,7 +206,10 @@ class _Losses:
         if self.aim.compares_arrays:
             given = _passed(self.teacher, pool, part, first)
             theirs = self.surrogate.scores(self.teacher, given, self.aim.components).detach()
-        missing = (self.aim.wanted - self.aim.effect(ours, theirs)).clamp_min(0)
+        effect = self.aim.effect(ours, theirs)
+        if not bool(torch.isfinite(effect)):  # a batch in which no output meets the method's condition
+            return kl_to_teacher(pool, piece.logits.log_softmax(-1)), torch.zeros(())
+        missing = (self.aim.wanted - effect).clamp_min(0)
         return kl_to_teacher(pool, piece.logits.log_softmax(-1)), missing
 
 

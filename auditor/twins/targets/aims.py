@@ -4,6 +4,7 @@ The number is the effect of ``auditor.verdicts.contrasts`` in the unit of the cl
 
     rank       (k-th best of the others − the component) / largest         positive: it is not among the top k
     set        (best outsider − worst member) / largest                    positive: an outsider leads
+    comparison (the other + δ − the component) / largest                   positive: it is not ahead by δ
     predicate  ±(θ − score) / max(|θ|, |score of the original|)            positive: on the other side of θ
     value      |score − score of the original| / its size                  above 0.10: the score moved
     pattern    distance from the original's                                above 0.10: it looks otherwise
@@ -21,12 +22,20 @@ from torch import Tensor
 
 from auditor.errors import PlanError
 from auditor.records import Claim, Component, Interpretation
+from auditor.records.axes import SECOND_AXES
 from auditor.records.values import number, texts, whole
 
 MOST_RIVALS = 8
 """Other components that a twin may put ahead: those that score most to begin with."""
 
-WANTED: Mapping[str, float] = {"rank": 0.25, "set": 0.25, "predicate": 0.3, "value": 0.5, "pattern": 0.6}
+WANTED: Mapping[str, float] = {
+    "rank": 0.25,
+    "set": 0.25,
+    "comparison": 0.25,
+    "predicate": 0.3,
+    "value": 0.5,
+    "pattern": 0.6,
+}
 """The effect that an attack aims at: well beyond what overturns the claim on other sequences."""
 
 SMALL = 1e-12
@@ -62,10 +71,13 @@ def aim_at(claim: Claim, base: Interpretation, distance: str, *, upwards: bool) 
     makers: Mapping[str, Callable[[Claim, Interpretation], Aim]] = {
         "rank": _rank,
         "set": _set,
+        "comparison": _comparison,
         "predicate": _predicate,
         "value": lambda one, scores: _value(one, scores, upwards=upwards),
         "pattern": lambda one, scores: _pattern(one, scores, distance),
     }
+    if any(axis in claim.parameters for axis in SECOND_AXES):
+        raise PlanError("a claim about edges or pairs of heads is not attacked", expected="a claim about one component")
     if claim.kind not in makers:
         raise PlanError(f"a claim of kind {claim.kind!r} is not attacked", expected=", ".join(makers))
     return makers[claim.kind](claim, base)
@@ -109,6 +121,17 @@ def _set(claim: Claim, base: Interpretation) -> Aim:
         return (means[len(members) :].max() - means[: len(members)].min()) / _largest(means)
 
     return Aim(claim, (*members, *outsiders), WANTED["set"], effect)
+
+
+def _comparison(claim: Claim, base: Interpretation) -> Aim:
+    pair = tuple(_component(base, label) for label in (claim.component.label, str(claim.parameters["other"])))
+    by = number(claim.parameters, "by")
+
+    def effect(ours: Tensor, _theirs: Tensor) -> Tensor:
+        means = ours.mean(0)
+        return (means[1] + by - means[0]) / _largest(means)
+
+    return Aim(claim, pair, WANTED["comparison"], effect)
 
 
 def _predicate(claim: Claim, base: Interpretation) -> Aim:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.contracts import methods
 from auditor.errors import PlanError
+from auditor.readings import method_named
 from auditor.records import Claim, Component, Interpretation
 
 
@@ -25,7 +25,7 @@ def default_claim(base: Interpretation, component: str | None) -> Claim:
     if component is not None and component not in labels:
         few = ", ".join(labels[:8]) + (" …" if len(labels) > 8 else "")
         raise PlanError(f"{name} scores no component {component[:40]!r}", expected=f"one of {few}")
-    if "pattern" in methods()[name].claims:
+    if "pattern" in method_named(name).claims:
         chosen = base.components[defined[-1] if component is None else labels.index(component)]
         return Claim(name, "pattern", chosen, f"{chosen.label} is as drawn by {name}")
     means = base.values.mean(axis=0) if base.per_sequence else base.values
@@ -37,6 +37,6 @@ def default_claim(base: Interpretation, component: str | None) -> Claim:
 
 
 def _value(base: Interpretation, component: Component, score: float) -> Claim:
-    unit = methods()[base.method].unit
+    unit = method_named(base.method).unit
     text = f"{component.label} scores {score:.3g} {unit} by {base.method}"
     return Claim(base.method, "value", component, text, {"score": score})

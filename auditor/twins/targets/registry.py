@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
+from torch import Tensor
+
+from auditor.behaviour.conditions import Condition
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import InterpretationMethod, methods
@@ -19,7 +22,9 @@ from auditor.measures.ablation.method import AblationMethod
 from auditor.measures.attention import AttentionMatrix, RowReading
 from auditor.measures.direct_logits import DirectLogits
 from auditor.measures.probing import Probe
+from auditor.measures.untouched import Piece
 from auditor.measures.weights import Composition, HeadWeights
+from auditor.readings import method_named, split
 from auditor.twins.targets import ablations, attention, direct, gradients, probes, weights
 from auditor.twins.targets.surrogate import Components, Scores, Surrogate
 
@@ -72,10 +77,11 @@ def surrogate_of(name: str, model: CanonicalTransformer, components: Components)
     Raises:
         PlanError: no such method, or one that no twin can be trained against, with the reason.
     """
-    known = methods()
-    if name not in known:
-        raise PlanError(f"unknown method {name!r}", action="see dyck-audit methods")
-    method = known[name]
+    known, method = methods(), method_named(name)
+    base, condition = split(name)
+    if condition is not None:
+        whole = surrogate_of(base, model, components)
+        return replace(whole, method=name, scores=_limited(whole.scores, condition))
     why_not = method.not_applicable(model)
     if why_not is not None:
         raise PlanError(f"{name} does not apply to this model: {why_not}")
@@ -87,6 +93,17 @@ def surrogate_of(name: str, model: CanonicalTransformer, components: Components)
         return replace(surrogate_of(stand_in, model, components), why=why)
     reason = _REFUSED.get(name) or why or "its scores are not differentiable in the weights"
     raise PlanError(f"no twin can be trained against {name}: {reason}", action="choose another method")
+
+
+def _limited(scores: Scores, condition: Condition) -> Scores:
+    """The scores on the outputs that meet a condition."""
+
+    def limited(model: CanonicalTransformer, piece: Piece, components: Components) -> Tensor:
+        met = condition.met(piece.part)
+        part = replace(piece.part, scored=piece.part.scored & met, read_at=met)
+        return scores(model, replace(piece, part=part), components)
+
+    return limited
 
 
 def is_attackable(name: str, model: CanonicalTransformer) -> bool:

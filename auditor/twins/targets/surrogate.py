@@ -43,8 +43,8 @@ def first_rows(piece: Piece, count: int) -> Piece:
     """The first sequences of a pass, as wide as it is."""
     if len(piece.rows) <= count:
         return piece
-    tables = {one.name for one in fields(InputBatch)} - {"task"}
-    part = replace(piece.part, **{name: getattr(piece.part, name)[:count] for name in tables})
+    tables = {one.name: getattr(piece.part, one.name) for one in fields(InputBatch)}
+    part = replace(piece.part, **{name: one[:count] for name, one in tables.items() if isinstance(one, Tensor)})
     cache = Cache({place: value[:count] for place, value in piece.cache.activations.items()})
     return Piece(piece.rows[:count], part, piece.logits[:count], cache)
 
