@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -44,7 +45,8 @@ def first_rows(piece: Piece, count: int) -> Piece:
     if len(piece.rows) <= count:
         return piece
     tables = {one.name: getattr(piece.part, one.name) for one in fields(InputBatch)}
-    part = replace(piece.part, **{name: one[:count] for name, one in tables.items() if isinstance(one, Tensor)})
+    few: dict[str, Any] = {name: one[:count] for name, one in tables.items() if isinstance(one, Tensor)}
+    part = replace(piece.part, **few)
     cache = Cache({place: value[:count] for place, value in piece.cache.activations.items()})
     return Piece(piece.rows[:count], part, piece.logits[:count], cache)
 
