@@ -29,8 +29,8 @@ from auditor.records.values import whole
 from auditor.stages.build import Built, make
 from auditor.stages.conclude import statistics_of
 from auditor.stages.measure import measure
-from auditor.stages.sequences import search_inputs
-from auditor.twins.against import claim_against
+from auditor.twins.targets.claim import default_claim
+from auditor.twins.targets.registry import surrogate_of
 from auditor.verdicts.pairing import Pairing
 from auditor.verdicts.quantities import name_of_quantity, quantity
 from auditor.verdicts.verdict import findings_of
@@ -104,8 +104,9 @@ def attack_method(
     Raises:
         PlanError: no such method or component, or one that cannot be attacked, with the reason.
     """
-    inputs = search_inputs(model.task, Kind.BEHAVIOURAL, plan, seed)
-    return attack_claim(model, plan, seed, claim_against(model, method, component, inputs), progress=progress)
+    surrogate_of(method, model, ())  # or refuse before anything is measured
+    claim = default_claim(_of_original(model, plan, seed, method), component)
+    return attack_claim(model, plan, seed, claim, progress=progress)
 
 
 def attack_claim(
@@ -118,9 +119,7 @@ def attack_claim(
     """
     built = make(model, plan, seed, request_against(claim), progress=progress)
     scores: dict[tuple[str, str], Interpretation] = {}
-    base = measure(model, plan, seed, claim.method)
-    if isinstance(base, NotApplicable):
-        raise PlanError(f"{claim.method} does not apply to this model: {base.reason}")
+    base = _of_original(model, plan, seed, claim.method)
     scores[ORIGINAL, claim.method] = base
     if method_named(claim.method).draws_at_random:
         again = measure(model, plan, seed, claim.method, variant=RERUN)
@@ -154,6 +153,13 @@ def request_against(claim: Claim) -> VariantRequest:
     stated = {**claim.to_json(), "method": claim.method, "component": claim.component.to_json()}
     digest = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:12]
     return VariantRequest(f"{EQUIVALENCE}/{digest}", EQUIVALENCE, Kind.BEHAVIOURAL, {"claim": stated})
+
+
+def _of_original(model: CanonicalTransformer, plan: Plan, seed: int, method: str) -> Interpretation:
+    found = measure(model, plan, seed, method)
+    if isinstance(found, NotApplicable):
+        raise PlanError(f"{method} does not apply to this model: {found.reason}")
+    return found
 
 
 def _judged(
