@@ -105,6 +105,8 @@ def rashomon(report: AuditReport) -> Figure:
         raise _nothing("claim with a range over variants", "an audit with a certified variant")
     shown = spreads[:MOST_ROWS]
     figure, (axis,) = _figure(1, 1, width=9.0, height=1.4 + 0.3 * len(shown))
+    axis.set_xscale("symlog", linthresh=1.0)
+    _plain_numbers(axis.xaxis)
     for down, (line, found) in enumerate(shown):
         low, high = found.overall
         axis.plot([low, high], [down, down], color=COLOURS[line.verdict], linewidth=3, solid_capstyle="butt")
@@ -114,8 +116,6 @@ def rashomon(report: AuditReport) -> Figure:
     ]
     axis.set_yticks(range(len(shown)), texts, fontsize=7)
     axis.set_ylim(len(shown) - 0.5, -0.5)
-    axis.set_xscale("symlog", linthresh=1.0)
-    _plain_numbers(axis.xaxis)
     left = len(spreads) - len(shown)
     more = f"; {left} claims more" if left else ""
     axis.set_title(f"dot: audited model; bar: over all certified variants{more}", fontsize=9)
@@ -176,7 +176,7 @@ def drawn(report: AuditReport, what: str, form: str) -> bytes:
     import matplotlib as mpl
 
     salt = f"{report.audit.id}-{what}"
-    fixed = {"svg.hashsalt": salt, "svg.fonttype": "path", "font.family": "DejaVu Sans", "text.parse_math": False}
+    fixed: Any = {"svg.hashsalt": salt, "svg.fonttype": "path", "font.family": "DejaVu Sans", "text.parse_math": False}
     with mpl.rc_context(fixed):
         file = io.BytesIO()
         figure = PICTURES[what](report)
@@ -199,6 +199,8 @@ def _square(across: int, down: int, colour: str) -> Any:
 
 
 def _scores(axis: Axes, report: AuditReport, method: str, variants: Mapping[str, Variant]) -> None:
+    axis.set_yscale("symlog", linthresh=0.1)
+    _plain_numbers(axis.yaxis)
     base = next(entry for entry in report.interpretations if (entry.variant, entry.method) == (ORIGINAL, method))
     for entry in report.interpretations:
         if entry.method != method or entry.variant not in variants:
@@ -212,8 +214,6 @@ def _scores(axis: Axes, report: AuditReport, method: str, variants: Mapping[str,
     places, values = _defined(base.values)
     axis.plot(places, values, linestyle="none", marker="o", color="black", markersize=4)
     axis.set_xticks(range(len(base.components)), [component.label for component in base.components], fontsize=7)
-    axis.set_yscale("symlog", linthresh=0.1)
-    _plain_numbers(axis.yaxis)
 
 
 def _plain_numbers(axis: Axis) -> None:
