@@ -24,7 +24,7 @@ from auditor.measures.direct_logits import DirectLogits
 from auditor.measures.probing import Probe
 from auditor.measures.untouched import Piece
 from auditor.measures.weights import Composition, HeadWeights
-from auditor.readings import method_named, split
+from auditor.readings import method_named, reading_of
 from auditor.twins.targets import ablations, attention, direct, gradients, probes, weights
 from auditor.twins.targets.surrogate import Components, Scores, Surrogate
 
@@ -78,10 +78,12 @@ def surrogate_of(name: str, model: CanonicalTransformer, components: Components)
         PlanError: no such method, or one that no twin can be trained against, with the reason.
     """
     known, method = methods(), method_named(name)
-    base, condition = split(name)
-    if condition is not None:
-        whole = surrogate_of(base, model, components)
-        return replace(whole, method=name, scores=_limited(whole.scores, condition))
+    reading = reading_of(name)
+    if reading.members:
+        raise PlanError(f"no twin can be trained against {name}: the scores of circuits are sums over edited runs")
+    if reading.condition is not None:
+        whole = surrogate_of(reading.method, model, components)
+        return replace(whole, method=name, scores=_limited(whole.scores, reading.condition))
     why_not = method.not_applicable(model)
     if why_not is not None:
         raise PlanError(f"{name} does not apply to this model: {why_not}")
