@@ -25,7 +25,7 @@ NEXT = {
 def show(
     context: typer.Context,
     audit: AuditId = "latest",
-    claims: Annotated[int, typer.Option(min=0, help="How many claims are shown.")] = 24,
+    claims: Annotated[int, typer.Option(min=0, help="How many claims are shown.")] = 16,
     as_json: AsJson = False,
 ) -> None:
     """Show one audit: headline, claims, matrix; or its progress."""

@@ -33,7 +33,7 @@ UNTESTED = {FieldState.NOT_APPLICABLE: "·", FieldState.NOT_CERTIFIED: "x", Fiel
 COLUMN_MARKS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def render_report(report: AuditReport, *, max_claims: int = 24) -> RenderableType:
+def render_report(report: AuditReport, *, max_claims: int = 16) -> RenderableType:
     """Header, headline, which claims can be published, what they rest on, the matrix, and what to type next."""
     view = view_of(report)
     return Group(*_parts(view, max_claims))
@@ -166,12 +166,17 @@ def _under(finding: Finding | None) -> Text:
 
 
 def _left_out(entries: Sequence[Exclusion]) -> Iterator[RenderableType]:
-    """What does not apply to this model, one line per reason."""
+    """What does not apply to this model, one line per reason; of single fields of the matrix only how many."""
     reasons: dict[str, list[str]] = {}
+    fields = sum(entry.equivalence is not None for entry in entries)
     for entry in entries:
+        if entry.equivalence is not None:
+            continue
         reasons.setdefault(plain(entry.why), []).append(plain(entry.label))
     for reason, names in reasons.items():
         yield Text(f"not applicable: {', '.join(names)}: {reason}", style="dim")
+    if fields:
+        yield Text(f"{counted(fields, 'field')} of the matrix not applicable; the page has the reasons", style="dim")
 
 
 def _counts(line: BasisLine) -> str:
