@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditor.behaviour.input_batch import draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Json, Kind
 from auditor.records.values import whole
 from auditor.twins.distillation import Schedule, distil
 from auditor.twins.distillation_data import distillation_data, own_strings
-from auditor.twins.ladder import SEARCH, examiner, is_comfortable
+from auditor.twins.ladder import examiner, is_comfortable, search_sequences
 
 PRUNED = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U")
 """Matrices that are pruned, each to the same sparsity; tables, biases and norms stay."""
@@ -84,7 +83,7 @@ Passes = Callable[[CanonicalTransformer], bool]
 
 def _judge(model: CanonicalTransformer, generator: np.random.Generator) -> Passes:
     """Whether a twin would pass its certificate with room to spare, on sequences drawn for the search alone."""
-    examine = examiner(model, draw_inputs(model.task, SEARCH, generator), generator)
+    examine = examiner(model, search_sequences(model, generator), generator)
     return lambda twin: is_comfortable(examine(twin))
 
 

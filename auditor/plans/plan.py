@@ -48,7 +48,7 @@ _QUICK = Plan(
     exact_variants=1,
     behavioural_variants=1,
     twin_steps=2_000,
-    twin_restarts=3,
+    twin_restarts=2,
 )
 PLANS: Mapping[str, Plan] = {
     "quick": _QUICK,
@@ -61,6 +61,7 @@ PLANS: Mapping[str, Plan] = {
         longer_sequences=128,
         exact_variants=3,
         behavioural_variants=2,
+        twin_restarts=3,
     ),
     "full": replace(
         _QUICK,
@@ -72,6 +73,7 @@ PLANS: Mapping[str, Plan] = {
         longer_sequences=256,
         exact_variants=3,
         behavioural_variants=2,
+        twin_restarts=3,
     ),
 }
 

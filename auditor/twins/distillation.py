@@ -6,9 +6,9 @@ outputs are cached for a pool of sequences and revisited in random batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -28,7 +28,8 @@ class Pool:
     ``residual`` [sequence, position, model] enters the first trained layer; ``log_p`` [sequence, position, vocabulary];
     ``scored`` and ``not_padding`` [sequence, position]. A classifier has one answer a sequence: ``log_p`` [sequence, 1,
     class] and ``scored`` [sequence, 1]. ``batch`` is how many of them one step sees; ``is_trimmed`` whether padding is
-    cut off a batch, which a model that reads padding would notice.
+    cut off a batch, which a model that reads padding would notice. ``patterns`` {layer: [sequence, head, query, key]}
+    is the teacher's attention where it is kept.
     """
 
     tokens: Tensor
@@ -38,6 +39,7 @@ class Pool:
     not_padding: Tensor
     batch: int
     is_trimmed: bool = True
+    patterns: Mapping[int, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.tokens.shape[0])
@@ -47,7 +49,8 @@ class Pool:
         width = int(self.not_padding[index].sum(1).max()) if self.is_trimmed else self.tokens.shape[1]
         names = ("tokens", "residual", "log_p", "scored", "not_padding")
         cut = {name: getattr(self, name)[:, :width][index] for name in names}
-        return replace(self, **cut)
+        patterns = {layer: found[..., :width, :width][index] for layer, found in self.patterns.items()}
+        return replace(self, **cut, patterns=patterns)
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class Schedule:
     ramp: int = 100  # steps over which the penalty grows to its full weight
     hard_example_share: float = 0.0  # share of each batch drawn in proportion to a sequence's last seen KL
 
+
+KEPT_NUMBERS = 50_000_000
+"""Attention weights of the teacher that are kept, 4 bytes each."""
 
 UNSEEN = 10.0
 """KL of a sequence that was not seen yet, nats: above what is left of any after a few steps."""
@@ -102,6 +108,33 @@ def make_pool(teacher: CanonicalTransformer, inputs: InputBatch, *, first_layer:
     )
 
 
+def with_patterns(
+    teacher: CanonicalTransformer, pools: Sequence[Pool], first_layer: int, layers: Collection[int]
+) -> tuple[Pool, ...]:
+    """The pools with the teacher's attention in some layers, so that no step computes it again; as they are where that
+    is more than :data:`KEPT_NUMBERS` in all.
+    """
+    heads = sum(teacher.architecture.blocks[layer].heads for layer in layers)
+    distinct = {id(pool): pool for pool in pools}
+    if sum(len(pool) * heads * pool.tokens.shape[1] ** 2 for pool in distinct.values()) > KEPT_NUMBERS:
+        return tuple(pools)
+    kept = {
+        key: replace(pool, patterns=_all_patterns(teacher, pool, first_layer, layers)) for key, pool in distinct.items()
+    }
+    return tuple(kept[id(pool)] for pool in pools)
+
+
+def _all_patterns(
+    teacher: CanonicalTransformer, pool: Pool, first_layer: int, layers: Collection[int]
+) -> dict[int, Tensor]:
+    whole = replace(pool, is_trimmed=False)
+    parts = []
+    for index in torch.split(torch.arange(len(pool)), 256):
+        part = whole.rows(index)
+        parts.append(_teacher_patterns(teacher, part, teacher.blocked(part.tokens), first_layer, layers))
+    return {layer: torch.cat([part[layer] for part in parts]) for layer in layers}
+
+
 def distil(
     student: CanonicalTransformer,
     teacher: CanonicalTransformer,
@@ -129,7 +162,7 @@ def distil(
         if penalty is None:
             answers = student.run_from(pool.residual, pool.tokens, first_layer, fast=True)
             return kl_to_teacher(pool, answers.log_softmax(-1)), torch.zeros(())
-        theirs = _teacher_patterns(teacher, pool, blocked, first_layer, watched)
+        theirs = pool.patterns or _teacher_patterns(teacher, pool, blocked, first_layer, watched)
         ours: dict[int, Tensor] = {}
         answers = student.run_from(pool.residual, pool.tokens, first_layer, _collector(ours, watched))
         asked = torch.stack([penalty(ours[layer], theirs[layer], pool.not_padding) for layer in sorted(watched)]).sum()

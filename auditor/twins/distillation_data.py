@@ -1,7 +1,7 @@
 """The data a twin is distilled on: the original's outputs on strings of the training lengths and longer ones.
 
 A classifier gives one answer a string, so it gets more strings: words, words corrupted by every edit of
-``auditor.language.corruption``, and those of many draws that lie nearest to its decision boundary.
+``auditor.language.corruption``, and the half of further draws that lies nearest to its decision boundary.
 """
 
 from __future__ import annotations
@@ -24,11 +24,8 @@ SEQUENCES, LONG_SEQUENCES = 4_000, 1_000
 BATCH, LONG_BATCH = 32, 12
 """Sequences per step, short and long: steps of both kinds then cost about the same."""
 
-STRINGS_PER_ANSWER = 3
+STRINGS, STRINGS_IN_STEP = 4, 3
 """Times as many strings for a classifier, in the pools and in each step."""
-
-NEAR_BOUNDARY = 4
-"""A classifier also gets the nearest one of so many strings to its decision boundary."""
 
 
 def distillation_data(
@@ -89,11 +86,11 @@ def _drawn(
     """Fresh strings; of a classifier also some near its decision boundary."""
     if not teacher.architecture.is_classifier:
         return draw_inputs(teacher.task, count, generator, lengths=lengths)
-    count *= STRINGS_PER_ANSWER
-    drawn = draw_inputs(teacher.task, 2 * count, generator, lengths=lengths)
-    candidates = torch.arange(count, 2 * count)
+    count *= STRINGS
+    candidates = torch.arange(count, count + count // 4)
+    drawn = draw_inputs(teacher.task, count + len(candidates), generator, lengths=lengths)
     order = _certainty(teacher, drawn.rows(candidates)).argsort(stable=True)
-    nearest = candidates[order[: count // NEAR_BOUNDARY]]
+    nearest = candidates[order[: len(order) // 2]]
     return drawn.rows(torch.cat([torch.arange(count), nearest]))
 
 
@@ -110,7 +107,7 @@ def _certainty(teacher: CanonicalTransformer, inputs: InputBatch) -> Tensor:
 def _pools(teacher: CanonicalTransformer, inputs: InputBatch, first_layer: int, batch: int) -> list[Pool]:
     """One pool; where a model reads its padding, one for each range of lengths that is run together."""
     if teacher.architecture.is_classifier:
-        batch *= STRINGS_PER_ANSWER
+        batch *= STRINGS_IN_STEP
     if teacher.hides_padding:
         return [make_pool(teacher, inputs, first_layer=first_layer, batch=batch)]
     parts = [part for _, part in inputs.batches(tokens=inputs.tokens.numel())]

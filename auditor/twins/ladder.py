@@ -29,6 +29,9 @@ RESTARTS = 3
 SEARCH, LONGER_SEARCH = 1_000, 320
 """Sequences that judge an attempt: fewer than in a certificate, so that its bounds are wider and pass again there."""
 
+ANSWERS = 4
+"""Times as many for a classifier, which gives one answer a string."""
+
 COMFORT = 0.85
 """Share of the KL margin below which an attempt is expected to pass again on other sequences."""
 
@@ -172,7 +175,7 @@ def climb(
     it. ``largest_kl``, in nats, is the mean KL at which the aim counts as reached.
     """
     searching = generator.spawn(1)[0]
-    search = draw_inputs(original.task, SEARCH, searching)
+    search = search_sequences(original, searching)
     examine = examiner(original, search, searching)
     attempts: list[Attempt] = []
     spent = 0
@@ -196,6 +199,12 @@ def budget_of(parameters: Mapping[str, Json], steps: int) -> int:
 def restarts_of(parameters: Mapping[str, Json]) -> int:
     """How many times the steps of one attempt the plan allows."""
     return whole(parameters, "restarts", RESTARTS)
+
+
+def search_sequences(original: CanonicalTransformer, generator: np.random.Generator) -> InputBatch:
+    """Sequences in distribution for the search alone."""
+    count = SEARCH * (ANSWERS if original.architecture.is_classifier else 1)
+    return draw_inputs(original.task, count, generator)
 
 
 Examine = Callable[[CanonicalTransformer], Certificate]

@@ -9,9 +9,12 @@ import pytest
 import torch
 
 from auditor import zoo
+from auditor.behaviour.input_batch import draw_inputs
+from auditor.canonical.architecture import Block
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
 from auditor.contracts import Transformed, TransformRequest, equivalences
+from auditor.language.grammar import Dyck
 from auditor.language.task import Task
 from auditor.plans.plan import PLANS
 from auditor.records import Interpretation, VariantState
@@ -20,6 +23,9 @@ from auditor.stages.build import build
 from auditor.stages.measure import measure
 from auditor.testing.families import FAMILIES
 from auditor.testing.snapshots import differences, snapshot
+from auditor.training.fit import Schedule as FitSchedule
+from auditor.training.fit import fit
+from auditor.twins.divergence import total_variation
 from auditor.verdicts.distances import pattern_variation
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
 
@@ -96,6 +102,36 @@ def test_positions_bound_the_lengths_that_are_taught() -> None:
 def test_a_closing_bracket_model_can_be_distilled() -> None:
     task: Task = replace(TASK, objective="closing_bracket", prefixes=True, min_length=4)
     assert _made(random_model(PLAIN, task), steps=2).model.task == task
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_small_classifier_has_a_certified_twin_that_attends_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trained here until it is nearly always right; every head of the last layer moves by 0.8 or more."""
+    monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 600)
+    monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 150)
+    architecture = replace(
+        PLAIN,
+        model_width=16,
+        blocks=(Block(2, 8, 8, neurons=32),) * 2,
+        causal=False,
+        pad_masked=True,
+        positions="learned",
+        max_positions=11,
+        read_out="mean",
+        classes=2,
+    )
+    task = Task(Dyck.standard(1, 3), "classifier", max_length=10)
+    architecture = replace(architecture, vocabulary_size=len(task.language.vocabulary))
+    trained = fit(architecture, task, seed=0, schedule=FitSchedule(steps=700))
+    assert trained.accuracy > 0.97
+    plan = replace(PLANS["quick"], equivalences=(NAME,), twin_steps=400)
+    built = build(trained.model, plan, 0, f"{NAME}/0")
+    assert built.variant.state is VariantState.CERTIFIED, (built.variant.reason, built.variant.parameters)
+    assert built.model is not None
+    inputs = draw_inputs(task, 400, numpy_generator(1, "seen by no search"))
+    moved = total_variation(trained.model, built.model, inputs, (1,))
+    assert float(moved.min()) >= 0.8, built.variant.parameters["attempts"]
 
 
 @pytest.mark.slow

@@ -88,7 +88,7 @@ def test_the_smallest_weights_of_each_matrix_go(sparsity: float) -> None:
 def test_training_leaves_what_was_cut_at_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     from auditor.equivalences import behavioural_magnitude_pruning as module
 
-    monkeypatch.setattr(module, "SEARCH", 100)
+    monkeypatch.setattr("auditor.twins.ladder.SEARCH", 100)
     monkeypatch.setattr(module, "HALVINGS", 1)
     monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 128)
     monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
