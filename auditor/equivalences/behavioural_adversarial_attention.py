@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
 from auditor.twins.divergence import LAST_LAYER, ONLY_LAYER, attend_elsewhere
@@ -20,11 +19,6 @@ class AdversarialAttention(Equivalence):
     summary = "same answers, but every head of the last layer attends elsewhere"
     needs = "a layer of attention"
     source = "after Wen et al. 2023, arXiv 2312.01429, section 4; Wiegreffe & Pinter 2019, arXiv 1908.04626, section 4"
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Every model has a last layer of attention."""
-        del model
-        return None
 
     def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters["steps"]`` and ``["restarts"]`` set the budget."""

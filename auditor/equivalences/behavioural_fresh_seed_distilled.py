@@ -36,11 +36,6 @@ class FreshSeedDistilled(Equivalence):
     needs = "nothing"
     source = "Hinton et al. 2015, arXiv 1503.02531, section 2; Li et al. 2016, arXiv 1511.07543 (matching)"
 
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Every model can be learned from."""
-        del model
-        return None
-
     def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps and restarts."""
         model, parameters = request.model, request.parameters

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from auditor.canonical.model import Attention, CanonicalTransformer
+from auditor.canonical.model import Attention
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
 from auditor.twins.fixed_attention import with_fixed_attention
@@ -28,11 +28,6 @@ class FrozenRandomAttention(Equivalence):
     summary = "same answers, but the last layer attends by random W_Q and W_K that were never trained"
     needs = "a layer of attention"
     source = "after Wen et al. 2023, arXiv 2312.01429, section 3.1 and 4.1 (attention that need not be learned)"
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Every model has a last layer of attention."""
-        del model
-        return None
 
     def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps and restarts."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
 
@@ -40,11 +39,6 @@ class Int8(Equivalence):
     summary = "every matrix rounded to 8-bit integers, one scale for each output channel"
     needs = "nothing"
     source = "Jacob et al. 2018, arXiv 1712.05877; per channel as in Krishnamoorthi 2018, arXiv 1806.08342, section 3"
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Every model has matrices."""
-        del model
-        return None
 
     @torch.no_grad()
     def transform(self, request: TransformRequest) -> Transformed:

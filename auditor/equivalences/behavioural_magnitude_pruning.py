@@ -47,11 +47,6 @@ class MagnitudePruning(Equivalence):
     needs = "nothing"
     source = "Han et al. 2015, arXiv 1506.02626; Zhu & Gupta 2017, arXiv 1710.01878"
 
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Every model has matrices."""
-        del model
-        return None
-
     def transform(self, request: TransformRequest) -> Transformed:
         """The sparsest twin that passed; ``parameters`` report its sparsity, with and without training."""
         model, generator, parameters = request.model, request.generator, request.parameters

@@ -44,11 +44,6 @@ class RandomWalk(Equivalence):
         "Draxler et al. 2018, arXiv 1803.00885 (minima are connected)"
     )
 
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Every model can be learned from."""
-        del model
-        return None
-
     def transform(self, request: TransformRequest) -> Transformed:
         """The twin at the end of the walk in float32; ``parameters`` says the steps and restarts."""
         model, parameters = request.model, request.parameters

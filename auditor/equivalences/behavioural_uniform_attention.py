@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.canonical.model import Attention, CanonicalTransformer
+from auditor.canonical.model import Attention
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
 from auditor.twins.fixed_attention import with_fixed_attention
@@ -22,11 +22,6 @@ class UniformAttention(Equivalence):
     summary = "same answers, but every head of the last layer attends to all tokens alike"
     needs = "a layer of attention"
     source = "Wen et al. 2023, arXiv 2312.01429, section 3.1; freeze_uniform_attention in their code"
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Every model has a last layer of attention."""
-        del model
-        return None
 
     def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps and restarts."""

@@ -103,7 +103,7 @@ def test_another_plan_takes_the_twin_and_certifies_it_on_sequences_of_its_own(
     assert _rows(database) == 1
 
 
-@pytest.mark.parametrize(("plan", "seed"), [(HALVED, 1), (replace(HALVED, twin_restarts=2), 0)])
+@pytest.mark.parametrize(("plan", "seed"), [(HALVED, 1), (replace(HALVED, twin_restarts=5), 0)])
 def test_another_seed_or_effort_makes_a_twin_of_its_own(
     database: Database, submit: Submit, made: list[str], plan: Plan, seed: int
 ) -> None:

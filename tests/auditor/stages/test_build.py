@@ -75,7 +75,7 @@ def test_what_does_not_change_the_weights_is_no_part_of_the_recipe(change: Mappi
     assert recipe_of(_request(plan), plan, 0) == recipe_of(_request(), HALVED, 0)
 
 
-@pytest.mark.parametrize("change", [{"twin_steps": 3}, {"twin_restarts": 2}])
+@pytest.mark.parametrize("change", [{"twin_steps": 3}, {"twin_restarts": 5}])
 def test_effort_is_part_of_the_recipe(change: Mapping[str, Any]) -> None:
     plan = replace(HALVED, **change)
     assert recipe_of(_request(plan), plan, 0) != recipe_of(_request(), HALVED, 0)
