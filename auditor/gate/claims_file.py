@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from textwrap import fill, indent
 from typing import TypeVar
 
 from auditor.contracts import equivalences, methods
@@ -32,8 +33,11 @@ Read = TypeVar("Read")
 LARGEST_FILE = 1_000_000
 """Bytes: some thousand claims."""
 
+_FORMS = indent(fill(GRAMMAR, 100), "#     ")
+
 EXAMPLE = f"""# Claims about components of a model, checked by `dyck-audit gate claims.toml CHECKPOINT`.
-# Each table is one claim. statement: {GRAMMAR}
+# Each table is one claim. The forms of a statement:
+{_FORMS}
 
 [[claim]]
 name      = "the head that matters"      # optional; else made from the rest

@@ -153,6 +153,8 @@ def _core(component: Component, core: str, comparison: re.Match[str] | None) -> 
         held: dict[str, Json] = {"predicate": "at least", "threshold": _number(backs["number"]), "above": True}
         return _existence(_Core("predicate", component, {**held, WITH_HEAD: component_named(backs["other"]).label}))
     if (direction := _DIRECTION.fullmatch(core)) is not None:
+        if component.part not in ("embedding", "residual"):
+            raise ClaimsError(f"{component.label} {core[:60]!r}", expected="a stream: embedding, or L0.residual")
         causal: dict[str, Json] = {"predicate": CAUSAL, "threshold": _number(direction["number"]), "above": True}
         return _existence(_Core("predicate", component, causal))
     if (agree := _AGREE.fullmatch(core)) is not None:

@@ -109,6 +109,31 @@ def test_a_baseline_fails_on_what_was_stable_there_and_is_unstable_now(
     assert broken.document["lost_since_baseline"]
 
 
+@pytest.mark.usefixtures("_here")
+def test_claims_of_every_kind_are_judged_and_what_is_not_there_is_refused_with_its_line(run: Run, files: Path) -> None:
+    both = "by ablation_head_mean and by ablation_head_zero"
+    stated = {
+        "some head": f"< 100 {both}",
+        "all heads": f"agree on the top 1 {both}",
+        "L0H0": "beats L0H1 by -100 by ablation_head_mean at depth >= 1",
+        "L0H1": "backs up L0H0 by -100 by ablation_head_pair_mean",
+    }
+    claims, model = files / "claims.toml", files / "model.safetensors"
+    tables = [f'[[claim]]\ncomponent = "{one}"\nstatement = "{text}"\n' for one, text in stated.items()]
+    claims.write_text("".join(table + 'survives = ["exact_head_permutation"]\n' for table in tables))
+    found = run("gate", claims, model, "--plan", files / "small.toml", "--json").document["claims"]
+    kinds = {claim["component"]: claim["claim"]["kind"] for claim in found}
+    assert kinds == {"some head": "existence", "all heads": "agreement", "L0H0": "comparison", "L0H1": "predicate"}
+    outcomes = {claim["component"]: claim["outcome"] for claim in found}
+    outcomes.pop("all heads")
+    assert {*outcomes.values()} == {"stable"}
+    claims.write_text(ONE.format("L7H0", "top-1 by ablation_head_mean"))
+    assert "claims.toml:1: the model has no layer 7" in run("gate", claims, model).refusal
+
+
+ONE = '[[claim]]\ncomponent = "{}"\nstatement = "{}"\n'
+
+
 def test_an_example_is_printed_and_a_gate_without_files_is_usage(run: Run) -> None:
     assert run("gate", "--example").stdout.startswith("# Claims")
     assert run("gate").code == 2

@@ -98,6 +98,7 @@ BOTH = {"methods": ["m", "n"]}
         ("L0H1->L1H0.q", "top-2 by m", "rank", "L0H1->L1H0.q", {"top": 2}),
         ("embedding->logits", "m >= 0.2", "predicate", "embedding->logits", THETA),
         ("circuit_edge_pruning", "m >= 0.2", "predicate", "circuit_edge_pruning", THETA),
+        ("L1.mlp", "uses the direction by 0.2 by m", None, "", {}),
         ("L1H0", "reads from L1H1 >= 0.2 by m", None, "", {}),
         ("L1H0", "reads from L0H1 by m", None, "", {}),
         ("L1H0", "reads from L0.mlp >= 0.2 by m", None, "", {}),
@@ -193,7 +194,14 @@ def test_claims_are_chosen_by_the_name_or_the_start_of_the_id_of_the_model(tmp_p
             "takes no condition",
         ),
         (ONE.replace("L1H0", "circuit of L0H1"), "claims.toml:3: ablation_head_mean scores no circuits"),
-        (ONE.replace("top-1", "uses the direction by 0.1"), "ablates no direction; expected direction_depth_probe or"),
+        (
+            ONE.replace("top-1", "uses the direction by 0.1"),
+            "claims.toml:4: L1H0 'uses the direction by 0.1'; expected a stream",
+        ),
+        (
+            ONE.replace("L1H0", "L1.residual").replace("top-1", "uses the direction by 0.1"),
+            "ablates no direction; expected d",
+        ),
         ("a = = b", "expected a TOML file of claims"),
         ("", "no claims"),
         ("claim = 3", "no claims"),
