@@ -24,6 +24,7 @@ class Case:
     away: bool  # far enough from the threshold to be decided
     sequences: int
     verdict: str
+    first: str = ""  # the verdict at the first look, where there are several
 
 
 def rate(hits: int, trials: int) -> Rate:
@@ -64,16 +65,22 @@ def power(cases: Sequence[Case]) -> Mapping[int, Rate]:
     }
 
 
+NEAR, MIDDLE = "+0.05 to +0.10", "+0.10 to +0.30"
+"""Effect sizes whose undecided share has a goal of its own."""
+
 BINS = (-0.08, -0.05, -0.02, 0.0, 0.02, 0.05, 0.1, 0.3)
 """Edges of the effect sizes, effect minus threshold."""
 
 
 def effect_size(case: Case) -> str:
     """The bin of a case's margin, in words."""
-    if case.source == "theorem":
-        return "by theorem"
-    below = [edge for edge in BINS if edge <= case.margin]
-    above = [edge for edge in BINS if edge > case.margin]
+    return "by theorem" if case.source == "theorem" else bin_of(case.margin)
+
+
+def bin_of(margin: float) -> str:
+    """The bin of an effect minus its threshold, in words."""
+    below = [edge for edge in BINS if edge <= margin]
+    above = [edge for edge in BINS if edge > margin]
     low = f"{below[-1]:+.2f}" if below else "−∞"
     high = f"{above[0]:+.2f}" if above else "∞"
     return f"{low} to {high}"

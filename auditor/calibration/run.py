@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from auditor import zoo
 from auditor.calibration.planted import attention_ladder, share_ladder
 from auditor.calibration.random_explanation import RandomExplanation
-from auditor.calibration.rates import Case, effect_size, power, rates_by, rates_of
+from auditor.calibration.rates import MIDDLE, NEAR, Case, effect_size, power, rates_by, rates_of
 from auditor.calibration.theorem import theorem_cases
 from auditor.calibration.trials import Plot, plot_of, trial
 from auditor.canonical.model import CanonicalTransformer
@@ -28,25 +28,29 @@ GOALS: Mapping[str, tuple[float, float]] = {
 }
 """Largest share, and largest upper end of its interval."""
 
+UNDECIDED_GOALS: Mapping[str, float] = {NEAR: 0.25, MIDDLE: 0.10}
+"""Largest share of undecided verdicts by effect size, after all looks."""
+
 METHOD_ALARM = 0.2
 """Lower end of a method's own error interval from which on that method is called broken."""
 
 SEQUENCES = 128
 """Per trial, as many as the quick plan draws; the power curve has fewer and more."""
 
+LOOKS = 5
+"""What is undecided is looked at again with twice the sequences, as `submit --decide` does; so many looks at most."""
+
 POWER_SEQUENCES = (32, 512)
-POPULATION = 1_500
+POPULATION = 1_000
 COSTLY_POPULATION, DRAWN_POPULATION = 150, 400
 """Of integrated gradients, whose share ladder is linear, and of attention matrices, which are large."""
 
 SCORED = ("ablation_head_mean", "ablation_head_zero", "random_explanation")
 COSTLY = "attribution_head_integrated_gradients"
-COSTLY_EVERY = 4
-"""Integrated gradients join every fourth trial: they cost ten times as much."""
-
 ATTENDED = ("attention_pattern", "attention_stack_top")
 THEOREM_METHODS = "quick"
-LADDER_HEADS = (Component(0, head=1), Component(1, head=0))
+LADDER_HEADS = (Component(0, head=0), Component(0, head=1))
+"""Those that score most: what moves a head that scores next to nothing moves nothing that anyone claims."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,12 @@ class Calibration:
             if rate.share is None or rate.share > share or rate.interval[1] > upper:
                 seen = "unknown" if rate.share is None else f"{rate.share:.1%} (up to {rate.interval[1]:.1%})"
                 missed.append(f"{name.replace('_', ' ')}: {seen}, goal {share:.0%} (up to {upper:.0%})")
+        sizes = rates_by(self._ladder_cases(), effect_size)
+        for size, most in UNDECIDED_GOALS.items():
+            undecided = sizes[size].inconclusive.share if size in sizes else None
+            if undecided is None or undecided > most:
+                seen = "unknown" if undecided is None else f"{undecided:.1%}"
+                missed.append(f"undecided where the effect is {size} from the threshold: {seen}, goal {most:.0%}")
         for method, rates in rates_by(self.cases, lambda case: case.method).items():
             for name in ("false_unstable", "false_stable"):
                 rate = getattr(rates, name)
@@ -98,6 +108,12 @@ class Calibration:
                 "method": rates_by(self.cases, lambda case: case.method),
                 "claim": rates_by(self.cases, lambda case: case.claim),
                 "source": rates_by(self.cases, lambda case: case.source),
+                "look": {
+                    f"the first of {SEQUENCES} sequences": rates_of(
+                        replace(case, verdict=case.first) for case in self._ladder_cases()
+                    ),
+                    f"up to {LOOKS}, of at most {SEQUENCES * 2 ** (LOOKS - 1):,}": rates_of(self._ladder_cases()),
+                },
                 "effect_size": rates_by(sorted(self.cases, key=lambda case: case.margin), effect_size),
             },
             power={str(size): found for size, found in power(self._ladder_cases()).items()},
@@ -107,6 +123,7 @@ class Calibration:
         )
 
     def _ladder_cases(self) -> list[Case]:
+        """Those whose truth is planted, of which the first and the last verdict may differ."""
         return [case for case in self.cases if case.source == "ladder"]
 
 
@@ -130,7 +147,7 @@ def calibrate(
         cases.append(case)
         if step % 20 == 0:
             progress(min(0.99, len(cases) / max(1, _expected_cases(trials))), f"{len(cases)} cases")
-    all_settings = {**asdict(settings), "trials": trials, "sequences": SEQUENCES}
+    all_settings = {**asdict(settings), "trials": trials, "sequences": SEQUENCES, "looks": LOOKS}
     return Calibration(tuple(cases), all_settings, time.perf_counter() - started)
 
 
@@ -147,10 +164,9 @@ def _cases(
     plots = _plots(models[zoo.DEMONSTRATION], known, settings.seed)
     for number in range(trials):
         for plot in plots:
-            tried = [name for name in plot.methods if name != COSTLY or number % COSTLY_EVERY == 0]
-            yield from trial(plot, number, sequences=SEQUENCES, settings=settings, methods=tried, again=True)
+            yield from trial(plot, number, sequences=SEQUENCES, settings=settings, looks=LOOKS, again=True)
         for sequences in POWER_SEQUENCES if number % 2 == 0 else ():
-            yield from trial(plots[0], number, sequences=sequences, settings=settings, methods=SCORED[:1], again=False)
+            yield from trial(plots[0], number, sequences=sequences, settings=settings, looks=1, again=False)
 
 
 def _models() -> Mapping[str, CanonicalTransformer]:

@@ -1,6 +1,8 @@
-"""Audits of planted models in small: fresh sequences, the original and a few rungs, the verdicts of the engine.
+"""Audits of planted models in small: sequences drawn from a large population, a few rungs, the verdicts of the engine.
 
-One claim per method and rung is kept of each trial, so that the cases of a trial are few and the intervals honest.
+Models are measured once, on all sequences of the population; a trial draws from these with replacement, so that what is
+true of the population is known and not estimated. One claim per method and rung is kept of each trial, so that the
+cases of a trial are few and the intervals honest.
 """
 
 from __future__ import annotations
@@ -9,21 +11,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.calibration.planted import Ladder
-from auditor.calibration.rates import Case
+from auditor.calibration.rates import Case, bin_of
 from auditor.calibration.truth import Population, Truth
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Request
-from auditor.records import ORIGINAL, Finding, Interpretation, Kind, Variant, VariantState
+from auditor.records import ORIGINAL, Claim, Finding, Interpretation, Kind, Variant, VariantState
 from auditor.seeds import numpy_generator
 from auditor.verdicts.alignment import align
+from auditor.verdicts.sequential import open_claims, still_asked
 from auditor.verdicts.verdict import Settings, findings_of
 
 RUNGS_PER_TRIAL = 4
 RERUN = "the same model on other sequences"
 """The rung of the noise-only cases."""
+
+UNMOVED = 1e-9
+"""Effects up to this are none."""
 
 MOST_DRAWS = 12
 """Draws of sequences behind a population, for methods that read only the first of each."""
@@ -58,49 +65,87 @@ def plot_of(
     return Plot(name, ladder, methods, populations)
 
 
-def trial(
-    plot: Plot, number: int, *, sequences: int, settings: Settings, methods: Sequence[str], again: bool
-) -> Iterator[Case]:
-    """The cases of one small audit. ``again``: also the noise-only ones."""
-    ladder, generator = plot.ladder, numpy_generator(settings.seed, "calibration", plot.name, number, sequences)
-    inputs = draw_inputs(ladder.original.task, sequences, generator)
-    drawn = generator.choice(list(ladder.rungs), size=min(RUNGS_PER_TRIAL, len(ladder.rungs)), replace=False)
-    chosen = sorted(str(rung) for rung in drawn)
-    found: dict[tuple[str, str], Interpretation] = {}
-    for name in methods:
-        found[ORIGINAL, name] = _scores(plot.methods[name], ladder.original, inputs, settings.seed, number)
-        for rung in chosen:
-            model = ladder.rungs[rung].model
-            found[rung, name] = _scores(plot.methods[name], model, inputs, settings.seed, number)
-    variants = [_variant(rung, plot) for rung in chosen]
+def trial(plot: Plot, number: int, *, sequences: int, settings: Settings, looks: int, again: bool) -> Iterator[Case]:
+    """The cases of one small audit, looked at again while something is open. ``again``: also the noise-only ones."""
+    generator = numpy_generator(settings.seed, "calibration", plot.name, number, sequences)
+    rungs = list(plot.ladder.rungs)
+    drawn = generator.choice(rungs, size=min(RUNGS_PER_TRIAL, len(rungs)), replace=False)
+    variants = [_variant(rung, plot) for rung in sorted(str(rung) for rung in drawn)]
     if again:
-        other = draw_inputs(ladder.original.task, sequences, generator)
-        for name in methods:
-            found[RERUN, name] = _scores(plot.methods[name], ladder.original, other, settings.seed, number)
         variants.append(Variant(RERUN, RERUN, Kind.BEHAVIOURAL, 0, VariantState.CERTIFIED))
-    cards = {name: plot.methods[name].card for name in methods}
-    findings = findings_of("calibration", cards, variants, found, original=ORIGINAL, settings=settings)
-    for name in methods:
+    seed = int(generator.integers(2**31))
+    first = found = _judged(plot, variants, sequences, seed, settings, None)
+    for look in range(1, looks):
+        claims = open_claims(found.values())
+        if not claims:
+            break
+        count = sequences * 2**look
+        later = _judged(plot, variants, count, seed, replace(settings, look=look + 1), claims)
+        asked = still_asked(later.values(), found.values())
+        found = {**found, **{(one.claim.identity, one.equivalence): one for one in asked}}
+    for name in plot.methods:
         for variant in variants:
-            about = [f for f in findings if (f.claim.method, f.equivalence) == (name, variant.equivalence)]
-            case = _case(plot, about, sequences, generator)
+            about = [key for key in first if (key[0][0], key[1]) == (name, variant.equivalence)]
+            case = _case(plot, [(first[key], found[key]) for key in about], sequences, generator)
             if case is not None:
                 yield case
 
 
-def _case(plot: Plot, findings: Sequence[Finding], sequences: int, generator: np.random.Generator) -> Case | None:
-    """One claim at random among those with a truth: a kind of claim first, then where something moved or not."""
-    known: dict[tuple[str, bool], list[tuple[Finding, Truth]]] = {}
-    for finding in findings:
-        population = plot.populations[finding.claim.method]
-        truth = _truth(population, finding)
-        if truth is not None and truth.verdict is not None and finding.effect is not None:
-            known.setdefault((finding.claim.kind, truth.effect > 1e-9), []).append((finding, truth))
+Key = tuple[tuple[str, str, str, str], str]
+"""Identity of a claim, and equivalence."""
+
+
+def _judged(
+    plot: Plot,
+    variants: Sequence[Variant],
+    sequences: int,
+    seed: int,
+    settings: Settings,
+    claims: Mapping[str, Sequence[Claim]] | None,
+) -> dict[Key, Finding]:
+    """The verdicts on so many sequences of each population, the same for the original and its rungs.
+
+    A sample of a seed begins with the smaller samples of that seed: more sequences are added, none is exchanged.
+    """
+    found: dict[tuple[str, str], Interpretation] = {}
+    for name, population in plot.populations.items():
+        generator = numpy_generator(seed, "calibration", "rows", name)
+        rows, others = np.split(generator.integers(population.size, size=(sequences, 2)), 2, axis=1)
+        found[ORIGINAL, name] = _some(population.original, rows[:, 0])
+        for variant in variants:
+            if variant.key == RERUN:
+                found[RERUN, name] = _some(population.original, others[:, 0])
+            else:
+                found[variant.key, name] = _some(population.rungs[variant.key], rows[:, 0])
+    cards = {name: plot.methods[name].card for name in plot.methods}
+    looked = settings if claims is not None else replace(settings, look=1)
+    findings = findings_of("calibration", cards, variants, found, original=ORIGINAL, settings=looked, claims=claims)
+    return {(finding.claim.identity, finding.equivalence): finding for finding in findings}
+
+
+def _some(found: Interpretation, rows: NDArray[np.intp]) -> Interpretation:
+    return replace(found, values=found.values[rows]) if found.per_sequence else found
+
+
+def _case(
+    plot: Plot, looked: Sequence[tuple[Finding, Finding]], sequences: int, generator: np.random.Generator
+) -> Case | None:
+    """One claim at random among those with a truth: a kind of claim first, then a size of its effect.
+
+    ``looked`` are its findings at the first and at the last look.
+    """
+    known: dict[tuple[str, str], list[tuple[Finding, Finding, Truth]]] = {}
+    for first, last in looked:
+        population = plot.populations[first.claim.method]
+        truth = _truth(population, first)
+        if truth is not None and truth.verdict is not None and first.effect is not None:
+            size = "none" if truth.effect <= UNMOVED else bin_of(truth.margin)
+            known.setdefault((first.claim.kind, size), []).append((first, last, truth))
     if not known:
         return None
     groups = [known[key] for key in sorted(known)]
     group = groups[int(generator.integers(len(groups)))]
-    finding, truth = group[int(generator.integers(len(group)))]
+    first, finding, truth = group[int(generator.integers(len(group)))]
     method = finding.claim.method
     noise = "noise" if finding.equivalence == RERUN else "ladder"
     return Case(
@@ -113,6 +158,7 @@ def _case(plot: Plot, findings: Sequence[Finding], sequences: int, generator: np
         away=truth.is_away and noise == "ladder",  # an audit never compares other sequences, so need not decide
         sequences=sequences,
         verdict=str(finding.verdict),
+        first=str(first.verdict),
     )
 
 

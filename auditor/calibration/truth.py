@@ -46,6 +46,11 @@ class Population:
     original: Interpretation
     rungs: Mapping[str, Interpretation]
 
+    @property
+    def size(self) -> int:
+        """Sequences; 1 for scores of weights."""
+        return len(self.original.values) if self.original.per_sequence else 1
+
     def truth(self, claim: Claim, rung: str) -> Truth | None:
         """The truth of a claim on a rung; None where the claim is false for the original or undefined."""
         pairing = Pairing(self.original, self.rungs[rung], self.card.distance)

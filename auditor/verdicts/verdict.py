@@ -41,7 +41,9 @@ from auditor.verdicts.judgement import Resampling, Subject, judge
 from auditor.verdicts.multiplicity import q_values
 from auditor.verdicts.needed import needed_sequences
 from auditor.verdicts.pairing import Pairing
+from auditor.verdicts.sequential import share_of_look
 from auditor.verdicts.slices import Slice, at_slice, by_slice, slice_of
+from auditor.verdicts.worst_case import TAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Settings:
     seed: int
     multiplicity: str = Multiplicity.BENJAMINI_HOCHBERG
     claims: tuple[str, ...] = AUTOMATIC_KINDS  # kinds of claims that are made automatically
+    look: int = 0  # which look of several, from 1 (``auditor.verdicts.sequential``); 0: the only one
 
 
 def findings_of(
@@ -70,11 +73,11 @@ def findings_of(
     ``claims`` by method are judged instead of those that are made automatically. A claim about what a method does not
     score is undefined, with that reason.
     """
+    how = Resampling(settings.draws, settings.seed, TAIL * share_of_look(settings.look))
     certified = tuple(variant for variant in variants if variant.state is VariantState.CERTIFIED)
     subjects = _Subjects(audit_id, cards, certified, interpretations, original)
     findings: list[Finding] = []
     sequences: dict[str, int] = {}
-    how = Resampling(settings.draws, settings.seed)
     for card in cards.values():
         base = interpretations.get((original, card.name))
         if not isinstance(base, Interpretation):
@@ -162,9 +165,10 @@ def _decided(finding: Finding, tested: int, settings: Settings) -> Finding:
         return replace(
             finding, reason="false on other sequences as long as these too: length moves it, not the rewriting"
         )
-    if finding.q < settings.alpha:
+    alpha = settings.alpha * share_of_look(settings.look)
+    if finding.q < alpha:
         return replace(finding, verdict=Verdict.UNSTABLE, invariant=False)
-    reason = f"above the threshold, but q is not below {settings.alpha:g} among {tested} claims tested"
+    reason = f"above the threshold, but q is not below {alpha:g} among {tested} claims tested"
     if (finding.p or 0.0) * (settings.draws + 1) <= 1:
         reason += f"; {settings.draws} bootstrap draws give no smaller p"
     return replace(finding, reason=reason)
