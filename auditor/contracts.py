@@ -71,6 +71,7 @@ class Request:
     inputs: InputBatch
     generator: np.random.Generator
     shared: Shared = field(default_factory=Shared)  # of this model and these inputs only
+    times_more: int = 1  # how many times the usual sequences a method takes that takes only the first few
     reference: InputBatch | None = None  # where means are taken; None: over the inputs
     only_compared: bool = False  # with a model of the same function: integrals at equal points need not converge
 

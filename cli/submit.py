@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.checkpoints import compare, read_checkpoint
+from cli.decide import Asked
+from cli.decide import decide as look_again
 from cli.following import COLUMNS, follow, summary_rows, unfinished, workers_here
 from cli.invocation import invocation
 from cli.options import AsJson, Config, EntryName, FormatName, PlanName, Reference, Seed, Strings, StringsFormat, Wait
@@ -39,6 +41,12 @@ def submit(
     plan: PlanName = "quick",
     seed: Seed = 0,
     wait: Wait = False,
+    decide: Annotated[
+        bool, typer.Option("--decide", help="Wait, and add sequences for what is undecided; error rates are held.")
+    ] = False,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="With --decide: the most sequences; else 8 times those of the plan.")
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Only show what would run, how long, and what it can detect.")
     ] = False,
@@ -48,6 +56,10 @@ def submit(
     for option, given in (("--name", name), ("--reference", reference)):
         if len(checkpoints) > 1 and given is not None:
             raise typer.BadParameter(f"{option} is for one checkpoint")
+    if decide and (strings is not None or len(checkpoints) > 1):
+        raise typer.BadParameter("--decide is for one checkpoint and for sequences drawn from the task")
+    if budget is not None and not decide:
+        raise typer.BadParameter("--budget needs --decide")
     from auditor.plans.plan import read_plan
 
     door = invocation(context)
@@ -66,7 +78,11 @@ def submit(
     ]
     compare(loaded[0], reference)
     plans = [planned(chosen, one, strings, strings_format) for one in loaded]
-    with door.database(create=True) as database, workers_here(settings, wanted=wait) as workers:
+    with door.database(create=True) as database, workers_here(settings, wanted=wait or decide) as workers:
+        if decide:
+            asked_for = Asked(loaded[0], plans[0], seed, name, budget)
+            look_again(database, settings, asked_for, door.output, workers, as_json=as_json)
+            return
         made = [
             queue(database, settings, one, its_plan, seed=seed, name=name)
             for one, its_plan in zip(loaded, plans, strict=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from billiard.exceptions import SoftTimeLimitExceeded
 
@@ -30,6 +30,7 @@ from auditor.store import (
     fail_cell,
     finish_cell,
     get_model,
+    load_report,
     load_variant,
     measured_methods,
     save_behaviour,
@@ -186,6 +187,8 @@ def _conclude(database: Database, claimed: ClaimedCell, stored: StoredModel, _: 
     with database.transaction(read_only=True) as session:
         results = load_results(session, claimed.audit_id)
         audit, model = report_headers(session, claimed.audit_id, stored, plan)
+        if plan.continues is not None:
+            results = replace(results, before=load_report(session, plan.continues).findings)
     report = conclude(audit, model, plan, claimed.seed, results)
     return Outcome(lambda session: save_report(session, claimed.audit_id, report))
 

@@ -41,8 +41,8 @@ LOOKS = 5
 """What is undecided is looked at again with twice the sequences, as `submit --decide` does; so many looks at most."""
 
 POWER_SEQUENCES = (32, 512)
-POPULATION = 1_000
-COSTLY_POPULATION, DRAWN_POPULATION = 150, 400
+POPULATION = 600
+COSTLY_POPULATION, DRAWN_POPULATION = 100, 300
 """Of integrated gradients, whose share ladder is linear, and of attention matrices, which are large."""
 
 SCORED = ("ablation_head_mean", "ablation_head_zero", "random_explanation")

@@ -70,7 +70,7 @@ def trial(plot: Plot, number: int, *, sequences: int, settings: Settings, looks:
     generator = numpy_generator(settings.seed, "calibration", plot.name, number, sequences)
     rungs = list(plot.ladder.rungs)
     drawn = generator.choice(rungs, size=min(RUNGS_PER_TRIAL, len(rungs)), replace=False)
-    variants = [_variant(rung, plot) for rung in sorted(str(rung) for rung in drawn)]
+    variants = [_variant(rung) for rung in sorted(str(rung) for rung in drawn)]
     if again:
         variants.append(Variant(RERUN, RERUN, Kind.BEHAVIOURAL, 0, VariantState.CERTIFIED))
     seed = int(generator.integers(2**31))
@@ -171,10 +171,9 @@ def _truth(population: Population, finding: Finding) -> Truth | None:
     return itself.truth(finding.claim, RERUN)
 
 
-def _variant(rung: str, plot: Plot) -> Variant:
-    """Each rung is an equivalence of its own, so that each gets its own verdict."""
-    relabelling = plot.ladder.rungs[rung].relabelling
-    return Variant(rung, rung, Kind.BEHAVIOURAL, 0, VariantState.CERTIFIED, relabelling=relabelling)
+def _variant(rung: str) -> Variant:
+    """Each rung is an equivalence of its own, so that each gets its own verdict; its population is aligned already."""
+    return Variant(rung, rung, Kind.BEHAVIOURAL, 0, VariantState.CERTIFIED)
 
 
 def _scores(

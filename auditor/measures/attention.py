@@ -117,7 +117,7 @@ class AttentionMatrix(InterpretationMethod):
         """Scores [sequence, component, query, key]."""
         components = self.components(request.model)
         fits = max(1, MAX_WEIGHTS // (len(components) * request.inputs.tokens.shape[1] ** 2))
-        run = untouched(request, most=min(MAX_SEQUENCES, fits))
+        run = untouched(request, most=request.times_more * min(MAX_SEQUENCES, fits))
         width = run.inputs.tokens.shape[1]
         values = np.zeros((len(run.inputs), len(components), width, width))
         for piece in run.pieces():

@@ -21,15 +21,20 @@ def interpretations(
     inputs: InputBatch,
     *,
     reference: InputBatch | None = None,
+    times_more: int = 1,
     only_compared: bool = False,
 ) -> Iterator[tuple[str, Interpretation | Exception]]:
     """(name, scores) method by method; an error of a method replaces its scores, and the others are still computed.
 
-    ``reference`` are the inputs over which means are taken, where these are not the inputs themselves.
+    ``reference`` are the inputs over which means are taken, where these are not the inputs themselves; ``times_more``
+    multiplies the sequences of methods that take only the first few.
     """
     shared = Shared(reading for method, _ in asked for reading in method.readings)
     for method, generator in asked:
         try:
-            yield method.name, method.interpret(Request(model, inputs, generator, shared, reference, only_compared))
+            yield (
+                method.name,
+                method.interpret(Request(model, inputs, generator, shared, times_more, reference, only_compared)),
+            )
         except Exception as error:  # noqa: BLE001 - a plug-in's door: one method's defect must not be another's
             yield method.name, error

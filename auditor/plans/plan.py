@@ -36,6 +36,8 @@ class Plan(Record):
     methods: tuple[str, ...] = ()  # empty: all
     equivalences: tuple[str, ...] = ()  # empty: all
     claims: tuple[str, ...] = ()  # kinds that are made automatically; empty: all but values
+    look: int = 0  # which of several looks at growing numbers of sequences, from 1; 0: the only one
+    continues: str | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # the audit of the look before
     strings: StringsFile | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # None: drawn from the task
 
 
@@ -100,6 +102,9 @@ def read_plan(name_or_file: str) -> Plan:
         )
     text = read_text(path, PlanError, expected="a TOML file")
     data = read_toml(text, path.name, PlanError, expected="a TOML file", action="see `dyck-audit submit --help`")
+    for name in ("look", "continues"):
+        if name in data:
+            raise PlanError(f"{path.name}: {name} is no setting", action="type `dyck-audit submit --decide`")
     base = data.pop("base", "quick")
     if not isinstance(base, str) or base not in PLANS:
         raise PlanError(f"{path.name}: base = {base!r}", expected=" or ".join(PLANS))
@@ -136,7 +141,7 @@ def _value(table: Table, name: str, example: object) -> object:
     if isinstance(example, float):
         return table.share(name)
     if isinstance(example, int):
-        least, most = (0, MAX_VARIANTS) if name.endswith("_variants") else (1, MAX_SIZE)
+        least, most = (0, MAX_VARIANTS) if name.endswith("_variants") or name == "look" else (1, MAX_SIZE)
         return table.whole(name, at_least=least, at_most=most)
     return table.text(name)
 

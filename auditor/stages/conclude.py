@@ -17,6 +17,7 @@ from auditor.records import (
     AuditReport,
     Behaviour,
     Exclusion,
+    Finding,
     Interpretation,
     ModelHeader,
     NotApplicable,
@@ -28,6 +29,7 @@ from auditor.stages.sequences import interpretation_inputs
 from auditor.verdicts.claims import AUTOMATIC_KINDS
 from auditor.verdicts.illustration import illustrate
 from auditor.verdicts.scores import score_table
+from auditor.verdicts.sequential import open_claims, still_asked
 from auditor.verdicts.verdict import Settings, findings_of
 
 
@@ -39,6 +41,7 @@ class Results:
     variants: tuple[Variant, ...]
     interpretations: Mapping[tuple[str, str], Interpretation | Agreement]  # (variant key, ORIGINAL or RERUN; method)
     not_applicable: Mapping[tuple[str, str], NotApplicable] = field(default_factory=dict)  # the same keys
+    before: tuple[Finding, ...] = ()  # of the look that the plan continues
 
     def of_original(self, method: str) -> Interpretation:
         """The scores of the original by a method that has some."""
@@ -48,11 +51,17 @@ class Results:
 
 
 def conclude(audit: AuditHeader, model: ModelHeader, plan: Plan, seed: int, results: Results) -> AuditReport:
-    """Findings and report. ``audit`` and ``model`` are the report's headers."""
+    """Findings and report. ``audit`` and ``model`` are the report's headers.
+
+    Where the plan continues an earlier look, the claims that it left open are judged, and no others.
+    """
     cards = {name: method_named(name).card for name in planned_methods(plan)}
     settings = statistics_of(plan, seed)
     variants, scores = results.variants, results.interpretations
-    findings = findings_of(audit.id, cards, variants, scores, original=ORIGINAL, settings=settings)
+    before = results.before
+    claims = open_claims(before) if before else None
+    findings = findings_of(audit.id, cards, variants, scores, original=ORIGINAL, settings=settings, claims=claims)
+    findings = still_asked(findings, before) if before else findings
     absent = _absent(results)
     return AuditReport(
         audit=audit,
@@ -75,6 +84,7 @@ def statistics_of(plan: Plan, seed: int) -> Settings:
         seed=seed,
         multiplicity=plan.multiplicity,
         claims=plan.claims or AUTOMATIC_KINDS,
+        look=plan.look,
     )
 
 

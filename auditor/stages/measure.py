@@ -12,6 +12,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Progress, silent
 from auditor.errors import LanguageError
 from auditor.measures.group import Asked, interpretations
+from auditor.plans.looks import times_more
 from auditor.plans.plan import Plan
 from auditor.readings import in_variant, method_named, reading_of
 from auditor.records import (
@@ -102,8 +103,9 @@ def measure_group(
     if share is not None and made is not None and made.kind is Kind.EXACT:
         found |= _agreements(exact, share, made.relabelling, asked)
         asked = [name for name in asked if name not in found]
-    draws = _with_draws(asked, seed, variant)
-    for index, (name, one) in enumerate(interpretations(draws, exact, given.inputs, reference=given.reference)):
+    draws, more = _with_draws(asked, seed, variant), times_more(plan)
+    measured = interpretations(draws, exact, given.inputs, reference=given.reference, times_more=more)
+    for index, (name, one) in enumerate(measured):
         if isinstance(one, fatal):
             raise one
         found[name] = Failure(one) if isinstance(one, Exception) else one

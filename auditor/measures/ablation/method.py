@@ -85,8 +85,8 @@ class AblationMethod(InterpretationMethod):
         names = sorted(name for name in {self.effect, *others} if EFFECTS[name].not_applicable(request.model) is None)
 
         def make() -> dict[EffectName, NDArray[np.float64]]:
-            run = untouched(request, most=self.most_sequences)
-            averaged = untouched_reference(request, most=self.most_sequences)
+            most = None if self.most_sequences is None else request.times_more * self.most_sequences
+            run, averaged = untouched(request, most=most), untouched_reference(request, most=most)
             ablation = Ablation(components, self.site, SUBSTITUTES[self.substitute](averaged, self.site))
             found = sweep_effects(run, ablation, [EFFECTS[name] for name in names])
             return dict(zip(names, found, strict=True))

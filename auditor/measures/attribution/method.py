@@ -64,7 +64,7 @@ class Attribution(InterpretationMethod):
 
     def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, feature] of the first sequences that have a score."""
-        seen = attributed(request.model, request.inputs)
+        seen = attributed(request.model, request.inputs, times_more=request.times_more)
         if len(seen):
             return self.laid_out(request.model, self.attributions(replace(request, inputs=seen)))
         columns = 1 if self.by_position else len(self.components(request.model))
@@ -159,7 +159,7 @@ def by_batch(request: Request, attribute: Attributor, *, copies: int) -> NDArray
     return values
 
 
-def attributed(model: CanonicalTransformer, inputs: InputBatch) -> InputBatch:
-    """The first sequences that have a score."""
+def attributed(model: CanonicalTransformer, inputs: InputBatch, *, times_more: int = 1) -> InputBatch:
+    """The first sequences that have a score, ``times_more`` of :data:`MAX_SEQUENCES`."""
     seen = inputs.rows(has_score(model, inputs))
-    return seen.rows(slice(0, min(MAX_SEQUENCES, len(seen))))
+    return seen.rows(slice(0, min(times_more * MAX_SEQUENCES, len(seen))))
