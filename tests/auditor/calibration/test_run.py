@@ -58,7 +58,7 @@ def test_good_methods_have_no_verdict_against_a_theorem_and_few_wrong_ones() -> 
     assert {case.source for case in found.cases} == {"theorem", "ladder", "noise", "random"}
     assert (found.rates.false_unstable.share or 0) <= 0.15
     document = found.measured.to_json()
-    assert set(document["by"]) == {"method", "claim", "source", "effect_size"}
+    assert set(document["by"]) == {"method", "claim", "source", "look", "effect_size"}
     assert document["cases"] == len(found.cases)
     assert not any("theorem" in failure for failure in document["failures"])
 
