@@ -37,7 +37,7 @@ METHOD_ALARM = 0.2
 SEQUENCES = 128
 """Per trial, as many as the quick plan draws; the power curve has fewer and more."""
 
-LOOKS = 5
+LOOKS = 4
 """What is undecided is looked at again with twice the sequences, as `submit --decide` does; so many looks at most."""
 
 POWER_SEQUENCES = (32, 512)

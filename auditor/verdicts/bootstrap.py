@@ -22,7 +22,7 @@ BLOCK = 256
 """Columns that are resampled at a time; bounds the memory."""
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=6)
 def resampling_weights(sequences: int, draws: int, seed: int) -> Array:
     """[draw, sequence]: how often each sequence is drawn, over n. Read-only; the same for the same arguments.
 

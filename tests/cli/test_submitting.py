@@ -287,3 +287,13 @@ def test_the_demo_writes_a_page_and_its_audit_is_kept(run: Run, tmp_path: Path) 
     (audit,) = history(run)
     assert (audit["model_name"], audit["state"]) == (BUNDLED, "done")
     assert str(audit["id"]) in shown.stdout, "what it prints to type next names the stored audit"
+
+
+def test_a_budget_is_for_deciding_one_checkpoint(run: Run) -> None:
+    for given, why in (
+        (("--budget", 500), "--budget needs --decide"),
+        (("--decide", FIRST), "--decide is for one checkpoint"),
+    ):
+        refused = run("submit", BUNDLED, *given)
+        assert refused.code == 2
+        assert why in " ".join(refused.stderr.replace("│", " ").split())
