@@ -145,5 +145,5 @@ def _why_absent(name: str, results: Results) -> str:
     made = [variant for variant in results.variants if name in (variant.equivalence, str(variant.kind))]
     reasons: Mapping[str, str] = {f"{v.equivalence}: {v.reason}": "" for v in made if v.reason}
     if any(variant.state is VariantState.CERTIFIED for variant in made):
-        return "the method has no scores for its variants"
+        return "the method has no scores for its variants, or makes no claim of this kind that they should keep"
     return next(iter(reasons), "the audit made no such variant")

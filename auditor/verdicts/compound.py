@@ -87,13 +87,20 @@ def why_not_true(claim: Claim, itself: View) -> str:
         return why_false(claim, itself[claim.method])
     if why_not_in(claim, itself) or not is_compound_false(claim, itself):
         return ""
-    return "the claim is false for the original"
+    return f"the claim is false for the original: it falls short by {shortfall(claim, itself):.3g}"
+
+
+def shortfall(claim: Claim, view: View) -> float:
+    """How far a compound claim that is defined is from being true on a model; at most 0 where it is."""
+    if claim.kind == "agreement":
+        return _agreement(view, whole(claim.parameters, "top"), _exactly).effect
+    return min(max(margins_of(part, view[part.method]).effect for part in group) for group in _grouped(claim, view))
 
 
 def is_compound_false(claim: Claim, view: View) -> bool:
     """Whether a compound claim that is defined is false on a model, beyond rounding."""
     if claim.kind == "agreement":
-        return _agreement(view, whole(claim.parameters, "top"), _exactly).effect > EXACT_TOLERANCE
+        return shortfall(claim, view) > EXACT_TOLERANCE
     parts = _grouped(claim, view)
     return all(any(is_false(part, view[part.method]) for part in group) for group in parts)
 

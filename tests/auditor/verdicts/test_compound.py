@@ -104,7 +104,7 @@ def test_methods_agree_on_whatever_leads(twin: tuple[Means, Means], expected: Ve
 @pytest.mark.parametrize(
     ("claim", "base", "said"),
     [
-        (Claim("a", "existence", SOME_HEAD, "", HALF), ([0.1, 0.2], [1.0, 1.0]), "false for the original"),
+        (Claim("a", "existence", SOME_HEAD, "", HALF), ([0.1, 0.2], [1.0, 1.0]), "it falls short by 0.3"),
         (Claim("a", "existence", SOME_HEAD, "", HALF), ([0.1, 0.505], [1.0, 1.0]), "not resolved by 100 sequences"),
         (Claim("a", "existence", Component(0, part="some neuron"), "", HALF), MASS, "scores heads"),
         (Claim("a", "agreement", ALL_HEADS, "", {"top": 4, **BOTH}), MASS, "4 of 4 components make no order"),
