@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 BOUNDED = {
     "closing_accuracy": "closing_accuracy_upper95",
     "longer_closing_accuracy": "longer: closing_accuracy_upper95",
+    "longer_kl_upper95_nats": "longer: kl_upper95_nats",
+    "longer_disagreement_upper95": "longer: disagreement_upper95",
+    "worst_string_kl_nats": "worst_string: kl_nats",
 }
 """The number of a certificate that a margin bounds, where it has another name."""
 
@@ -174,7 +177,25 @@ def certificate_rows(certificate: Certificate) -> Iterator[tuple[str, str, str]]
             for inner, entry in value.items():
                 place = f"{name}: {inner}"
                 yield words(place), measured(inner, entry), number(margins.get(place))
+        elif name == "rows":
+            yield from _weak_rows(certificate)
         elif name == "closing_accuracy" and value is not None:
             yield words(name), " and ".join(share(one) for one in value), number(None)
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield words(name), measured(name, value), number(margins.get(name))
+
+
+def _weak_rows(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
+    """The worst bin of each way to cut the outputs, beside the margin of all bins."""
+    from auditor.report.wording import number, words
+
+    for row in certificate.rows:
+        margin = "longer_row_" if row.inputs == "longer" else "row_"
+        bounds = (
+            ("kl_upper95_nats", row.kl_upper95_nats, row.kl_at),
+            ("disagreement_upper95", row.disagreement_upper95, row.disagreement_at),
+        )
+        for name, value, place in bounds:
+            if value is not None:
+                label = words(f"{row.inputs}, worst {row.by} ({place}): {name}")
+                yield label, number(value), number(certificate.margins.get(margin + name))

@@ -139,7 +139,7 @@ def draw_inputs(
         if not missing:
             return found
         more = inputs_of(task, task.draw(2 * missing, generator))
-        found = _joined(found, more.rows(more.scored.any(1)), count)
+        found = joined(found, more.rows(more.scored.any(1)), count)
     raise LanguageError(
         f"sequences of length {task.min_length} to {task.max_length} without a scored output",
         expected="sequences long enough to leave a bracket open",
@@ -175,7 +175,8 @@ _REDRAWS = 50
 """Draws before the task is refused."""
 
 
-def _joined(first: InputBatch, second: InputBatch, count: int) -> InputBatch:
+def joined(first: InputBatch, second: InputBatch, count: int | None = None) -> InputBatch:
+    """Both batches of one task, the first ``count`` sequences of them."""
     width = max(first.tokens.shape[1], second.tokens.shape[1])
     fill = {
         "tokens": _filler(first.task),

@@ -29,6 +29,7 @@ from auditor.plans.plan import Plan
 from auditor.provenance import plugins_named, versions
 from auditor.records import Certificate, Json, Kind, Variant
 from auditor.records.values import group, whole
+from auditor.report.wording import weakest, worst_string
 from auditor.stages.build import Built, make
 from auditor.stages.certify import certify, equivalence_of
 
@@ -174,6 +175,7 @@ def certificate_text(again: Certificate, kind: Kind) -> str:
     return (
         f"mean KL {again.kl_mean_nats:.2g} nats per token, disagreement ≤ {again.disagreement_upper95 or 0:.2%} "
         f"(95 % bound), {again.sequences} sequences"
+        + (f"; worst string {worst}" if (worst := worst_string(again.worst_string)) else "")
     )
 
 
@@ -184,7 +186,19 @@ def sameness_text(variant: Variant, facts_file: str) -> str:
             f"{TWIN_FILE} decides on the inputs that {variant.equivalence} rewrites as {ORIGINAL_FILE} does on the\n"
             f"inputs before, in the sense of the certificate in {facts_file}."
         )
-    return f"{ORIGINAL_FILE} and {TWIN_FILE} compute the same function in the sense of the certificate in {facts_file}."
+    return (
+        f"{ORIGINAL_FILE} and {TWIN_FILE} compute the same function in the sense of the certificate in {facts_file}."
+        + _weak_places(variant.certificate)
+    )
+
+
+def _weak_places(certificate: Certificate | None) -> str:
+    """Where the two models are furthest apart, in words; empty where nothing was looked at part by part."""
+    if certificate is None or not certificate.rows:
+        return ""
+    worst = worst_string(certificate.worst_string)
+    places = "".join(f"\n  {text}" for text in weakest(certificate).split("; "))
+    return f"\n\nFurthest apart:{places}" + (f"\n  worst string: {worst}" if worst else "") + "\n"
 
 
 def _same_numbers(again: Certificate, variant: Variant) -> Check:

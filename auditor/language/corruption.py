@@ -67,7 +67,7 @@ def every_second_corrupted(language: Dyck, given: Sample, generator: np.random.G
     tokens, lengths = given.tokens.copy(), given.lengths
     for row in range(0, len(given), 2):
         brackets = np.flatnonzero(token_roles(language.vocabulary).change[tokens[row, : lengths[row]]])
-        tokens[row] = _corrupted(language, tokens[row], brackets, generator)
+        tokens[row] = corrupted(language, tokens[row], brackets, generator)
     return Sample(tokens, lengths)
 
 
@@ -84,7 +84,8 @@ def whole_strings(language: Dyck, given: Sample, *, reads_end: bool) -> tuple[Id
     return np.where(mask, given.tokens[:, :width], filler), mask
 
 
-def _corrupted(language: Dyck, tokens: Ids, brackets: NDArray[np.int64], generator: np.random.Generator) -> Ids:
+def corrupted(language: Dyck, tokens: Ids, brackets: NDArray[np.int64], generator: np.random.Generator) -> Ids:
+    """A word [position] with one random edit that takes it out of the language; ``brackets`` are its positions."""
     edits = [_exchange, _turn] if language.types == 1 else [_exchange, _turn, _retype]
     edited = edits[int(generator.integers(len(edits)))](language, tokens, brackets, generator)
     found = states(language, edited[None])

@@ -37,7 +37,7 @@ from auditor.records.states import (
 from auditor.records.strings import BY_WEIGHT, IN_ORDER, SPLIT, StringsFacts, StringsFile
 from auditor.records.summary import ClaimCounts, MethodSummary, Summary, VerdictCounts
 from auditor.records.values import ALL_OTHERS, BEFORE, ORIGINAL, RERUN, SAME_LENGTH, Json, variant_of
-from auditor.records.variant import Certificate, Variant
+from auditor.records.variant import Certificate, CertificateRow, Variant, WorstString
 
 __all__ = [
     "ALL_OTHERS",
@@ -60,6 +60,7 @@ __all__ = [
     "Cell",
     "CellState",
     "Certificate",
+    "CertificateRow",
     "Claim",
     "ClaimCounts",
     "ClassifierMetrics",
@@ -95,6 +96,7 @@ __all__ = [
     "VariantState",
     "Verdict",
     "VerdictCounts",
+    "WorstString",
     "named",
     "variant_of",
 ]

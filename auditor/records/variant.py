@@ -6,9 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from auditor.records.interpretation import Relabelling
-from auditor.records.record import Record, named
+from auditor.records.record import LEFT_OUT_IF_NONE, Record, named
 from auditor.records.states import Kind, VariantState
 from auditor.records.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRow(Record):
+    """One way to cut a comparison into bins, and the worst bin by each number. Bounds are one-sided, 95 %."""
+
+    inputs: str  # in_distribution, longer, or rare: sequences that reach states which few reach
+    by: str  # depth, position, distance, kind or state
+    bins: int  # with enough sequences
+    kl_upper95_nats: float
+    kl_at: str  # the bin
+    disagreement_upper95: float | None = None  # None: no bin in which enough sequences decide
+    disagreement_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorstString(Record):
+    """The string on which two models were found to differ most, by mean KL over its outputs."""
+
+    text: str  # brackets as the model's vocabulary spells them
+    kl_nats: float  # mean over its scored outputs
+    kl_largest_nats: float  # of one output
+    position: int  # of that output
+    decisions: int
+    decisions_differ: int
+    searched: int  # strings that were compared to find it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +61,10 @@ class Certificate(Record):
     longer: Mapping[str, float] | None = None
     deeper: Mapping[str, float] | None = None  # beyond the depth bound; reported, under no margin
     uncovered: Mapping[str, float] | None = None  # outputs that the training objective does not cover
+    rows: tuple[CertificateRow, ...] = field(default=(), metadata=LEFT_OUT_IF_NONE)  # where each part is worst
+    worst_string: WorstString | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    weight_noise: Mapping[str, float] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    """The original against itself with relative noise on its weights: ``kl_mean_nats_at_0.02`` …"""
 
 
 @dataclass(frozen=True, slots=True)

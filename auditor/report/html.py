@@ -116,6 +116,10 @@ def _engine() -> Environment:
         pairs=wording.pairs,
         moment=wording.moment,
         making=wording.making,
+        weakest=wording.weakest,
+        worst_string=wording.worst_string,
+        yardstick=wording.yardstick,
+        seeds_apart=wording.seeds_apart,
         breakable=_breakable,
     )
     engine.globals.update(sameness=wording.sameness, counted=wording.counted, claim_text=wording.claim_text)

@@ -10,6 +10,7 @@ from auditor.report.claims import KIND_HEADS, KINDS, SAID, why
 from auditor.report.matrix import Agreement, Field
 from auditor.report.view import ReportView, view_of
 from auditor.report.wording import (
+    MISSING,
     claim_text,
     counted,
     interval,
@@ -20,6 +21,7 @@ from auditor.report.wording import (
     sameness,
     spread,
     standing,
+    worst_string,
 )
 
 SIGNS = {Verdict.UNSTABLE: "❌ unstable", Verdict.INCONCLUSIVE: "❔ inconclusive", Verdict.STABLE: "✅ stable"}
@@ -133,13 +135,22 @@ def _certificates(variants: Sequence[Variant]) -> str:
         [
             variant.key,
             variant.state.replace("_", " "),
-            sameness(variant.certificate, variant.kind) if variant.certificate else "–",
+            _evidence(variant),
             making(variant),
             variant.reason or "–",
         ]
         for variant in variants
     )
     return _table(["variant", "state", "evidence", "made in", "why not"], rows)
+
+
+def _evidence(variant: Variant) -> str:
+    """How closely it computes the function, and the string on which it does least."""
+    found = variant.certificate
+    if found is None:
+        return MISSING
+    worst = worst_string(found.worst_string)
+    return sameness(found, variant.kind) + (f"; worst string {worst}" if worst else "")
 
 
 def _not_applicable(report: AuditReport) -> str:

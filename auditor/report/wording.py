@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from auditor.records import (
     CalibrationFacts,
     Certificate,
+    CertificateRow,
     Claim,
     Finding,
     FlipRate,
@@ -21,9 +22,13 @@ from auditor.records import (
     RashomonInterval,
     StringsFacts,
     Variant,
+    WorstString,
 )
 
 MISSING = "–"
+FRESH_SEED = "behavioural_fresh_seed"
+"""The equivalence whose variants are independently trained."""
+
 TEXT_LIMIT = 300
 """Characters of one foreign string that a person is shown."""
 
@@ -148,6 +153,45 @@ def sameness(certificate: Certificate | None, kind: Kind) -> str:
     if certificate.disagreement_upper95 is not None:
         inputs.append(f"at most {100 * certificate.disagreement_upper95:.2g} % of decisions differ")
     return ", ".join(inputs) or "certified"
+
+
+def weakest(certificate: Certificate) -> str:
+    """Where two models are furthest apart, row by row; empty where nothing was cut into parts."""
+    return "; ".join(_worst_bin(row) for row in certificate.rows)
+
+
+def _worst_bin(row: CertificateRow) -> str:
+    said = f"{words(row.inputs)}, {plain(row.by)}: KL ≤ {number(row.kl_upper95_nats)} at {plain(row.kl_at)}"
+    if row.disagreement_upper95 is None:
+        return said
+    return f"{said}, decisions differ ≤ {number(row.disagreement_upper95)} at {plain(row.disagreement_at)}"
+
+
+def worst_string(found: WorstString | None) -> str:
+    """The string on which two models differ most, and by how much; empty where there is none."""
+    if found is None:
+        return ""
+    return (
+        f"{plain(found.text)}: mean KL {number(found.kl_nats)} nats, at most {number(found.kl_largest_nats)} at one "
+        f"output (position {found.position}), {found.decisions_differ} of {counted(found.decisions, 'decision')} "
+        f"differ; the worst of {found.searched:,} strings"
+    )
+
+
+def yardstick(noise: Mapping[str, float] | None) -> str:
+    """How far the original is from itself with noise on its weights; empty where it was not measured."""
+    return "" if not noise else pairs({name.replace("_at_", " with noise "): value for name, value in noise.items()})
+
+
+def seeds_apart(variants: Sequence[Variant]) -> str:
+    """How far models of other seeds, trained alike, are from the original; empty where the audit made none."""
+    said = []
+    for variant in variants:
+        found = variant.certificate
+        if variant.equivalence == FRESH_SEED and found is not None and found.kl_mean_nats is not None:
+            longer = "" if found.longer is None else f", longer {number(found.longer.get('kl_mean_nats'))}"
+            said.append(f"KL {number(found.kl_mean_nats)} in distribution{longer} ({plain(variant.key)})")
+    return f"For comparison, models of another seed trained alike: {'; '.join(said)}." if said else ""
 
 
 def making(variant: Variant) -> str:

@@ -6,6 +6,7 @@ import torch
 
 from auditor.behaviour.certificate import EXACT_SEQUENCES, certify_behavioural, certify_exact
 from auditor.behaviour.input_batch import InputBatch, Rewritten
+from auditor.behaviour.weight_noise import noise_yardstick
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Request, equivalences
 from auditor.errors import PlanError
@@ -28,9 +29,10 @@ def certify(
         count = min(plan.certificate_sequences, EXACT_SEQUENCES)
         inputs = certificate_inputs(ours.task, plan, count, seed)
         return certify_exact(ours, theirs, inputs, compares=plugin.compares)
+    drawn = held_out(ours, plan, seed)
     given = {
         where: rewritten(plugin, ours, inputs, seed, f"certificate/{where}".rstrip("/"))
-        for where, inputs in held_out(ours, plan, seed).items()
+        for where, inputs in drawn.items()
     }
     return certify_behavioural(
         ours,
@@ -38,6 +40,8 @@ def certify(
         given[""],
         given.get("longer"),
         deeper=given.get("deeper"),
+        rare=given.get("rare"),
+        weight_noise=noise_yardstick(ours, drawn[""], drawn.get("longer"), seed),
         generator=numpy_generator(seed, "certificate", "decisions"),
     )
 

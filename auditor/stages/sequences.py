@@ -11,6 +11,7 @@ from functools import lru_cache
 from auditor.behaviour.certificate import LONGER_SEQUENCES
 from auditor.behaviour.evaluation import certificate_lengths, draw_deeper
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
+from auditor.behaviour.rare_states import draw_rare
 from auditor.canonical.model import CanonicalTransformer
 from auditor.language.task import Task
 from auditor.plans.plan import Plan
@@ -50,12 +51,15 @@ def behaviour_given(task: Task, plan: Plan, seed: int) -> Given | None:
 
 
 def held_out(model: CanonicalTransformer, plan: Plan, seed: int) -> dict[str, InputBatch]:
-    """Sequences of a behavioural certificate: in distribution, longer and deeper where the model can read them."""
+    """Sequences of a behavioural certificate: in distribution, with rare states, longer and deeper where they exist."""
     found = {"": certificate_inputs(model.task, plan, plan.certificate_sequences, seed)}
     lengths = certificate_lengths(model)
     if lengths is not None:
         count = max(plan.longer_sequences, LONGER_SEQUENCES)
         found["longer"] = _drawn(model.task, count, seed, ("certificate", "longer"), lengths)
+    rare = _rare(model.task, seed)
+    if rare is not None:
+        found["rare"] = rare
     deeper = draw_deeper(model, plan.longer_sequences, numpy_generator(seed, "certificate", "deeper"))
     return found if deeper is None else {**found, "deeper": deeper}
 
@@ -76,3 +80,8 @@ def _drawn(
     task: Task, count: int, seed: int, purpose: tuple[str, ...], lengths: tuple[int, int] | None = None
 ) -> InputBatch:
     return draw_inputs(task, count, numpy_generator(seed, *purpose), lengths=lengths)
+
+
+@lru_cache(maxsize=KEPT)
+def _rare(task: Task, seed: int) -> InputBatch | None:
+    return draw_rare(task, numpy_generator(seed, "certificate", "rare"))

@@ -16,6 +16,7 @@ from auditor.records import (
     AuditState,
     Behaviour,
     Certificate,
+    CertificateRow,
     Claim,
     Component,
     Exclusion,
@@ -33,6 +34,7 @@ from auditor.records import (
     Variant,
     VariantState,
     Verdict,
+    WorstString,
 )
 from auditor.report.summary import summarise
 
@@ -294,6 +296,12 @@ def _behavioural_certificate(*, passed: bool) -> Certificate:
         disagreement_upper95=0.0029,
         closing_accuracy=(0.99974, 0.99968 if passed else 0.981),
         longer={"sequences": 200, "kl_mean_nats": 0.03, "closing_accuracy": 0.956},
+        rows=(
+            CertificateRow("in_distribution", "depth", 5, 7.7e-4, "3", 0.0036, "4"),
+            CertificateRow("longer", "kind", 4, 0.02, "word", None, None),
+        ),
+        worst_string=WorstString("(a (b b) a)", 0.135, 1.91, 3, 4, 2, searched=2_466),
+        weight_noise={"kl_mean_nats_at_0.02": 3.2e-4},
     )
 
 

@@ -1,0 +1,51 @@
+"""Sequences in distribution that reach a state which few reach: the depth bound, or a match far away."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+import torch
+
+from auditor.behaviour.breakdown import BIN_SEQUENCES, FAR
+from auditor.behaviour.input_batch import InputBatch, draw_inputs, joined
+from auditor.language.task import Task
+
+WANTED = 150
+"""Sequences wanted for each state: without a difference its bound is then 2 %."""
+
+DRAWN = 20_000
+"""Sequences that are drawn to find them; what is rarer than one in 133 of them is not judged in distribution."""
+
+CHUNK = 2_000
+
+
+def draw_rare(task: Task, generator: np.random.Generator) -> InputBatch | None:
+    """Up to :data:`WANTED` sequences of each state; None for classifiers, and where too few reach either."""
+    if task.objective == "classifier" or task.longest_input < 2:
+        return None
+    parts: list[InputBatch] = []
+    missing = dict.fromkeys(("far", "deepest"), WANTED)
+    if task.longest_input < FAR:
+        missing["far"] = 0
+    for _ in range(DRAWN // CHUNK):
+        drawn = draw_inputs(task, CHUNK, generator)
+        reached = _reached(drawn)
+        chosen = torch.zeros(len(drawn), dtype=torch.bool)
+        for state, which in reached.items():
+            first = which.nonzero().flatten()[: missing[state]]
+            missing[state] -= len(first)
+            chosen[first] = True
+        parts.append(drawn.rows(chosen.nonzero().flatten()))
+        if not any(missing.values()):
+            break
+    found = reduce(joined, parts)
+    return found if max(WANTED - left for left in missing.values()) >= BIN_SEQUENCES else None
+
+
+def _reached(inputs: InputBatch) -> dict[str, torch.Tensor]:
+    """[sequence] whether it has a scored output in each state."""
+    place = torch.arange(inputs.tokens.shape[1])[None, :]
+    far = inputs.scored & (inputs.opener >= 0) & (place + 1 - inputs.opener >= FAR)
+    deepest = inputs.scored & (inputs.depth == inputs.task.language.depth)
+    return {"far": far.any(1), "deepest": deepest.any(1)}
