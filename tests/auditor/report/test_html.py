@@ -143,3 +143,10 @@ def test_scores_show_where_the_value_bias_shift_takes_zero_ablation() -> None:
     titles = [mark.title for row in panel.rows for mark in row.marks]
     assert f"L0H1 on {BIAS_SHIFT}/1: 1.62" in titles
     assert not any("uniform" in title for title in titles)  # not certified, not shown
+
+
+def test_page_shows_where_a_twin_is_furthest_from_the_original() -> None:
+    page = render_html(sample_report())
+    assert "in distribution, depth: KL ≤ 7.7e-4 at 3, decisions differ ≤ 0.0036 at 4; longer, kind" in page
+    assert "(a (b b) a): mean KL 0.135 nats, at most 1.91 at one output (position 3), 2 of 4 decisions differ" in page
+    assert "noise 0.02" in page
