@@ -216,13 +216,12 @@ def _failures(numbers: Mapping[str, float | None]) -> list[str]:
 
 
 def _row_failures(prefix: str, found: Sequence[CertificateRow]) -> list[str]:
-    """The same for every row, with the bin that is too far."""
+    """The same for the worst of the rows, with the bin that is too far."""
+    far = [(row.kl_upper95_nats, row, row.kl_at) for row in found]
+    differs = [(row.disagreement_upper95, row, row.disagreement_at) for row in found if row.disagreement_upper95]
     missed = []
-    for row in found:
-        numbers = (
-            ("kl_upper95_nats", row.kl_upper95_nats, row.kl_at),
-            ("disagreement_upper95", row.disagreement_upper95, row.disagreement_at),
-        )
-        for name, value, place in numbers:
+    for name, bounds in (("kl_upper95_nats", far), ("disagreement_upper95", differs)):
+        if bounds:
+            value, row, place = max(bounds, key=lambda bound: bound[0])
             missed += [f"{text} ({row.inputs}, {row.by} {place})" for text in _failures({f"{prefix}_{name}": value})]
     return missed
