@@ -190,7 +190,7 @@ def _weak_rows(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
     from auditor.report.wording import number, words
 
     for row in certificate.rows:
-        margin = "longer_row_" if row.inputs == "longer" else "row_"
+        margin = "row_" if row.inputs == "in_distribution" else "longer_row_"
         bounds = (
             ("kl_upper95_nats", row.kl_upper95_nats, row.kl_at),
             ("disagreement_upper95", row.disagreement_upper95, row.disagreement_at),

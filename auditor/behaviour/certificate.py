@@ -25,6 +25,7 @@ from auditor.behaviour.bounds import (
 from auditor.behaviour.breakdown import rare_row, rows
 from auditor.behaviour.comparison import Comparison, compare
 from auditor.behaviour.input_batch import InputBatch, Rewritten
+from auditor.behaviour.rare_states import rare_for_search
 from auditor.behaviour.worst_string import ROUNDS, worst_string
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate, CertificateRow, Compared
@@ -50,7 +51,8 @@ be its square as far: by Pinsker's inequality total variation is at most √(KL/
 
 BIN_BY = 5.0
 """The worst bin may be so many times as far as the whole: what differs in a part of the outputs differs in proportion.
-In distribution at most one decision in twenty differs then, wherever one looks; on longer inputs one in ten."""
+In distribution at most one decision in twenty differs then, wherever one looks; on longer inputs one in ten. States
+that few training sequences reach have the margins that the same states have on longer inputs."""
 
 BEHAVIOURAL_MARGINS: Mapping[str, float] = {
     "kl_upper95_nats": 2e-3,  # a thousandth of the about 1 nat per token that Dyck outputs carry, doubled
@@ -114,9 +116,12 @@ def certify_behavioural(
 
     The original reads the inputs before, the variant after they were rewritten; where nothing rewrites them, both are
     the same. ``longer`` None: no longer input fits the model; ``deeper`` is reported only; ``rare`` are sequences drawn
-    for the rare states in them. ``searches``: for the worst string, which is otherwise the worst of ``given``; inputs
-    that are rewritten are not searched. ``weight_noise`` is reported beside the numbers.
+    for the rare states in them; None, as in the search for a twin: those of :func:`rare_for_search`. ``searches``: for
+    the worst string, which is otherwise the worst of ``given``; inputs that are rewritten are not searched.
+    ``weight_noise`` is reported beside the numbers.
     """
+    if rare is None and given.before is given.after and (drawn := rare_for_search(original.task)) is not None:
+        rare = Rewritten(drawn, drawn)
     found = compare(original, variant, given)
     others = [None if one is None else compare(original, variant, one) for one in (longer, rare, deeper)]
     if not all(one.is_finite for one in (found, *others) if one is not None):
@@ -125,7 +130,7 @@ def certify_behavioural(
     numbers = _in_distribution(found, generator)
     inside, outside = [*rows(found, given.before, "in_distribution")], list[CertificateRow]()
     if seldom is not None and rare is not None and (row := rare_row(seldom, rare.before)) is not None:
-        inside.append(row)
+        outside.append(row)
     if beyond is not None and longer is not None:
         numbers |= _longer(beyond)
         outside += rows(beyond, longer.before, "longer")
