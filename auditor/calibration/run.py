@@ -37,7 +37,7 @@ METHOD_ALARM = 0.2
 SEQUENCES = 128
 """Per trial, as many as the quick plan draws; the power curve has fewer and more."""
 
-LOOKS = 4
+LOOKS = 5
 """What is undecided is looked at again with twice the sequences, as `submit --decide` does; so many looks at most."""
 
 POWER_SEQUENCES = (32, 512)
@@ -83,7 +83,7 @@ class Calibration:
             if rate.share is None or rate.share > share or rate.interval[1] > upper:
                 seen = "unknown" if rate.share is None else f"{rate.share:.1%} (up to {rate.interval[1]:.1%})"
                 missed.append(f"{name.replace('_', ' ')}: {seen}, goal {share:.0%} (up to {upper:.0%})")
-        sizes = rates_by(self._ladder_cases(), effect_size)
+        sizes = rates_by(self.cases, effect_size)
         for size, most in UNDECIDED_GOALS.items():
             undecided = sizes[size].inconclusive.share if size in sizes else None
             if undecided is None or undecided > most:
