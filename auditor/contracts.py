@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, TypeVar, cast
 
 import numpy as np
@@ -206,6 +206,10 @@ class Equivalence(ABC):
     def transform(self, request: TransformRequest) -> Transformed:
         """The other model."""
 
+    def changes_in(self, architecture: Architecture) -> frozenset[Aspect]:  # noqa: ARG002 - the default: the same in all
+        """What an exact move changes of models of one architecture."""
+        return self.changes
+
     @property
     def rewrites(self) -> bool:
         """Whether it is a move of inputs: the same model on others."""
@@ -292,15 +296,28 @@ def expectations(method: InterpretationMethod) -> dict[str, Expectation]:
     return {name: expectation(method, one) for name, one in exact.items()}
 
 
-def expectation(method: InterpretationMethod, equivalence: Equivalence) -> Expectation:
-    """What theory predicts for a method under an exact equivalence: a stated exception, else what derives."""
+def card_in(method: InterpretationMethod, architecture: Architecture) -> MethodCard:
+    """The card of a method with what theory predicts for models of one architecture."""
+    exact = {name: one for name, one in equivalences().items() if one.kind is Kind.EXACT}
+    found = {name: expectation(method, one, architecture).expected for name, one in exact.items()}
+    return replace(method.card, expected=found)
+
+
+def expectation(
+    method: InterpretationMethod, equivalence: Equivalence, architecture: Architecture | None = None
+) -> Expectation:
+    """What theory predicts for a method under an exact equivalence: a stated exception, else what derives.
+
+    ``architecture`` None: of models of any.
+    """
     stated = method.exceptions.get(equivalence.name) or equivalence.exceptions.get(method.name)
     if stated is not None:
         return stated
     if equivalence.parts:
         known = equivalences()
-        return composed({name: expectation(method, known[name]) for name in equivalence.parts})
-    return derived(method.depends_on, equivalence.changes)
+        return composed({name: expectation(method, known[name], architecture) for name in equivalence.parts})
+    changes = equivalence.changes if architecture is None else equivalence.changes_in(architecture)
+    return derived(method.depends_on, changes)
 
 
 def _methods() -> Discovered[InterpretationMethod]:

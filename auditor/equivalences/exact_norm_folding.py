@@ -9,7 +9,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Json, Kind
 from auditor.records.theory import Aspect
-from auditor.symmetries.norm_readers import fold_norms, norm_readings
+from auditor.symmetries.norm_readers import changed_by_norms, fold_norms, norm_readings
 
 
 class NormFolding(Equivalence):
@@ -26,6 +26,10 @@ class NormFolding(Equivalence):
     summary = "moves the gain and bias of each norm into the linear maps that read it"
     needs = "a norm that linear maps alone read, with a gain other than 1 or a bias other than 0"
     source = "Ashkboos et al. 2024, arXiv 2401.15024, section 3.2; TransformerLens, fold_layer_norm"
+
+    def changes_in(self, architecture: Architecture) -> frozenset[Aspect]:
+        """No head reads a norm where the only ones are before the MLPs."""
+        return changed_by_norms(architecture, self.changes)
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Names what else reads each norm, or says that nothing is left to fold."""

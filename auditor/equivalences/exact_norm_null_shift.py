@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
 from auditor.records.theory import Aspect
-from auditor.symmetries.norm_readers import LinearMap, NormReading, norm_readings
+from auditor.symmetries.norm_readers import LinearMap, NormReading, changed_by_norms, norm_readings
 
 SIZE = 2.0
 """Size of the shift per output, in root mean squares of the map's weights."""
@@ -32,6 +33,10 @@ class NormNullShift(Equivalence):
     summary = "shifts each map that reads a LayerNorm along the one direction in which the norm's output never varies"
     needs = "a linear map that reads a LayerNorm without zeros in its gain"
     source = "Brody et al. 2023, arXiv 2305.02582 (LayerNorm's output lies in a hyperplane); this package for the move"
+
+    def changes_in(self, architecture: Architecture) -> frozenset[Aspect]:
+        """No head reads a norm where the only ones are before the MLPs."""
+        return changed_by_norms(architecture, self.changes)
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs a direction that is constant, and a map that reads it."""

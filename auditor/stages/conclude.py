@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from auditor.canonical.architecture import Architecture
+from auditor.contracts import card_in
 from auditor.language.task import Task
 from auditor.plans.cells import planned_methods
 from auditor.plans.plan import Plan
@@ -55,7 +57,8 @@ def conclude(audit: AuditHeader, model: ModelHeader, plan: Plan, seed: int, resu
 
     Where the plan continues an earlier look, the claims that it left open are judged, and no others.
     """
-    cards = {name: method_named(name).card for name in planned_methods(plan)}
+    architecture = Architecture.from_json(model.architecture)
+    cards = {name: card_in(method_named(name), architecture) for name in planned_methods(plan)}
     settings = statistics_of(plan, seed)
     variants, scores = results.variants, results.interpretations
     before = results.before

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import Attention, CanonicalTransformer, Layer, Mlp
+from auditor.records.theory import Aspect
 
 AnyNorm = nn.LayerNorm | nn.RMSNorm
 
@@ -161,3 +163,9 @@ def _reading_maps(half: Attention | Mlp) -> tuple[LinearMap, ...]:
         return (LinearMap(half.W_in, half.b_in),)
     pairs = ((half.W_Q, half.b_Q), (half.W_K, half.b_K), (half.W_V, half.b_V))
     return tuple(LinearMap(weight, bias) for weight, bias in pairs)
+
+
+def changed_by_norms(architecture: Architecture, aspects: frozenset[Aspect]) -> frozenset[Aspect]:
+    """What is left of a change of how weights read norms: no head does where the only norms are before the MLPs."""
+    is_read_by_mlps_only = {*architecture.norm_sites} <= {"mlp_in"}
+    return aspects - {Aspect.STREAM_READS} if is_read_by_mlps_only else aspects
