@@ -43,6 +43,8 @@ NAMED: Mapping[str, Scores] = {
 _MARGIN = "ablation_head_mean_logit_difference"
 _REPLAYED = "its score replays activations of paired runs"
 _SAMPLED = "its score is a sum over many edited runs"
+_CUT = "its score is read off runs with single attention weights cut"
+_FITTED = "its direction is fitted first, and then taken out of edited runs"
 
 NEAREST: Mapping[str, tuple[str, str]] = {
     "ablation_head_mean_closing_accuracy": (_MARGIN, "a share of right decisions has no slope"),
@@ -53,6 +55,11 @@ NEAREST: Mapping[str, tuple[str, str]] = {
     "attribution_token_feature_ablation": ("attribution_token_integrated_gradients", _SAMPLED),
     "attribution_token_occlusion": ("attribution_token_integrated_gradients", _SAMPLED),
     "attribution_token_shapley_sampling": ("attribution_token_integrated_gradients", _SAMPLED),
+    "direction_depth_probe": ("probe_depth", _FITTED),
+    "direction_stack_top_probe": ("probe_stack_top", _FITTED),
+    "knockout_edge_matching_opener": ("attention_matching_opener", _CUT),
+    "knockout_edge_stack_top": ("attention_stack_top", _CUT),
+    "knockout_edge_start": ("attention_start_mass", _CUT),
     "patching_activation_head": (_MARGIN, _REPLAYED),
     "patching_activation_head_noising": (_MARGIN, _REPLAYED),
     "patching_attribution_head": (_MARGIN, _REPLAYED),
@@ -62,7 +69,11 @@ NEAREST: Mapping[str, tuple[str, str]] = {
 }
 """Method → (the nearest one that is differentiable, why it is not so itself)."""
 
+_EDGES = "its scores of edges come from paired runs, and no differentiable method scores edges"
 _REFUSED: Mapping[str, str] = {
+    "circuit_edge_attribution": _EDGES,
+    "circuit_edge_integrated_gradients": _EDGES,
+    "circuit_edge_pruning": _EDGES,
     "attribution_neuron_conductance": "derivatives along a path of every neuron would be differentiated a third time",
     "attribution_neuron_internal_influence": "slopes of every neuron along a path would be differentiated again",
     "faithfulness_infidelity": "it judges attributions by random perturbations and scores no part of the model",
@@ -93,7 +104,7 @@ def surrogate_of(name: str, model: CanonicalTransformer, components: Components)
     stand_in, why = NEAREST.get(name, ("", ""))
     if stand_in in known and known[stand_in].not_applicable(model) is None:
         return replace(surrogate_of(stand_in, model, components), why=why)
-    reason = _REFUSED.get(name) or why or "its scores are not differentiable in the weights"
+    reason = _REFUSED.get(name) or why or "it has no differentiable surrogate"
     raise PlanError(f"no twin can be trained against {name}: {reason}", action="choose another method")
 
 

@@ -17,7 +17,7 @@ from auditor.readings import method_named
 from auditor.records import Claim, Component, Interpretation
 from auditor.seeds import numpy_generator
 from auditor.twins.targets.aims import aim_at, columns_of
-from auditor.twins.targets.registry import is_attackable, surrogate_of
+from auditor.twins.targets.registry import NEAREST, is_attackable, surrogate_of
 from auditor.zoo import path
 from tests.auditor.small_audits import small_model
 
@@ -86,6 +86,14 @@ def test_what_has_no_slope_names_its_nearest_method_and_why() -> None:
     model = small_model()
     found = surrogate_of("ablation_head_resample", model, ())
     assert (found.method, found.why) == ("ablation_head_mean", "its substitute is drawn at random")
+
+
+@pytest.mark.parametrize("name", sorted(NEAREST))
+def test_the_nearest_method_scores_the_same_components(name: str) -> None:
+    model, inputs = small_model().clone(dtype=torch.float64), _inputs(small_model())
+    if is_attackable(name, model):
+        ours, theirs = (_read(model, one, inputs).components for one in (name, surrogate_of(name, model, ()).method))
+        assert {one.label for one in ours} <= {one.label for one in theirs}
 
 
 def test_every_method_is_attacked_or_says_why_not_in_one_line() -> None:
