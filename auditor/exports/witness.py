@@ -157,6 +157,7 @@ def _same_finding(
     settings = replace(statistics_of(plan, seed), claims=(finding.claim.kind,))
     judged = findings_of("verify", cards, [certified], scores, original=ORIGINAL, settings=settings)
     same = next((f for f in judged if f.claim.identity == finding.claim.identity), None)
+    is_stated = same is None
     if same is None:  # a claim that nobody makes automatically, as a file of claims has them: it is judged as stated
         stated = {name: [finding.claim]}
         judged = findings_of("verify", cards, [certified], scores, original=ORIGINAL, settings=settings, claims=stated)
@@ -166,18 +167,21 @@ def _same_finding(
     close = math.isclose(same.effect, finding.effect, rel_tol=SAME_EFFECT, abs_tol=SAME_EFFECT)
     verdict = same.verdict is finding.verdict or finding.verdict is Verdict.INCONCLUSIVE
     return [
-        _same_claim(same, finding),
+        _same_claim(same, finding, is_stated=is_stated),
         Check("effect", close, f"{same.effect:.6g}, recorded {finding.effect:.6g}"),
         Check("verdict", verdict, f"{same.verdict}, recorded {finding.verdict} (threshold {finding.threshold:g})"),
     ]
 
 
-def _same_claim(same: Finding, finding: Finding) -> Check:
-    """Whether the texts of the witness are those that were judged again."""
+def _same_claim(same: Finding, finding: Finding, *, is_stated: bool) -> Check:
+    """Whether the texts of the witness are those that were judged again; of a claim as stated, what was judged."""
     ours, theirs = ((f.claim.text, f.equivalence, f.kind, f.threshold) for f in (same, finding))
     if ours != theirs:
         return Check("claim", False, f"“{same.claim.text}” under {same.equivalence}, recorded “{finding.claim.text}”")
-    return Check("claim", True, f"“{same.claim.text}” holds for the original")
+    judged = (
+        f", judged as {same.claim.kind} {dict(same.claim.parameters)} of {same.component.label}" if is_stated else ""
+    )
+    return Check("claim", True, f"“{same.claim.text}” holds for the original{judged}")
 
 
 def _readme(finding: Finding, variant: Variant) -> str:

@@ -31,6 +31,7 @@ from auditor.stages.conclude import statistics_of
 from auditor.stages.measure import measure
 from auditor.twins.targets.claim import default_claim
 from auditor.twins.targets.registry import surrogate_of
+from auditor.verdicts.claims import claims_of
 from auditor.verdicts.pairing import Pairing
 from auditor.verdicts.quantities import name_of_quantity, quantity
 from auditor.verdicts.verdict import findings_of
@@ -120,6 +121,7 @@ def attack_claim(
     built = make(model, plan, seed, request_against(claim), progress=progress)
     scores: dict[tuple[str, str], Interpretation] = {}
     base = _of_original(model, plan, seed, claim.method)
+    claim = _in_usual_words(claim, base)
     scores[ORIGINAL, claim.method] = base
     if method_named(claim.method).draws_at_random:
         again = measure(model, plan, seed, claim.method, variant=RERUN)
@@ -153,6 +155,13 @@ def request_against(claim: Claim) -> VariantRequest:
     stated = {**claim.to_json(), "method": claim.method, "component": claim.component.to_json()}
     digest = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:12]
     return VariantRequest(f"{EQUIVALENCE}/{digest}", EQUIVALENCE, Kind.BEHAVIOURAL, {"claim": stated})
+
+
+def _in_usual_words(claim: Claim, base: Interpretation) -> Claim:
+    """The claim as it is made automatically, where it is: a witness is verified by the words of its claim."""
+    card = replace(method_named(claim.method).card, scale_is_free=False)
+    usual = claims_of(card, base, (claim.kind,))
+    return next((one for one in usual if one.identity == claim.identity), claim)
 
 
 def _of_original(model: CanonicalTransformer, plan: Plan, seed: int, method: str) -> Interpretation:
