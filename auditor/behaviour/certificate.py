@@ -52,7 +52,8 @@ be its square as far: by Pinsker's inequality total variation is at most √(KL/
 BIN_BY = 5.0
 """The worst bin may be so many times as far as the whole: what differs in a part of the outputs differs in proportion.
 In distribution at most one decision in twenty differs then, wherever one looks; on longer inputs one in ten. States
-that few training sequences reach have the margins that the same states have on longer inputs."""
+that few training sequences reach may be as far in KL as longer inputs as a whole, which few training sequences are like
+either, and differ in as many decisions as any other bin in distribution."""
 
 BEHAVIOURAL_MARGINS: Mapping[str, float] = {
     "kl_upper95_nats": 2e-3,  # a thousandth of the about 1 nat per token that Dyck outputs carry, doubled
@@ -61,6 +62,8 @@ BEHAVIOURAL_MARGINS: Mapping[str, float] = {
     "closing_accuracy": 5e-3,  # half a percentage point, in both directions
     "row_kl_upper95_nats": BIN_BY * 2e-3,
     "row_disagreement_upper95": BIN_BY * 1e-2,
+    "rare_row_kl_upper95_nats": LONGER_BY**2 * 2e-3,
+    "rare_row_disagreement_upper95": BIN_BY * 1e-2,
     "longer_kl_upper95_nats": LONGER_BY**2 * 2e-3,
     "longer_disagreement_upper95": 2e-2,  # as the accuracy: errors that swap places count like errors that are added
     "longer_closing_accuracy": LONGER_BY * 5e-3,
@@ -129,16 +132,17 @@ def certify_behavioural(
     beyond, seldom, below = others
     numbers = _in_distribution(found, generator)
     inside, outside = [*rows(found, given.before, "in_distribution")], list[CertificateRow]()
-    if seldom is not None and rare is not None and (row := rare_row(seldom, rare.before)) is not None:
-        outside.append(row)
+    few = None if seldom is None or rare is None else rare_row(seldom, rare.before)
+    unlikely = [] if few is None else [few]
     if beyond is not None and longer is not None:
         numbers |= _longer(beyond)
-        outside += rows(beyond, longer.before, "longer")
+        outside = [*rows(beyond, longer.before, "longer")]
     rounds = ROUNDS if searches and given.before is given.after else 0
     worst = worst_string(original, variant, given.before, found, generator, rounds=rounds)
     if not original.architecture.is_classifier:
         numbers["worst_string_kl_nats"] = worst.kl_nats
-    failures = [*_failures(numbers), *_row_failures("row", inside), *_row_failures("longer_row", outside)]
+    failures = [*_failures(numbers), *_row_failures("row", inside)]
+    failures += [*_row_failures("rare_row", unlikely), *_row_failures("longer_row", outside)]
     if found.sequences < MIN_SEQUENCES:
         failures.append(f"{found.sequences} sequences < {MIN_SEQUENCES}")
     deep = None if below is None or deeper is None else _numbers_elsewhere(below)
@@ -161,7 +165,7 @@ def certify_behavioural(
         longer=None if beyond is None else _numbers_elsewhere(beyond),
         deeper=deep,
         uncovered={"kl_mean_nats": float(found.uncovered_kl.mean())} if found.uncovered_kl.size else None,
-        rows=(*inside, *outside),
+        rows=(*inside, *unlikely, *outside),
         worst_string=worst,
         weight_noise=weight_noise,
     )
