@@ -8,7 +8,7 @@ import torch
 from auditor.behaviour.input_batch import InputBatch
 from auditor.contracts import Request, methods
 from auditor.measures.attention import with_choice
-from auditor.measures.probing import RIDGE, Probe, ProbeTask, _folds, _held_out, _ridge_scores
+from auditor.measures.probing import RIDGE, Probe, ProbeTask, _held_out, _ridge_scores, folds_of
 from auditor.measures.streams import EMBEDDING
 from auditor.records import Component
 from auditor.seeds import numpy_generator
@@ -48,11 +48,11 @@ def test_labels_that_a_probe_memorises_are_not_predicted_on_held_out_sequences()
 
 def test_copies_of_a_sequence_share_a_fold_and_the_order_does_not_matter() -> None:
     texts = ["()", "[]", "(())", "()", "[[]]", "[]", "([])"]
-    folds = _folds(inputs_from(TASK, texts))
+    folds = folds_of(inputs_from(TASK, texts))
     assert folds[0] == folds[3]
     assert folds[1] == folds[5]
     assert sorted(np.bincount([folds[i] for i in (0, 1, 2, 4, 6)]).tolist()) == [2, 3]
-    assert _folds(inputs_from(TASK, texts[::-1])).tolist() == folds[::-1].tolist()
+    assert folds_of(inputs_from(TASK, texts[::-1])).tolist() == folds[::-1].tolist()
 
 
 def test_a_label_that_never_varies_shows_nothing() -> None:
@@ -73,7 +73,7 @@ def test_the_inputs_of_the_stack_model_name_the_depth() -> None:
     where = with_choice(inputs)
     rows = torch.arange(60)[:, None].expand(where.shape)[where].numpy()
     features = model.embed(inputs.tokens)[where].detach().numpy()
-    assert _held_out(features, inputs.depth[where].numpy(), _folds(inputs)[rows]).all()
+    assert _held_out(features, inputs.depth[where].numpy(), folds_of(inputs)[rows]).all()
 
 
 def test_the_layer_of_the_stack_model_writes_the_top_and_not_the_depth() -> None:
