@@ -19,8 +19,12 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.language.grammar import states, token_roles
 from auditor.records import CertificateRow
 
-BIN_SEQUENCES = 100
-"""Sequences in a bin at least: without a difference the bound is then 3 %."""
+BIN_SEQUENCES = 250
+"""Sequences in a bin at least: without a difference the bound is then 1.2 %, and one string in which a decision turns
+over, with a KL of half a nat, leaves the KL of its bin below the margin: that alone is no evidence of a weak place."""
+
+RARE_SEQUENCES = 100
+"""The same for states and kinds of strings that are drawn for themselves, in which every output counts."""
 
 FAR = 25
 """Tokens from an opening bracket to the one that closes it, from which on a match counts as far."""
@@ -43,9 +47,9 @@ class Bin:
 def rows(found: Comparison, inputs: InputBatch, where: str) -> tuple[CertificateRow, ...]:
     """The rows of one set of inputs; ``where`` names it. Without a bin of enough sequences there is no row."""
     if inputs.task.objective == "classifier":
-        cuts = {"kind": by_kind(found, inputs)}
-    else:
-        cuts = {"depth": by_depth(found), "position": by_position(found), "distance": by_distance(found)}
+        kinds = row(found, where, "kind", by_kind(found, inputs), least=RARE_SEQUENCES)
+        return () if kinds is None else (kinds,)
+    cuts = {"depth": by_depth(found), "position": by_position(found), "distance": by_distance(found)}
     made = (row(found, where, by, bins) for by, bins in cuts.items())
     return tuple(one for one in made if one is not None)
 
@@ -54,20 +58,22 @@ def rare_row(found: Comparison, inputs: InputBatch) -> CertificateRow | None:
     """The row of states that few sequences reach: the depth bound, and far matches."""
     deepest = inputs.task.language.depth
     bins = [Bin(f"depth {deepest}", found.depth == deepest), Bin(f"distance {FAR} and more", found.distance >= FAR)]
-    return row(found, "rare", "state", bins)
+    return row(found, "rare", "state", bins, least=RARE_SEQUENCES)
 
 
-def row(found: Comparison, where: str, by: str, bins: Sequence[Bin]) -> CertificateRow | None:
-    """The worst bin by each number, of those that hold enough sequences."""
+def row(
+    found: Comparison, where: str, by: str, bins: Sequence[Bin], *, least: int = BIN_SEQUENCES
+) -> CertificateRow | None:
+    """The worst bin by each number, of those that hold at ``least`` so many sequences."""
     parts = [(one.name, found.where(one.chosen)) for one in bins]
-    parts = [(name, part) for name, part in parts if _sequences(part.owner) >= BIN_SEQUENCES]
+    parts = [(name, part) for name, part in parts if _sequences(part.owner) >= least]
     if not parts:
         return None
     far, far_at = max((_kl_upper(part), name) for name, part in parts)
     differs = [
         (bound, name)
         for name, part in parts
-        if _sequences(part.owner[part.decides]) >= BIN_SEQUENCES and (bound := clustered_bound(part)) is not None
+        if _sequences(part.owner[part.decides]) >= least and (bound := clustered_bound(part)) is not None
     ]
     most, most_at = max(differs) if differs else (None, None)
     return CertificateRow(where, by, len(parts), far, far_at, most, most_at)
@@ -102,7 +108,7 @@ def by_kind(found: Comparison, inputs: InputBatch) -> list[Bin]:
     kinds = _kinds(inputs)[found.owner]
     bins = [Bin(str(kind), kinds == kind) for kind in np.unique(kinds)]
     least = np.zeros(found.owner.shape, dtype=bool)
-    least[np.argsort(found.confidence, kind="stable")[: max(BIN_SEQUENCES, round(NEAR * len(least)))]] = True
+    least[np.argsort(found.confidence, kind="stable")[: max(RARE_SEQUENCES, round(NEAR * len(least)))]] = True
     return [*bins, Bin("near the decision boundary", least)]
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache, reduce
 import numpy as np
 import torch
 
-from auditor.behaviour.breakdown import BIN_SEQUENCES, FAR
+from auditor.behaviour.breakdown import FAR, RARE_SEQUENCES
 from auditor.behaviour.input_batch import InputBatch, draw_inputs, joined
 from auditor.language.task import Task
 from auditor.seeds import numpy_generator
@@ -48,7 +48,7 @@ def draw_rare(task: Task, generator: np.random.Generator) -> InputBatch | None:
     if not parts:
         return None
     found = reduce(joined, parts)
-    return found if max(WANTED - left for left in missing.values()) >= BIN_SEQUENCES else None
+    return found if max(WANTED - left for left in missing.values()) >= RARE_SEQUENCES else None
 
 
 def _reached(inputs: InputBatch) -> dict[str, torch.Tensor]:

@@ -166,7 +166,7 @@ def test_a_twin_that_decides_otherwise_fails_by_name() -> None:
     assert twin.W_U is not None
     with torch.no_grad():
         twin.W_U[:2, 6:8] = twin.W_U[:2, 6:8].flip(1)
-    found = _behavioural(model, twin, longer=_inputs(model, 100, lengths=(60, 70)))
+    found = _behavioural(model, twin, longer=_inputs(model, 260, lengths=(60, 70)))
     assert found.disagreement == found.disagreement_upper95 == 1.0
     assert found.closing_accuracy == (1.0, 0.0)
     assert {text.split()[0] for text in found.failures} == set(BEHAVIOURAL_MARGINS)
