@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.invocation import invocation
+from cli.mechanisms import run_mechanisms
 from cli.options import AsJson, Seed
 from cli.progress import tracking
 
@@ -22,13 +24,34 @@ def calibrate(
     *,
     trials: Annotated[int, typer.Option(min=1, max=10_000, help="Small audits of each planted model.")] = 60,
     draws: Annotated[int, typer.Option(min=1_999, max=1_000_000, help="Bootstrap draws, as in the plan.")] = 9_999,
+    mechanisms: Annotated[
+        bool,
+        typer.Option(
+            "--mechanisms", help="Compare true and false claims about models of known mechanism at equal divergence."
+        ),
+    ] = False,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --mechanisms: optimiser steps of each trained twin.", show_default="200"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="With --mechanisms: also write the JSON document.", show_default=False)
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="With --mechanisms: also draw an SVG.", show_default=False)] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Audit planted truth and print how often verdicts are wrong; reports of this version then show the rates.
 
-    Exit 1 when the rates miss their goals or a method is wrong too often: do not trust its verdicts then.
+    Exit 1 when the rates miss their goals or a method is wrong too often: do not trust its verdicts then. With
+    --mechanisms: how many true and false claims are overturned by twins of several kinds, at equal divergence.
     """
+    if mechanisms:
+        run_mechanisms(invocation(context).output, draws, seed, steps, out=out, plot=plot, as_json=as_json)
+        return
+    for name, given in (("--steps", steps), ("--out", out), ("--plot", plot)):
+        if given is not None:
+            raise typer.BadParameter("only with --mechanisms", param_hint=name)
     from auditor.calibration.run import calibrate as run
     from auditor.plans.plan import PLANS
     from auditor.provenance import calibrated_for

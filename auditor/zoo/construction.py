@@ -124,14 +124,19 @@ def constructed_architecture(task: Task, positions: int) -> Architecture:
 
 
 @torch.no_grad()
-def constructed_model(task: Task, positions: int) -> CanonicalTransformer:
-    """The model of :func:`constructed_architecture`, float32, right at every length that fits."""
+def constructed_model(
+    task: Task, positions: int, *, sharpness: float = SHARPNESS, forbidden: float = FORBIDDEN
+) -> CanonicalTransformer:
+    """The model of :func:`constructed_architecture`, float32, right at every length that fits.
+
+    With a smaller ``sharpness`` and a ``forbidden`` nearer to 0 the weights are smaller, and training can move them.
+    """
     model = CanonicalTransformer(constructed_architecture(task, positions), task)
     features = _Features(task.language.types, task.language.depth)
     _embed(model, features)
     _count(model, features, positions)
-    _look_up(model, features, positions)
-    _answer(model, features)
+    _look_up(model, features, positions, sharpness)
+    _answer(model, features, forbidden)
     return model
 
 
@@ -167,22 +172,22 @@ def _count(model: CanonicalTransformer, features: _Features, positions: int) -> 
                 neuron += 1
 
 
-def _look_up(model: CanonicalTransformer, features: _Features, positions: int) -> None:
+def _look_up(model: CanonicalTransformer, features: _Features, positions: int, sharpness: float) -> None:
     """Layer 1: the score is large on openers of the query's depth and grows with the position of the key.
 
     With one-hot depths step_t − step_(t+1), query · key counts the agreement. The most recent agreeing opener leads
-    the next one, at least two tokens back, by ``SHARPNESS``; one that does not agree is behind by more than the
+    the next one, at least two tokens back, by ``sharpness``; one that does not agree is behind by more than the
     position can add.
     """
     attention = model.attentions[1]
     W_O, _ = attention.output
-    recency = SHARPNESS / 2 * positions  # times i/N: 12 per token
+    recency = sharpness / 2 * positions  # times i/N: half of it per token
     for t in range(features.depth + 1):
         for weight, source in ((attention.W_Q, features.steps), (attention.W_K, features.opener_steps)):
             weight[source + t, 0, t] = 1.0
             if t < features.depth:
                 weight[source + t + 1, 0, t] = -1.0
-    attention.W_Q[:, 0, : features.depth + 1] *= recency + SHARPNESS
+    attention.W_Q[:, 0, : features.depth + 1] *= recency + sharpness
     attention.b_Q[0, features.depth + 1] = recency
     attention.W_K[features.width - 1, 0, features.depth + 1] = 1.0
     for kind in range(features.types):
@@ -190,21 +195,21 @@ def _look_up(model: CanonicalTransformer, features: _Features, positions: int) -
         W_O[0, kind, features.found + kind] = 1.0
 
 
-def _answer(model: CanonicalTransformer, features: _Features) -> None:
+def _answer(model: CanonicalTransformer, features: _Features, forbidden: float) -> None:
     """Log-probabilities: END or an opening bracket when the stack is empty, the right closing bracket otherwise."""
     _carry(model.mlps[1], features.steps, 0, features.inside)
     _carry(model.mlps[1], features.steps + features.depth - 1, 1, features.full)
     vocabulary, W_U = model.task.language.vocabulary, _unembedding(model)
     q = model.task.open_probability
-    model.b_U.fill_(FORBIDDEN)
+    model.b_U.fill_(forbidden)
     model.b_U[vocabulary.end or 0] = math.log(1.0 - q)
-    W_U[features.inside, vocabulary.end or 0] = FORBIDDEN
+    W_U[features.inside, vocabulary.end or 0] = forbidden
     for kind, (opening, closing) in enumerate(zip(vocabulary.opening, vocabulary.closing, strict=True)):
         model.b_U[opening] = math.log(q / features.types)
-        W_U[features.full, opening] = FORBIDDEN
-        model.b_U[closing] = 2 * FORBIDDEN  # −80 without, −40 with a bracket open, then up for the right type
-        W_U[features.inside, closing] = -FORBIDDEN
-        W_U[features.found + kind, closing] = math.log(1.0 - q) - FORBIDDEN
+        W_U[features.full, opening] = forbidden
+        model.b_U[closing] = 2 * forbidden  # twice without, once with a bracket open, then up for the right type
+        W_U[features.inside, closing] = -forbidden
+        W_U[features.found + kind, closing] = math.log(1.0 - q) - forbidden
 
 
 def _carry(mlp: Mlp, read: int, neuron: int, written: int) -> None:
