@@ -39,9 +39,16 @@ SMALLEST_EFFECT = 1e-4
 """Added to an effect before its logarithm is taken, nats."""
 
 
+def pools_of(model: CanonicalTransformer, generator: np.random.Generator) -> tuple[Sequence[Pool], ...]:
+    """What a copy learns from when it is trained from each layer on."""
+    teacher = model.clone(dtype=torch.float32)
+    return tuple(distillation_data(teacher, generator, first_layer=layer) for layer in range(model.architecture.layers))
+
+
 def attacks(
     model: CanonicalTransformer,
     against: PlantedClaim,
+    pools_by_layer: Sequence[Sequence[Pool]],
     *,
     steps: int,
     generator: np.random.Generator,
@@ -50,11 +57,11 @@ def attacks(
     """Two twins in float32 after ``steps`` optimiser steps each against one claim.
 
     A narrow attack moves the attacked heads alone; a wide one all weights from their first layer on, and starts from
-    the opposite attention where attention is attacked.
+    the opposite attention where attention is attacked. ``pools_by_layer`` are those of :func:`pools_of`.
     """
     teacher = model.clone(dtype=torch.float32)
     first = min(head.layer for head in against.heads)
-    pools = distillation_data(teacher, generator, first_layer=first)
+    pools = pools_by_layer[first]
     twins = []
     for is_narrow in (True, False):
         student = teacher.clone()

@@ -8,21 +8,20 @@ from collections.abc import Mapping
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from auditor.calibration.mechanisms.planted import STANDINGS
 from auditor.calibration.mechanisms.results import Experiment
 
-COLOURS: Mapping[str, str] = {
-    "adversarial": "#c0392b",
-    "random walk": "#2471a3",
-    "noise": "#7f8c8d",
-    "fresh seed": "#8e44ad",
-    "int8": "#229954",
-    "random weights": "#000000",
+STYLES: Mapping[str, tuple[str, str]] = {
+    "adversarial": ("#c0392b", "o"),
+    "random walk": ("#2471a3", "s"),
+    "noise": ("#7f8c8d", "^"),
+    "fresh seed": ("#8e44ad", "D"),
+    "int8": ("#229954", "v"),
+    "random weights": ("#000000", "X"),
 }
-"""Of each kind of twin."""
+"""Colour and mark of each kind of twin."""
 
 TITLES: Mapping[str, str] = {
     "forced": "true, and nothing could replace it",
@@ -34,7 +33,7 @@ TITLES: Mapping[str, str] = {
 def drawn(found: Experiment) -> bytes:
     """An SVG, the same bytes for the same results and the same version of Matplotlib."""
     domains = [*dict.fromkeys(point.domain for point in found.points)]
-    with mpl.rc_context({"svg.hashsalt": "dyck-audit", "svg.fonttype": "none", "font.size": 9.0}):
+    with mpl.rc_context({"svg.hashsalt": "mechanisms", "font.family": "DejaVu Sans", "font.size": 9.0}):
         figure = Figure(figsize=(9.6, 2.9 * len(domains)), layout="constrained")
         panels = figure.subplots(len(domains), len(STANDINGS), sharex=True, sharey=True, squeeze=False)
         for row, domain in zip(panels, domains, strict=True):
@@ -49,12 +48,20 @@ def drawn(found: Experiment) -> bytes:
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
         written = io.BytesIO()
-        FigureCanvasSVG(figure).print_svg(written, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+        figure.savefig(written, format="svg", metadata={"Date": None})
     return written.getvalue()
 
 
+def _span(found: Experiment) -> tuple[float, float]:
+    """Half of the smallest and twice the largest divergence that is drawn, nats."""
+    known = [at for rate in found.rates if (at := rate.level or rate.kl_mean_nats)]
+    return 0.5 * min(known, default=1.0), 2.0 * max(known, default=1.0)
+
+
 def _panel(axes: Axes, found: Experiment, standing: str, domain: str) -> None:
-    for twin, colour in COLOURS.items():
+    axes.set_xscale("log")
+    axes.set_xlim(*_span(found))
+    for twin, (colour, mark) in STYLES.items():
         rates = [r for r in found.rates if (r.twin, r.standing, r.domain) == (twin, standing, domain)]
         if not rates:
             continue
@@ -64,10 +71,6 @@ def _panel(axes: Axes, found: Experiment, standing: str, domain: str) -> None:
             [max(0.0, rate.share - rate.interval[0]) for rate in rates],
             [max(0.0, rate.interval[1] - rate.share) for rate in rates],
         ]
-        is_line = rates[0].level is not None
-        axes.errorbar(
-            x, y, yerr=errors, color=colour, label=twin, marker="o" if is_line else "D", capsize=2, markersize=4
-        )
-    axes.set_xscale("log")
+        axes.errorbar(x, y, yerr=errors, color=colour, label=twin, marker=mark, capsize=2, markersize=4)
     axes.set_ylim(-0.05, 1.05)
     axes.grid(alpha=0.3)

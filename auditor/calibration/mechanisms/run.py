@@ -11,9 +11,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from auditor.behaviour.certificate import certify_behavioural
+from auditor.behaviour.certificate import LONGER_SEQUENCES, certify_behavioural
 from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
-from auditor.calibration.mechanisms.attack import attacks
+from auditor.calibration.mechanisms.attack import attacks, pools_of
 from auditor.calibration.mechanisms.levels import (
     LEVELS,
     Path,
@@ -36,6 +36,9 @@ from auditor.verdicts.verdict import Settings, findings_of
 
 SEQUENCES, LONGER = 128, (20, 30)
 """Sequences of each domain, and the lengths of the longer ones."""
+
+CERTIFIED_ON = 800
+"""Sequences of a certificate, as many as its margins need."""
 
 NOISES = 3
 """Directions of noise: a claim falls to noise if any of them overturns it."""
@@ -99,8 +102,11 @@ def _made(mechanism: Mechanism, steps: int, seed: int, progress: Progress) -> It
     def part(number: int, share: float, words: str) -> None:
         progress((number + share) / parts, words)
 
+    pools = pools_of(model, generator("pools"))
     for number, one in enumerate(claims):
-        twins = attacks(model, one, steps=steps, generator=generator("attack", number), progress=partial(part, number))
+        twins = attacks(
+            model, one, pools, steps=steps, generator=generator("attack", number), progress=partial(part, number)
+        )
         yield _Twins("adversarial", tuple(towards(model, twin) for twin in twins), against=one.claim)
     for number, (kind, name, its_steps) in enumerate(
         (("random walk", "behavioural_random_walk", steps), ("fresh seed", "behavioural_fresh_seed", 4 * steps)),
@@ -132,6 +138,10 @@ class _Trial:
             IN_DISTRIBUTION: draw_inputs(task, sequences, drawn("known")),
             BEYOND: draw_inputs(task, sequences, drawn("longer"), lengths=LONGER),
         }
+        self.certified_on = (
+            draw_inputs(task, CERTIFIED_ON, drawn("certificate")),
+            draw_inputs(task, LONGER_SEQUENCES, drawn("longer certificate"), lengths=LONGER),
+        )
         self.log_p = {domain: log_probabilities(self.model, inputs) for domain, inputs in self.domains.items()}
         self.scores = {
             (domain, method): self._measured(self.model, inputs, method)
@@ -212,7 +222,7 @@ class _Trial:
 
     @torch.no_grad()
     def _is_certified(self, twin: CanonicalTransformer) -> bool:
-        known, beyond = (Rewritten(inputs, inputs) for inputs in self.domains.values())
+        known, beyond = (Rewritten(inputs, inputs) for inputs in self.certified_on)
         generator = numpy_generator(self.settings.seed, "mechanisms", "certificate")
         return certify_behavioural(self.model, twin, known, beyond, generator=generator).passed
 

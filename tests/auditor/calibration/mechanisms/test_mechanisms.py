@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from auditor.behaviour.input_batch import draw_inputs
 from auditor.calibration.mechanisms import run
-from auditor.calibration.mechanisms.attack import attacks
+from auditor.calibration.mechanisms.attack import attacks, pools_of
 from auditor.calibration.mechanisms.levels import divergence, largest_shares, log_probabilities, noise, towards
 from auditor.calibration.mechanisms.planted import MECHANISMS, STANDINGS, balanced, mechanisms
 from auditor.calibration.mechanisms.plot import drawn
@@ -17,6 +18,7 @@ from auditor.calibration.mechanisms.results import Experiment, Point
 from auditor.canonical.sites import Site
 from auditor.contracts import Request, methods
 from auditor.seeds import numpy_generator
+from auditor.twins import distillation_data, ladder
 from auditor.verdicts.verdict import Settings
 from auditor.zoo.construction import constructed_model
 
@@ -72,8 +74,14 @@ def test_a_path_is_followed_up_to_the_divergence_asked_for() -> None:
 def test_an_attack_on_an_unread_head_moves_it_at_little_cost() -> None:
     (mechanism,) = mechanisms([NAME])
     sink = next(one for one in mechanism.claims if one.claim.text == "L1H1 is START sink")
+    pools = pools_of(mechanism.model, numpy_generator(0, "pools"))
     _, wide = attacks(
-        mechanism.model, sink, steps=200, generator=numpy_generator(0, "test"), progress=lambda _share, _words: None
+        mechanism.model,
+        sink,
+        pools,
+        steps=200,
+        generator=numpy_generator(0, "test"),
+        progress=lambda _share, _words: None,
     )
     inputs = draw_inputs(mechanism.model.task, 30, numpy_generator(1, "test"))
     assert divergence(log_probabilities(mechanism.model, inputs), wide, inputs) < 1e-2
@@ -83,8 +91,20 @@ def test_an_attack_on_an_unread_head_moves_it_at_little_cost() -> None:
 
 @pytest.mark.slow
 def test_the_experiment_has_the_known_answers_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    (mechanism,) = mechanisms([NAME])
+    few = tuple(next(one for one in mechanism.claims if one.standing == standing) for standing in STANDINGS)
+    monkeypatch.setattr(run, "MECHANISMS", {NAME: lambda _name: replace(mechanism, claims=few)})
     monkeypatch.setattr(run, "NOISES", 1)
-    found = run.experiment(SETTINGS, steps=2, levels=(0.0, 1e9), sequences=100, names=[NAME])
+    for module, name, count in (
+        (run, "CERTIFIED_ON", 100),
+        (run, "LONGER_SEQUENCES", 100),
+        (distillation_data, "SEQUENCES", 100),
+        (distillation_data, "LONG_SEQUENCES", 50),
+        (ladder, "SEARCH", 100),
+        (ladder, "LONGER_SEARCH", 100),
+    ):
+        monkeypatch.setattr(module, name, count)
+    found = run.experiment(SETTINGS, steps=1, levels=(0.0, 1e9), sequences=100, names=[NAME])
     share = {(rate.twin, rate.domain, rate.standing, rate.level): rate.share for rate in found.rates}
     for domain in (run.IN_DISTRIBUTION, run.BEYOND):
         for standing in STANDINGS:
