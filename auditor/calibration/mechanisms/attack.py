@@ -32,6 +32,10 @@ MARGIN = 2.0
 JITTER = 0.1
 """Noise on the queries and keys of attacked heads at the start, as a share of their root mean square."""
 
+LEAST_SIZE = 1.0
+"""Root mean square that is taken where theirs is smaller: a head without queries and keys has no gradient to leave
+uniform attention by."""
+
 PEAK, NARROW_PEAK = 1.5e-2, 0.1
 """Highest learning rates of a wide and of a narrow attack."""
 
@@ -190,7 +194,7 @@ def _start_elsewhere(
         for table in (attention.W_Q, attention.W_K):
             weight = table[:, head.head or 0]
             noise = torch.from_numpy(generator.normal(size=tuple(weight.shape))).to(weight)
-            weight.add_(noise, alpha=JITTER * float(weight.square().mean().sqrt()))
+            weight.add_(noise, alpha=JITTER * max(LEAST_SIZE, float(weight.square().mean().sqrt())))
         if opposed:
             attention.W_Q[:, head.head or 0].neg_()
             attention.b_Q[head.head or 0].neg_()
