@@ -60,8 +60,9 @@ def attacks(
 ) -> tuple[CanonicalTransformer, ...]:
     """Two twins in float32 after ``steps`` optimiser steps each against one claim.
 
-    A narrow attack moves the attacked heads alone; a wide one all weights from their first layer on, and starts from
-    the opposite attention where attention is attacked. ``pools_by_layer`` are those of :func:`pools_of`.
+    A narrow attack moves the attacked heads alone, against attention only their queries and keys; a wide one all
+    weights from their first layer on, and starts from the opposite attention where attention is attacked.
+    ``pools_by_layer`` are those of :func:`pools_of`.
     """
     teacher = model.clone(dtype=torch.float32)
     first = min(head.layer for head in against.heads)
@@ -75,7 +76,7 @@ def attacks(
         else:
             losses, weight = _importance_losses(student, against.heads, first, model.task.max_length), IMPORTANCE_WEIGHT
         schedule = Schedule(steps, NARROW_PEAK if is_narrow else PEAK, hard_example_share=0.5, ramp=max(1, steps // 10))
-        trained = _weights_of(student, against.heads) if is_narrow else weights_from(student, first)
+        trained = _weights_of(student, against) if is_narrow else weights_from(student, first)
         with _only(student, against.heads) if is_narrow else nullcontext():
             optimise(
                 student,
@@ -95,9 +96,11 @@ _TABLES = ("W_Q", "W_K", "W_V", "b_Q", "b_K", "b_V")
 """Weights of an attention layer that are laid out by head, on the last axis but one; W_O is by its first."""
 
 
-def _weights_of(student: CanonicalTransformer, heads: Sequence[Component]) -> list[nn.Parameter]:
-    """The attention weights of the layers of some heads."""
-    attentions = [student.attentions[layer] for layer in sorted({head.layer for head in heads})]
+def _weights_of(student: CanonicalTransformer, against: PlantedClaim) -> list[nn.Parameter]:
+    """What a narrow attack trains: queries and keys against attention, all of the heads against importance."""
+    attentions = [student.attentions[layer] for layer in sorted({head.layer for head in against.heads})]
+    if against.attacked == "attention":
+        return [weight for one in attentions for weight in (one.W_Q, one.b_Q, one.W_K, one.b_K)]
     return [weight for one in attentions for weight in (*(getattr(one, name) for name in _TABLES), one.output[0])]
 
 
