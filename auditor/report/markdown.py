@@ -39,7 +39,7 @@ def render_markdown(report: AuditReport, *, max_findings: int = 100) -> str:
         f"{_safe(view.strings[:1].upper() + view.strings[1:], 1000)}." if view.strings else "",
         f"Error rates of the audit itself: {_safe(view.calibration, 1000)}.",
         "\n".join(f"- ⚠️ {_safe(warning, 1000)}" for warning in view.warnings),
-        "## Which claims can be published?" if view.lines else "",
+        "## Which claims can be published" if view.lines else "",
         _claims(view, max_findings),
         "## Stability matrix",
         _matrix(view),

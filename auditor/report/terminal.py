@@ -137,7 +137,7 @@ def _claims(lines: Sequence[ClaimLine], limit: int) -> Iterator[RenderableType]:
             (Verdict.INCONCLUSIVE, "undecided"),
         )
     )
-    yield Text.assemble(("\nWhich claims can be published?", "bold"), f"  {said}")
+    yield Text.assemble(("\nWhich claims can be published", "bold"), f"  {said}")
     kinds = [kind for kind in KINDS if any(kind in line.worst for line in lines)]
     yield _row(*(Text(KIND_HEADS[kind], style="dim") for kind in kinds), Text("claim", style="dim"))
     for line in lines[:limit]:

@@ -143,7 +143,7 @@ def test_a_classifier_is_audited_as_far_as_it_goes() -> None:
     name = "bidirectional classifier, RMS norm"
     found = audit(random_model(FAMILIES[name], task_for(FAMILIES[name])), PLAN)
     missing = {entry.name: entry.why for entry in found.not_applicable}
-    assert "behavioural_adversarial_attention" in missing
+    assert "exact_centred_writing" in missing
     assert all(missing.values())
     assert 0.5 <= found.behaviour.in_distribution.accuracy <= 1.0
     assert found.findings

@@ -30,7 +30,7 @@ TYPED: dict[str, tuple[str, ...]] = {
     "history": (),
     "findings": (),
     "show": ("done",),
-    "show --findings 2": ("failed",),
+    "show --claims 2": ("failed",),
     "report --format markdown": ("done",),
     "report --format json": ("done",),
     "report --format html": ("done",),
@@ -50,7 +50,7 @@ TYPED: dict[str, tuple[str, ...]] = {
 }
 FAILS = ("show zzz", "submit")
 QUESTIONS = ("report", "methods", "equivalences", "gate", "models zoo")  # texts that ask something
-NOT_LAID_OUT = ("report", "predict", "gate", "db check", "show --findings", "watch", *FAILS)  # lines as they are
+NOT_LAID_OUT = ("report", "predict", "gate", "db check", "show --claims", "watch", *FAILS)  # lines as they are
 
 
 Typed = Callable[[str, str], tuple[int, str, str]]
