@@ -69,7 +69,7 @@ PLANS: Mapping[str, Plan] = {
         _QUICK,
         name="full",
         breadth="full",
-        sequences=1_000,
+        sequences=500,
         certificate_sequences=10_000,
         behaviour_sequences=4_000,
         longer_sequences=256,

@@ -106,10 +106,8 @@ def test_a_closing_bracket_model_can_be_distilled() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_small_classifier_has_a_certified_twin_that_attends_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_classifier_has_a_certified_twin_that_attends_elsewhere() -> None:
     """Trained here until it is nearly always right; every head of the last layer moves by 0.8 or more."""
-    monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 600)
-    monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 150)
     architecture = replace(
         PLAIN,
         model_width=16,
@@ -125,7 +123,7 @@ def test_a_small_classifier_has_a_certified_twin_that_attends_elsewhere(monkeypa
     architecture = replace(architecture, vocabulary_size=len(task.language.vocabulary))
     trained = fit(architecture, task, seed=0, schedule=FitSchedule(steps=700))
     assert trained.accuracy > 0.97
-    plan = replace(PLANS["quick"], equivalences=(NAME,), twin_steps=400)
+    plan = replace(PLANS["quick"], equivalences=(NAME,), twin_steps=1_000)
     built = build(trained.model, plan, 0, f"{NAME}/0")
     assert built.variant.state is VariantState.CERTIFIED, (built.variant.reason, built.variant.parameters)
     assert built.model is not None
