@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor
 
 from auditor.measures.edges.circuit import EdgeRuns
-from auditor.measures.edges.method import Array, CircuitScore
+from auditor.measures.edges.method import ENOUGH, Array, CircuitScore
 
 
 class CircuitCompleteness(CircuitScore):
@@ -15,6 +18,7 @@ class CircuitCompleteness(CircuitScore):
     summary = "share of the margin that is gone when the edges of the circuit carry corrupt writes"
     higher_means = "less outside the circuit can do its work"
     source = "Marks et al. 2024, arXiv 2403.19647, section 3.3; Wang et al. 2022, arXiv 2211.00593, section 4"
+    predicates: ClassVar[Mapping[str, float]] = {"complete": ENOUGH}
 
     def score_of(self, runs: EdgeRuns, edges: Tensor) -> Array:
         """What is lost without these edges, [sequence]."""

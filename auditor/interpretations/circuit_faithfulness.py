@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor
 
 from auditor.measures.edges.circuit import EdgeRuns
-from auditor.measures.edges.method import Array, CircuitScore
+from auditor.measures.edges.method import ENOUGH, Array, CircuitScore
 
 
 class CircuitFaithfulness(CircuitScore):
@@ -16,6 +19,7 @@ class CircuitFaithfulness(CircuitScore):
     summary = "share of the margin that is left when all edges outside the circuit carry corrupt writes"
     higher_means = "the circuit alone does more of what the model does"
     source = "Hanna et al. 2024, arXiv 2403.17806, section 2 (normalised faithfulness)"
+    predicates: ClassVar[Mapping[str, float]] = {"faithful": ENOUGH}
 
     def score_of(self, runs: EdgeRuns, edges: Tensor) -> Array:
         """What is left with these edges alone, [sequence]."""

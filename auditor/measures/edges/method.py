@@ -25,6 +25,9 @@ from auditor.records.theory import Aspect, Dependence, Expectation
 
 Array = NDArray[np.float64]
 
+ENOUGH = 0.8
+"""Share of the margin from which a circuit is called faithful or complete: four fifths, as one would report it."""
+
 OTHER_HEADS = Expectation(Expected.OPEN, "cuts edges one after another, and other heads take other edges' places")
 
 
@@ -67,7 +70,7 @@ class CircuitScore(InterpretationMethod):
 
     family = "circuit"
     share = 8
-    claims: ClassVar[tuple[str, ...]] = ("value", "rank")
+    claims: ClassVar[tuple[str, ...]] = ("value", "predicate")
     distance = "relative_change"
     unit = "share of the margin"
     depends_on: ClassVar[Dependence] = {
