@@ -28,6 +28,7 @@ from cli import (
     plot,
     predict,
     report,
+    serve,
     show,
     submit,
     train,
@@ -64,6 +65,7 @@ PANELS: Mapping[str, tuple[Callable[..., None], ...]] = {
         witness.witness,
         witness.verify,
         gate.gate,
+        serve.serve,
     ),
     SETUP: (catalogue.methods, catalogue.equivalences, calibrate.calibrate, doctor.doctor),
 }

@@ -1,0 +1,5 @@
+"""The HTML pages; each module has a ``router``, and ``PAGES`` names them in the order of the navigation."""
+
+from cli.dashboard.pages import audits
+
+PAGES = (audits.router,)
