@@ -1,4 +1,4 @@
-"""Texts without the passwords of the URLs in them.
+"""Texts without the passwords of the URLs in them, and without access tokens.
 
 A password may hold an "@", "/" or "#" that no library reads as part of it, so the whole of it is hidden by place: from
 the first ":" after the user to the last "@".
@@ -22,6 +22,11 @@ _PORT = re.compile(r"(?P<host>[^:/?#\[\]]*:)(?P<port>[^/?#]+)")
 _OPTION = re.compile(
     r"(?P<name>[?&;][^=?&;\s]*(?:pass|pwd|secret|token)[^=?&;\s]*=)(?P<value>[^&;\s'\"]*)", re.IGNORECASE
 )
+TOKEN_PREFIX = "dyck_"
+TOKEN_LETTERS = 52
+"""Of an access token of the web server, after its prefix: 260 bits."""
+
+_TOKEN = re.compile(rf"{TOKEN_PREFIX}[0-9a-z]{{{TOKEN_LETTERS}}}", re.IGNORECASE)
 _PLACEHOLDERS = ("PASSWORD", "PORT")
 
 
@@ -55,10 +60,15 @@ def secrets_of(url: str) -> tuple[str, ...]:
 
 
 def without_passwords(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """A text in which every URL is as :func:`hide_password` shows it, and no secret is left."""
+    """A text in which every URL is as :func:`hide_password` shows it, and no secret or access token is left."""
     for secret in secrets:
         text = text.replace(secret, hide_password(secret) if "://" in secret else HIDDEN)
-    return _URL.sub(lambda found: hide_password(found[0]), text)
+    return _TOKEN.sub(TOKEN_PREFIX + HIDDEN, _URL.sub(lambda found: hide_password(found[0]), text))
+
+
+def has_token(text: str) -> bool:
+    """Whether an access token stands somewhere in the text."""
+    return _TOKEN.search(text) is not None
 
 
 def _split(url: str) -> tuple[str, str, str]:

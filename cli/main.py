@@ -31,6 +31,7 @@ from cli import (
     serve,
     show,
     submit,
+    tokens,
     train,
     twin,
     watch,
@@ -75,6 +76,7 @@ for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(models.app, name="models", rich_help_panel="Models")
+app.add_typer(tokens.app, name="tokens", rich_help_panel=SETUP)
 app.add_typer(db.app, name="db", rich_help_panel=SETUP)
 
 

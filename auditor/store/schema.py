@@ -7,6 +7,7 @@
           └─< twin                      a trained variant by its recipe, for the audits to come
 
     calibration: the audit's own error rates, by versions and settings
+    token: who may use the web server
 
 Rows are keyed by what they are, (audit, key), so that doing a cell twice can only write the same rows again. Names of
 methods, equivalences and states are text: a new one needs no migration.
@@ -163,6 +164,17 @@ class _CalibrationColumns(TypedColumns):
     created_at: Named[datetime] = Column(UtcDateTime)
 
 
+class _TokenColumns(TypedColumns):
+    id: Named[str] = Column(CleanText, primary_key=True)  # "k…"
+    hash: Named[str] = Column(CleanText, unique=True)  # SHA-256 of the token, which is not stored
+    scope: Named[str] = Column(CleanText)  # Scope
+    name: Named[str | None] = Column(CleanText)
+    created_at: Named[datetime] = Column(UtcDateTime)
+    expires_at: Named[datetime | None] = Column(UtcDateTime)
+    revoked_at: Named[datetime | None] = Column(UtcDateTime)
+    used_at: Named[datetime | None] = Column(UtcDateTime)
+
+
 blob = Table("blob", metadata, _BlobColumns)
 model = Table("model", metadata, _ModelColumns)
 twin = Table("twin", metadata, _TwinColumns)
@@ -172,6 +184,7 @@ variant = Table("variant", metadata, _VariantColumns)
 interpretation = Table("interpretation", metadata, _InterpretationColumns)
 finding = Table("finding", metadata, _FindingColumns)
 calibration = Table("calibration", metadata, _CalibrationColumns)
+token = Table("token", metadata, _TokenColumns)
 
 Index(None, model.c.name)
 Index(None, model.c.weights_sha256)
