@@ -14,6 +14,7 @@ Every error a user can cause is one of these. Each message says what was found, 
     ├── StoreError               the database cannot be used as it is
     │   ├── NotFoundError        an id that matches nothing
     │   ├── AmbiguousError       an id that matches more than one thing
+    │   ├── FilterError          a condition, an order or a page of a list that there is not
     │   └── RevisionError        the database is at another revision than this version expects
     ├── BrokerError              the message broker cannot be reached or started
     ├── WitnessError             an exported witness that does not re-establish its claim
@@ -95,6 +96,10 @@ class NotFoundError(StoreError):
 
 class AmbiguousError(StoreError):
     """An id that matches more than one thing."""
+
+
+class FilterError(StoreError):
+    """A condition, an order or a page of a list that there is not."""
 
 
 class RevisionError(StoreError):

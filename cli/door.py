@@ -16,7 +16,7 @@ from typing import Any, Never
 import typer
 from typer.core import TyperGroup
 
-from auditor.errors import AuditorError, PluginWarning
+from auditor.errors import AuditorError, FilterError, PluginWarning
 from auditor.settings import BROKER_VARIABLE, DATABASE_VARIABLE
 from auditor.urls import secrets_of
 from cli.output import NAME, Output, prepare_streams, silence
@@ -117,7 +117,7 @@ def _run(command: Callable[[], Any], output: Output) -> int:
         if output.verbose:
             output.traceback(error)
         output.error(_line(error))
-        return FAILED
+        return USAGE if isinstance(error, FilterError) else FAILED
     return outcome if isinstance(outcome, int) else 0
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.history import VerdictName
+from cli.filtering import note_more, read_filter
+from cli.history import Since, Until, VerdictName
 from cli.invocation import invocation
-from cli.options import AsJson, Limit
+from cli.options import After, AsJson, FunctionName, Limit
 
 if TYPE_CHECKING:
-    from auditor.records import Finding
+    from auditor.store.findings import StoredFinding
 
 COLUMNS = (
     "finding",
@@ -41,6 +42,8 @@ class ClaimKind(StrEnum):
     PREDICATE = "predicate"
     COMPARISON = "comparison"
     EXISTENCE = "existence"
+    CONJUNCTION = "conjunction"
+    AGREEMENT = "agreement"
 
 
 class BasisName(StrEnum):
@@ -52,10 +55,18 @@ class BasisName(StrEnum):
     INPUT = "input"
 
 
+class FindingOrder(StrEnum):
+    """What the list is sorted by."""
+
+    CREATED = "created"
+    EFFECT = "effect"
+
+
 def findings(
     context: typer.Context,
     *,
     model: Annotated[str | None, typer.Option(help="A model's name or the start of its id.")] = None,
+    function: FunctionName = None,
     audit: Annotated[str | None, typer.Option(help="An audit's id, the start of one, or `latest`.")] = None,
     method: Annotated[str | None, typer.Option(help="A name from `dyck-audit methods`.")] = None,
     equivalence: Annotated[str | None, typer.Option(help="A name from `dyck-audit equivalences`.")] = None,
@@ -74,43 +85,51 @@ def findings(
     resolved: Annotated[
         bool | None, typer.Option("--resolved/--unresolved", help="Whether the original itself shows the claim.")
     ] = None,
+    since: Since = None,
+    until: Until = None,
+    sort: Annotated[
+        FindingOrder, typer.Option(help="created: newest audit first; effect: largest first.")
+    ] = FindingOrder.CREATED,
     limit: Limit = 100,
+    after: After = None,
     as_json: AsJson = False,
 ) -> None:
     """List findings across all audits; export the twin behind one with `dyck-audit witness FINDING`."""
+    from auditor.store.filters import FindingFilter
     from auditor.store.findings import list_findings
 
-    given: dict[str, Any] = {
+    given: dict[str, object] = {
         "model": model,
+        "function": function,
         "audit": audit,
         "method": method,
         "equivalence": equivalence,
-        "layer": layer,
     }
-    given |= {"head": head, "verdict": verdict, "min_effect": min_effect, "claim": claim}
-    given |= {"basis": basis, "invariant": invariant, "resolved": resolved}
+    given |= {"layer": layer, "head": head, "verdict": verdict, "min_effect": min_effect, "claim": claim}
+    given |= {"basis": basis, "invariant": invariant, "resolved": resolved, "since": since, "until": until}
+    given |= {"sort": sort, "limit": limit, "after": after}
     door = invocation(context)
     with door.reading() as session:
-        found = list_findings(session, **given, limit=limit)
+        found = list_findings(session, read_filter(session, FindingFilter, given))
     if as_json:
-        rows = [{"audit": audit_id, "model": name} | finding.to_json() for audit_id, name, finding in found]
-        door.output.document({"findings": rows})
-    elif found:
-        door.output.table(COLUMNS, [_row(*entry) for entry in found])
+        rows = [{"audit": one.audit_id, "model": one.model_name} | one.finding.to_json() for one in found.rows]
+        door.output.document({"findings": rows, "next": found.next})
+    elif found.rows:
+        door.output.table(COLUMNS, [_row(one) for one in found.rows])
     else:
         door.output.note("no finding matches; `dyck-audit history` shows which audits are done")
-    if len(found) == limit:
-        door.output.note(f"the first {limit} are shown; --limit N for more")
+    note_more(door.output, found, limit)
 
 
-def _row(audit_id: str, model: str, finding: Finding) -> tuple[object, ...]:
+def _row(one: StoredFinding) -> tuple[object, ...]:
     from auditor.report.wording import interval, number, standing
 
+    finding = one.finding
     ranged = finding.rashomon
     return (
         finding.id,
-        audit_id,
-        model,
+        one.audit_id,
+        one.model_name,
         str(finding.verdict),
         standing(finding),
         str(finding.grounds),

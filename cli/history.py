@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.documents import document, moment
+from cli.filtering import note_more, read_filter
 from cli.invocation import invocation
-from cli.options import AsJson, Limit
+from cli.options import After, AsJson, FunctionName, Limit
 
 if TYPE_CHECKING:
     from auditor.store.audits import StoredAudit
 
 COLUMNS = ("audit", "model", "plan", "seed>", "state", "cells>", "created (UTC)", "result")
-UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 class State(StrEnum):
@@ -49,15 +48,14 @@ class Order(StrEnum):
 
 
 def read_moment(text: str) -> datetime:
-    """A date or time in ISO-8601 (UTC unless another zone is given), or an age such as 12h, 7d, 2w."""
-    age = re.fullmatch(r"(\d{1,5})([hdw])", text)
-    if age:
-        return datetime.now(UTC) - timedelta(**{UNITS[age[2]]: int(age[1])})
+    """A time as the filters read it; one that cannot be read is a wrong use of the option."""
+    from auditor.errors import FilterError
+    from auditor.store import filters
+
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a time; write 2026-01-31, 2026-01-31T12:00, 12h, 7d or 2w") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return filters.read_moment(text)
+    except FilterError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 Since = Annotated[
@@ -79,6 +77,7 @@ def history(
     *,
     model: Annotated[str | None, typer.Option(help="A model's name or the start of its id.")] = None,
     state: Annotated[State | None, typer.Option(help="Only audits in this state.")] = None,
+    function: FunctionName = None,
     plan: Annotated[str | None, typer.Option(help="The plan's name.")] = None,
     verdict: Annotated[
         VerdictName | None, typer.Option(help="Only audits with at least one finding of this verdict.")
@@ -87,32 +86,28 @@ def history(
     until: Until = None,
     sort: Annotated[Order, typer.Option(help="Newest first within equals.")] = Order.CREATED,
     limit: Limit = 50,
+    after: After = None,
     as_json: AsJson = False,
 ) -> None:
     """List past and present audits, newest first."""
     from auditor.store.audits import list_audits
+    from auditor.store.filters import AuditFilter
 
-    given: dict[str, Any] = {
-        "model": model,
-        "state": state,
-        "plan": plan,
-        "verdict": verdict,
-        "since": since,
-        "until": until,
-    }
+    given: dict[str, object] = {"model": model, "function": function, "state": state, "plan": plan, "verdict": verdict}
+    given |= {"since": since, "until": until, "sort": sort, "limit": limit, "after": after}
     door = invocation(context)
     with door.reading() as session:
-        found = list_audits(session, **given, sort=sort, limit=limit)
+        wanted = read_filter(session, AuditFilter, given)
+        found = list_audits(session, wanted)
     if as_json:
-        door.output.document({"audits": document(found)})
-    elif found:
-        door.output.table(COLUMNS, [_row(audit) for audit in found])
-    elif any(given.values()):
+        door.output.document({"audits": document(found.rows), "next": found.next})
+    elif found.rows:
+        door.output.table(COLUMNS, [_row(audit) for audit in found.rows])
+    elif wanted.conditions:
         door.output.note("no audit matches; `dyck-audit history` lists them all")
     else:
         door.output.note("no audits yet; make one with `dyck-audit submit CHECKPOINT --wait`, or see `dyck-audit demo`")
-    if len(found) == limit:
-        door.output.note(f"the first {limit} are shown; --limit N for more")
+    note_more(door.output, found, limit)
 
 
 def _row(audit: StoredAudit) -> tuple[object, ...]:

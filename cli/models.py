@@ -9,12 +9,13 @@ import typer
 
 from cli.destinations import require_free
 from cli.documents import document, moment
-from cli.functions import Function, functions
 from cli.invocation import invocation
 from cli.options import AsJson, Force, Limit, ModelName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from auditor.store.functions import Function
 
 COLUMNS = (
     "model",
@@ -34,12 +35,12 @@ app = typer.Typer(no_args_is_help=True, help="The stored models and the bundled 
 @app.command("list")
 def list_(context: typer.Context, limit: Limit = 50, as_json: AsJson = False) -> None:
     """List the stored models, newest first. Models of one function carry one label."""
+    from auditor.store.functions import list_functions
     from auditor.store.models import list_models
 
     door = invocation(context)
     with door.reading() as session:
-        stored = list_models(session)
-    computes, found = functions(stored), stored[:limit]
+        found, computes = list_models(session, limit=limit), list_functions(session)
     if as_json:
         door.output.document({"models": [document(m) | _function(computes[m.id]) for m in found]})
         return
@@ -68,13 +69,15 @@ def show(context: typer.Context, model: ModelName, as_json: AsJson = False) -> N
     """Show one stored model and its audits."""
     from auditor.report.wording import setting, words
     from auditor.store.audits import list_audits
-    from auditor.store.models import get_model, list_models
+    from auditor.store.filters import AuditFilter
+    from auditor.store.functions import list_functions
+    from auditor.store.models import get_model
 
     door = invocation(context)
     with door.reading() as session:
         found = get_model(session, model)
-        audits = list_audits(session, model=found.id)
-        computes = functions(list_models(session))[found.id]
+        audits = list_audits(session, AuditFilter(model=found.id, limit=None)).rows
+        computes = list_functions(session)[found.id]
     if as_json:
         door.output.document(document(found) | _function(computes) | {"audits": [audit.id for audit in audits]})
         return

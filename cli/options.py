@@ -70,3 +70,16 @@ Wait = Annotated[bool, typer.Option("--wait", help="Wait until it is done; witho
 Out = Annotated[Path | None, typer.Option(help="The file to write; else stdout.", show_default=False)]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 Limit = Annotated[int, typer.Option(min=1, help="Largest number of rows.")]
+After = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="Go on after this row, the last of the page before.", show_default=False),
+]
+FunctionName = Annotated[
+    str | None,
+    typer.Option(
+        "--function",
+        metavar="LABEL|MODEL",
+        help="Models of one function: the start of its label in `models list`, or one of them.",
+        show_default=False,
+    ),
+]

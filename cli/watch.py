@@ -94,7 +94,9 @@ def _chosen(database: Database, texts: list[str] | None) -> list[str]:
     if texts:
         return _named(database, texts)
     from auditor.store.audits import list_audits
+    from auditor.store.filters import AuditFilter
 
     with database.transaction(read_only=True) as session:
-        live = [audit for state in ("running", "queued") for audit in list_audits(session, state=state)]
+        pages = [list_audits(session, AuditFilter(state=state, limit=None)) for state in ("running", "queued")]
+    live = [audit for page in pages for audit in page.rows]
     return [audit.id for audit in sorted(live, key=lambda audit: audit.created_at)]

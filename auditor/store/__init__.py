@@ -7,6 +7,7 @@ SQL is the only truth: a message between processes is a hint to look here. Funct
 from auditor.store.audits import (
     StoredAudit,
     count_audits,
+    count_matching_audits,
     create_audit,
     find_existing_audit,
     get_audit,
@@ -27,7 +28,9 @@ from auditor.store.cells import (
 )
 from auditor.store.columns import UnstorableValueError
 from auditor.store.dispatch import expired_cells, mark_dispatched, ready_cells, release_cells
-from auditor.store.findings import get_finding, list_findings
+from auditor.store.filters import AuditFilter, AuditSort, ClaimKind, FindingFilter, FindingSort
+from auditor.store.findings import StoredFinding, count_findings, get_finding, list_findings
+from auditor.store.functions import Function, list_functions
 from auditor.store.interpretations import (
     StoredInterpretations,
     load_interpretation,
@@ -45,6 +48,7 @@ from auditor.store.models import (
     list_models,
     resolve_model,
 )
+from auditor.store.paging import COUNTED, Page
 from auditor.store.removal import remove_audits, remove_model, remove_orphans
 from auditor.store.reports import load_report, save_report
 from auditor.store.results import (
@@ -59,13 +63,22 @@ from auditor.store.session import Database, Session, open_database
 from auditor.store.twins import StoredTwin, find_twin, save_twin
 
 __all__ = [
+    "COUNTED",
     "MAX_ATTEMPTS",
+    "AuditFilter",
+    "AuditSort",
+    "ClaimKind",
     "ClaimedCell",
     "Database",
+    "FindingFilter",
+    "FindingSort",
+    "Function",
     "LostLeaseError",
+    "Page",
     "Progress",
     "Session",
     "StoredAudit",
+    "StoredFinding",
     "StoredInterpretations",
     "StoredModel",
     "StoredTwin",
@@ -74,6 +87,8 @@ __all__ = [
     "cancel_audit",
     "claim_cell",
     "count_audits",
+    "count_findings",
+    "count_matching_audits",
     "count_models",
     "create_audit",
     "expired_cells",
@@ -90,6 +105,7 @@ __all__ = [
     "latest_calibration",
     "list_audits",
     "list_findings",
+    "list_functions",
     "list_models",
     "load_behaviour",
     "load_interpretation",

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, insert, select
 
 from auditor.errors import NotFoundError, StoreError
-from auditor.records import ALL_OTHERS, AuditState, Cell, CellState, Json, Verdict
+from auditor.records import ALL_OTHERS, AuditState, Cell, CellState, Json
 from auditor.store.blobs import STRINGS, put_blob
 from auditor.store.clock import database_now
 from auditor.store.digests import digest
+from auditor.store.filters import AuditFilter, AuditSort
+from auditor.store.functions import models_of_function
 from auditor.store.ids import LATEST, new_id, resolve
+from auditor.store.paging import COUNTED, Page, SortKey, beyond, lost_place, one_more, page
 from auditor.store.schema import audit, cell, finding, model
 
 _LIST_COMMAND = "dyck-audit history"
 
-SORTS: Mapping[str, tuple[ColumnElement[Any], ...]] = {
-    "created": (audit.c.created_at.desc(),),
-    "finished": (audit.c.finished_at.is_(None), audit.c.finished_at.desc(), audit.c.created_at.desc()),
-    "model": (model.c.name, audit.c.created_at.desc()),
-    "plan": (audit.c.plan_name, audit.c.created_at.desc()),
-    "state": (audit.c.state, audit.c.created_at.desc()),
+_NEWEST = SortKey(audit.c.created_at, is_descending=True)
+_LAST_FINISHED = (
+    SortKey(case((audit.c.finished_at.is_(None), 1), else_=0)),
+    SortKey(func.coalesce(audit.c.finished_at, audit.c.created_at), is_descending=True),
+)
+
+_ORDERS: Mapping[str, tuple[SortKey, ...]] = {
+    AuditSort.CREATED: (_NEWEST,),
+    AuditSort.FINISHED: (*_LAST_FINISHED, _NEWEST),
+    AuditSort.MODEL: (SortKey(model.c.name), _NEWEST),
+    AuditSort.PLAN: (SortKey(audit.c.plan_name), _NEWEST),
+    AuditSort.STATE: (SortKey(audit.c.state), _NEWEST),
 }
-"""The orders of the history; newest first within equals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,40 +139,49 @@ def get_audit(session: Connection, text: str) -> StoredAudit:
     return _record(session.execute(_query().where(audit.c.id == resolve_audit(session, text))).one())
 
 
-def list_audits(
-    session: Connection,
-    *,
-    model: str | None = None,
-    state: AuditState | str | None = None,
-    plan: str | None = None,
-    verdict: Verdict | str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    limit: int | None = None,
-    sort: str = "created",
-) -> list[StoredAudit]:
-    """The audits that meet every condition given. ``model`` is a name or the start of an id; ``verdict`` means that at
-    least one finding has it; ``since`` is included, ``until`` is not.
+def list_audits(session: Connection, wanted: AuditFilter = AuditFilter()) -> Page[StoredAudit]:  # noqa: B008 - frozen
+    """A page of the audits that meet every condition.
 
     Raises:
-        StoreError: an unknown order.
+        FilterError: the function is none of the store's, or the page goes on after an audit that is not there.
     """
-    if sort not in SORTS:
-        raise StoreError(f"unknown order {sort!r}", expected=", ".join(SORTS))
-    query = _query()
-    if model is not None:
-        query = query.where(is_model(model))
-    if state is not None:
-        query = query.where(audit.c.state == str(state))
-    if plan is not None:
-        query = query.where(audit.c.plan_name == plan)
-    if verdict is not None:
-        query = query.where(exists().where(finding.c.audit_id == audit.c.id, finding.c.verdict == str(verdict)))
-    if since is not None:
-        query = query.where(audit.c.created_at >= since)
-    if until is not None:
-        query = query.where(audit.c.created_at < until)
-    return [_record(row) for row in session.execute(query.order_by(*SORTS[sort], audit.c.id).limit(limit))]
+    keys = (*_ORDERS[wanted.sort], SortKey(audit.c.id))
+    query = _query().where(*_conditions(session, wanted)).order_by(*(key.ordered for key in keys))
+    if wanted.after is not None:
+        query = query.where(beyond(keys, _place(session, keys, wanted.after)))
+    rows = session.execute(query.limit(one_more(wanted.limit)))
+    return page([_record(row) for row in rows], wanted.limit, lambda last: last.id)
+
+
+def count_matching_audits(session: Connection, wanted: AuditFilter, *, at_most: int = COUNTED) -> int:
+    """How many audits meet every condition, whatever the page; no more than ``at_most`` are counted."""
+    found = select(audit.c.id).join_from(audit, model).where(*_conditions(session, wanted)).limit(at_most)
+    return session.execute(select(func.count()).select_from(found.subquery())).scalar_one()
+
+
+def _conditions(session: Connection, wanted: AuditFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.model is not None:
+        yield is_model(wanted.model)
+    if wanted.function is not None:
+        yield audit.c.model_id.in_(models_of_function(session, wanted.function))
+    if wanted.state is not None:
+        yield audit.c.state == wanted.state
+    if wanted.plan is not None:
+        yield audit.c.plan_name == wanted.plan
+    if wanted.verdict is not None:
+        yield exists().where(finding.c.audit_id == audit.c.id, finding.c.verdict == wanted.verdict)
+    if wanted.since is not None:
+        yield audit.c.created_at >= wanted.since
+    if wanted.until is not None:
+        yield audit.c.created_at < wanted.until
+
+
+def _place(session: Connection, keys: Sequence[SortKey], audit_id: str) -> Row[Any]:
+    query = select(*(key.expression for key in keys)).join_from(audit, model).where(audit.c.id == audit_id)
+    row = session.execute(query).one_or_none()
+    if row is None:
+        raise lost_place(audit_id)
+    return row
 
 
 def count_audits(session: Connection) -> Mapping[AuditState, int]:

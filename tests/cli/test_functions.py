@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,13 @@ from auditor.checkpoints.native_file import save_native
 from auditor.fingerprint.function import function_fingerprint
 from auditor.fingerprint.projection import COORDINATES
 from auditor.fingerprint.sketch import Sketch, label
-from auditor.store.models import StoredModel
+from auditor.store.functions import Function, functions
 from auditor.symmetries.gauge_fixing.canonical_form import canonicalise
-from cli.functions import Function, functions
 from tests.cli.conftest import MODEL, Ids, Run
 from tests.handmade import random_model
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 TWIN_LABEL = 1e-5
 """Within the tolerance, but in another cell of the label's grid."""
-
-
-def stored(name: str, fingerprint: str | None, day: int) -> StoredModel:
-    when = START + timedelta(days=day)
-    return StoredModel(name, name, "", "native", {}, {}, "", fingerprint, 1, when)
 
 
 def text(value: float) -> str:
@@ -36,20 +28,17 @@ def text(value: float) -> str:
 
 def test_models_of_one_function_carry_the_oldest_ones_label() -> None:
     edge = 1 + 0.5 * 2.0**-11 + TWIN_LABEL / 2
-    models = [
-        stored("new", text(edge), 3),
-        stored("other", text(2.0), 2),
-        stored("unknown", None, 1),
-        stored("old", text(edge - TWIN_LABEL), 0),
-    ]
+    models = [("old", text(edge - TWIN_LABEL)), ("unknown", None), ("other", text(2.0)), ("new", text(edge))]
     assert label(text(edge)) != label(text(edge - TWIN_LABEL))
     shown = label(text(edge - TWIN_LABEL))
-    assert functions(models) == {
-        "old": Function(shown, ("new",)),
-        "unknown": Function(None),
-        "other": Function(label(text(2.0))),
-        "new": Function(shown, ("old",)),
+    found = functions(models)
+    assert found == {
+        "old": Function("old", shown, ("old", "new")),
+        "unknown": Function("unknown", None, ("unknown",)),
+        "other": Function("other", label(text(2.0)), ("other",)),
+        "new": Function("new", shown, ("old", "new")),
     }
+    assert (found["old"].shared_with, found["other"].shared_with) == (("new",), ())
 
 
 @pytest.fixture

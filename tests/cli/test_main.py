@@ -91,7 +91,7 @@ def test_usage_errors_are_one_line_and_exit_2(run: Run, home: Path, arguments: l
 def test_global_options_may_follow_the_command(run: Run, ids: Ids, tmp_path: Path) -> None:
     before = run("--home", tmp_path / "other", "history", "--json")
     after = run("history", "--json", "--home", tmp_path / "other")
-    assert before.document == after.document == {"audits": []}
+    assert before.document == after.document == {"audits": [], "next": None}
     assert run("history", "--json").document["audits"]
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from auditor.records import AuditState, Basis, Verdict
 from auditor.report.machine import schema
+from auditor.store.filters import AuditSort, ClaimKind, FindingSort
+from cli import findings, history
 from cli.history import read_moment
 from tests.auditor.report.samples import sample_report
 from tests.cli.conftest import MODEL, Ids, Run
@@ -29,7 +33,7 @@ def test_an_empty_home_gives_the_command_to_type(run: Run) -> None:
     assert "dyck-audit submit" in run("show").refusal
     assert "dyck-audit submit" in run("models", "list").stderr
     assert "dyck-audit history" in run("findings").stderr
-    assert run("history", "--json").document == {"audits": []}
+    assert run("history", "--json").document == {"audits": [], "next": None}
 
 
 def test_history_lists_the_newest_first(run: Run, ids: Ids) -> None:
@@ -170,3 +174,59 @@ def test_two_equal_audits_do_not_differ(run: Run, ids: Ids) -> None:
     assert (difference["compared"], difference["changed"]) == (len(FINDINGS), 0)
     assert [audit["audit"] for audit in difference["audits"]] == [ids.done, ids.again]
     assert f"0 of {len(FINDINGS)} paired findings changed verdict" in run("diff", ids.done, ids.again).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["findings", "--method", "ablation_head_zerro"],
+            "unknown method 'ablation_head_zerro'; expected ablation_head_",
+        ),
+        (["findings", "--equivalence", "exact_value_bias"], "exact_value_bias_shift"),
+        (["history", "--plan", "quik"], "unknown plan 'quik'; expected quick"),
+        (["history", "--function", "zzz"], "unknown function 'zzz'"),
+        (["history", "--after", "a0"], "no row 'a0' to go on after; begin at the first page"),
+        (["findings", "--after", "a0/f0"], "no row 'a0/f0' to go on after"),
+    ],
+)
+def test_a_wrong_condition_is_a_wrong_use_in_one_line(run: Run, ids: Ids, arguments: list[str], said: str) -> None:
+    refused = run(*arguments)
+    assert refused.code == 2
+    assert said in refused.refusal
+
+
+def test_a_method_that_nothing_was_measured_with_is_no_error(run: Run, ids: Ids) -> None:
+    assert run("findings", "--method", "logit_lens", "--json").document == {"findings": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("command", "order"),
+    [*(("history", one.value) for one in AuditSort), *(("findings", one.value) for one in FindingSort)],
+)
+def test_pages_join_to_the_whole_list(run: Run, ids: Ids, command: str, order: str) -> None:
+    listed = "audits" if command == "history" else command
+    whole = run(command, "--sort", order, "--json", "--limit", 1000).document[listed]
+    joined, after, pages = [], [], 0
+    while pages == 0 or after:
+        page = run(command, "--sort", order, "--json", "--limit", 3, *after).document
+        joined, pages = joined + page[listed], pages + 1
+        after = ["--after", page["next"]] if page["next"] else []
+    assert joined == whole
+    assert pages == -(-len(whole) // 3)
+
+
+@pytest.mark.parametrize(
+    ("offered", "known"),
+    [
+        (history.State, AuditState),
+        (history.VerdictName, Verdict),
+        (history.Order, AuditSort),
+        (findings.ClaimKind, ClaimKind),
+        (findings.BasisName, Basis),
+        (findings.FindingOrder, FindingSort),
+    ],
+    ids=lambda one: one.__name__,
+)
+def test_the_options_offer_what_the_filters_know(offered: type[StrEnum], known: type[StrEnum]) -> None:
+    assert [str(one) for one in offered] == [str(one) for one in known]

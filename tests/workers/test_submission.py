@@ -76,7 +76,7 @@ def test_with_the_broker_down_the_rows_stay_and_the_message_has_the_command_to_t
     with pytest.raises(BrokerError, match=r"is stored, but the broker .*`dyck-audit worker`") as refused:
         submit_audit(database, model.id, PLAN, broker_url=AWAY)
     with database.transaction() as session:
-        (audit,) = list_audits(session)
+        (audit,) = list_audits(session).rows
         assert ready_cells(session, audit.id)
     assert audit.id in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -86,14 +86,14 @@ def test_a_url_that_is_no_broker_stores_nothing(database: Database, model: Store
     with pytest.raises(BrokerError):
         submit_audit(database, model.id, PLAN, broker_url="http://localhost")
     with database.transaction() as session:
-        assert list_audits(session) == []
+        assert list_audits(session).rows == ()
 
 
 def test_a_model_that_does_not_exist_stores_nothing(database: Database) -> None:
     with pytest.raises(NotFoundError):
         submit_audit(database, "m0", PLAN)
     with database.transaction() as session:
-        assert list_audits(session) == []
+        assert list_audits(session).rows == ()
 
 
 def test_sending_what_is_over_sends_nothing(

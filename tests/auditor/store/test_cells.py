@@ -294,7 +294,7 @@ def test_progress_counts_every_cell_once(database: Database, audit: StoredAudit)
     assert _claim(database, audit, MEASURES[0]) is not None
     with database.transaction() as session:
         far = progress(session, audit.id)
-        assert list_audits(session) == [far.audit]
+        assert list_audits(session).rows == (far.audit,)
     assert (far.waiting, far.ready, far.running, far.done, far.failed) == (1, 3, 1, 1, 0)
     assert far.running_keys == (MEASURES[0],)
     assert not far.is_over

@@ -14,6 +14,7 @@ from auditor.errors import AmbiguousError, NotFoundError, StoreError
 from auditor.records import AuditState, Basis, Cell, Interpretation, NotApplicable, Stage, VariantState, Verdict
 from auditor.store import (
     Database,
+    FindingFilter,
     StoredAudit,
     cancel_audit,
     get_audit,
@@ -162,7 +163,7 @@ def test_a_report_twice_is_the_second(database: Database, audit: StoredAudit) ->
     with database.transaction() as session:
         save_report(session, audit.id, report())
         save_report(session, audit.id, report(FINDINGS[:1]))
-        assert [one.id for _, _, one in list_findings(session)] == [FINDINGS[0].id]
+        assert [one.finding.id for one in list_findings(session).rows] == [FINDINGS[0].id]
         assert len(load_report(session, audit.id).findings) == 1
 
 
@@ -172,7 +173,7 @@ def test_a_report_with_an_infinity_stores_nothing(database: Database, audit: Sto
         save_report(session, audit.id, broken)
     with database.transaction() as session:
         assert get_audit(session, audit.id).state is AuditState.QUEUED
-        assert list_findings(session) == []
+        assert list_findings(session).rows == ()
 
 
 def test_an_audit_without_a_report_gives_the_command_to_type(database: Database, audit: StoredAudit) -> None:
@@ -193,7 +194,7 @@ def test_findings_are_searched_by_every_condition(database: Database, new_audit:
         save_report(session, second.id, report((finding(4, Verdict.UNSTABLE, effect=0.2),)))
 
         def ids(**conditions: object) -> list[str]:
-            return [one.id for _, _, one in list_findings(session, **conditions)]  # type: ignore[arg-type]
+            return [one.finding.id for one in list_findings(session, FindingFilter(**conditions)).rows]  # type: ignore[arg-type]
 
         assert ids() == ["f004u", "f001u", "f002s", "f003i"]
         assert ids(limit=2) == ["f004u", "f001u"]
@@ -209,7 +210,8 @@ def test_findings_are_searched_by_every_condition(database: Database, new_audit:
         assert ids(claim="predicate") == []
         assert ids(basis="theory") == ids()
         assert ids(basis=Basis.INPUT) == ids(invariant=True) == ids(resolved=False) == []
-        assert list_findings(session, min_effect=0.9) == [(first.id, "two-heads", FINDINGS[0])]
+        (strongest,) = list_findings(session, FindingFilter(min_effect=0.9)).rows
+        assert (strongest.audit_id, strongest.model_name, strongest.finding) == (first.id, "two-heads", FINDINGS[0])
         known = replace(finding(5, Verdict.STABLE), invariant=True, resolved=True)
         save_report(session, first.id, report((known, replace(known, id="f006s", resolved=False))))
         assert ids(invariant=True) == ["f005s", "f006s"]

@@ -1,0 +1,59 @@
+"""Filters of the lists as every door reads them: the command line from options, the dashboard from a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from auditor.store.filters import Filter
+    from auditor.store.paging import Page
+    from auditor.store.session import Session
+    from cli.output import Output
+
+    F = TypeVar("F", bound=Filter)
+
+LISTED_BY = {
+    "method": "list them with `dyck-audit methods`",
+    "equivalence": "list them with `dyck-audit equivalences`",
+    "plan": "see `dyck-audit history`",
+}
+
+
+def read_filter(session: Session, kind: type[F], given: Mapping[str, object]) -> F:
+    """A filter from names and values; empty values are no condition.
+
+    A method, an equivalence or a plan is refused only where neither the store nor this version has it: then a list
+    without rows would mislead.
+
+    Raises:
+        FilterError: an unknown name or a value that cannot be one; the message lists those near it.
+    """
+    from auditor.store.filters import unknown
+    from auditor.store.names import is_used, used_names
+
+    wanted = kind.read(given)
+    for what, action in LISTED_BY.items():
+        name = getattr(wanted, what, None)
+        if name is None or is_used(session, what, name):
+            continue
+        if name not in (known := _known_names(what)):
+            raise unknown(what, name, {*known, *used_names(session, what)}, action=action)
+    return wanted
+
+
+def note_more(output: Output, shown: Page[Any], limit: int | None) -> None:
+    """Say that there are more rows, and what to type for them."""
+    if shown.next is not None:
+        output.note(f"the first {limit} are shown; --limit N for more, --after {shown.next} for the next")
+
+
+def _known_names(what: str) -> Collection[str]:
+    """The names that this version has. Asked only where the store has none such: it imports every plug-in."""
+    if what == "plan":
+        from auditor.plans.plan import PLANS
+
+        return PLANS
+    from auditor import contracts
+
+    return contracts.methods() if what == "method" else contracts.equivalences()
