@@ -17,6 +17,7 @@ Every error a user can cause is one of these. Each message says what was found, 
     │   ├── FilterError          a condition, an order or a page of a list that there is not
     │   └── RevisionError        the database is at another revision than this version expects
     ├── BrokerError              the message broker cannot be reached or started
+    ├── WorkerStateError         a worker that does not live, takes no work, or cannot be named
     ├── WitnessError             an exported witness that does not re-establish its claim
     ├── RecordError              a JSON document that does not hold what it should
     └── ReportError              a report that cannot be written as it is
@@ -108,6 +109,10 @@ class RevisionError(StoreError):
 
 class BrokerError(AuditorError):
     """The message broker cannot be reached or started."""
+
+
+class WorkerStateError(AuditorError):
+    """A worker that does not live, takes no work, or cannot be named."""
 
 
 class WitnessError(AuditorError):

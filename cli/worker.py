@@ -1,40 +1,83 @@
-"""``worker``: computes what is queued."""
+"""``worker``: computes what is queued, or says how a worker is."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.following import processes
-from cli.invocation import invocation
+from cli.invocation import Invocation, invocation
 from cli.queueing import require_broker
+from workers.options import GRACE_SECONDS, LogFormat, LogOptions, WorkerOptions
+
+
+class Health(StrEnum):
+    """What ``--health`` asks."""
+
+    LIVE = "live"
+    READY = "ready"
 
 
 def worker(
     context: typer.Context,
+    *,
     concurrency: Annotated[
         int | None, typer.Option(min=1, max=256, help="Processes that compute.", show_default="one per core, at most 8")
     ] = None,
+    hostname: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of this worker.", show_default="the machine's and the process id"),
+    ] = None,
+    log_file: Annotated[Path | None, typer.Option(help="Append the log to this file.", show_default="stderr")] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="json: one object per line, with the ids of audit, cell and attempt.")
+    ] = LogFormat.TEXT,
+    grace: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="SECONDS", help="Time to finish running cells on SIGTERM; then they are given back."
+        ),
+    ] = GRACE_SECONDS,
+    health: Annotated[
+        Health | None,
+        typer.Option(help="Start nothing: exit 0 if the worker of this home and --hostname lives, or takes work."),
+    ] = None,
 ) -> None:
     """Compute queued audits until Ctrl-C: from the broker, or without one from the database."""
-    from workers.serving import serve, serve_locally
-
     door = invocation(context)
-    count = concurrency or processes()
+    if health is not None:
+        _tell_health(door, health, hostname)
+        return
+    logs = LogOptions(log_file, log_format, door.output.verbose)
+    options = WorkerOptions(concurrency or processes(), hostname, logs, grace)
     require_broker(door.settings)
     with door.database():
         pass  # a broker or a database that cannot be used is refused before anything is printed
-    if door.settings.broker_url is None:
-        door.output.note(f"{count} local processes compute what is queued in {door.settings.home}; Ctrl-C ends them")
-        with suppress(KeyboardInterrupt):
-            serve_locally(door.settings, concurrency=count)
-        return
-    from auditor.urls import hide_password
+    _serve(door, options)
 
-    shown = hide_password(door.settings.broker_url)
-    door.output.note(f"{count} processes on {shown}; Ctrl-C ends after the running cells")
-    status = serve(door.settings, concurrency=count, verbose=door.output.verbose)
-    if status:
-        raise typer.Exit(1)
+
+def _serve(door: Invocation, options: WorkerOptions) -> None:
+    from auditor.urls import hide_password
+    from workers.serving import serve, serve_locally
+
+    count, settings = options.concurrency, door.settings
+    if settings.broker_url is None:
+        door.output.note(f"{count} local processes compute what is queued in {settings.home}; Ctrl-C ends them")
+        with suppress(KeyboardInterrupt):
+            serve_locally(settings, options)
+        return
+    shown = hide_password(settings.broker_url)
+    door.output.note(f"{count} processes on {shown}; Ctrl-C finishes or gives back the running cells")
+    if status := serve(settings, options):
+        raise typer.Exit(status)
+
+
+def _tell_health(door: Invocation, asked: Health, hostname: str | None) -> None:
+    from workers.health import require_live, require_ready, worker_state
+
+    state = worker_state(door.settings.home, hostname)
+    door.output.text(require_live(state) if asked is Health.LIVE else require_ready(state))

@@ -43,6 +43,7 @@ from auditor.urls import without_passwords
 from workers.building import build_variant, save_built
 from workers.conclusion import load_results, report_headers
 from workers.heartbeat import LEASE_SECONDS, Heartbeat
+from workers.log_context import bind
 from workers.stored_models import original_model, share_of, stored_plan, variant_model
 
 _log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ def execute(database: Database, audit_id: str, key: str, *, owner: str) -> list[
         if claimed is None:
             return []
         stored = get_model(session, claimed.model_id)
+    bind(attempt=claimed.attempt)
     started = time.monotonic()
     try:
         with Heartbeat(database, claimed) as heartbeat:

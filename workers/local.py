@@ -20,6 +20,7 @@ from auditor.settings import Settings
 from auditor.store import Database, release_cells
 from workers.child_processes import kill, last_line, start
 from workers.embedded_broker import EmbeddedBroker, embedded_broker
+from workers.options import WorkerOptions
 from workers.owners import owners_of
 
 LOG_BYTES: Final = 4_000_000
@@ -53,7 +54,9 @@ class LocalWorkers:
 
 
 @contextmanager
-def local_workers(settings: Settings, *, concurrency: int = 2) -> Iterator[LocalWorkers]:
+def local_workers(
+    settings: Settings, *, concurrency: int = 2, options: WorkerOptions | None = None
+) -> Iterator[LocalWorkers]:
     """Start broker and worker, and kill both at the end.
 
     Returns before the worker is ready, which takes the seconds that importing torch takes: do something meanwhile.
@@ -66,7 +69,8 @@ def local_workers(settings: Settings, *, concurrency: int = 2) -> Iterator[Local
     log, log_start = _open_log(settings.home / "logs")
     with embedded_broker() as broker:
         # -P: a folder named "workers" in the working directory must not be taken for ours
-        command = [sys.executable, "-P", "-m", "workers.serving", "--concurrency", str(concurrency)]
+        arguments = (options or WorkerOptions(concurrency=concurrency)).arguments()
+        command = [sys.executable, "-P", "-m", "workers.serving", *arguments]
         environment = os.environ | replace(settings, broker_url=broker.url).environment()
         with log.open("ab") as sink:
             worker = start(command, environment=environment, output=sink.fileno())

@@ -6,70 +6,101 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 from auditor.errors import BrokerError
 from auditor.settings import Settings, read_settings
 from auditor.store import open_database
 from workers.broker import ping_broker
+from workers.health import Beating, new_state
+from workers.options import GRACE_SECONDS, LogFormat, LogOptions, WorkerOptions
 
 _POLL_SECONDS = 0.5
 
 
-def serve(settings: Settings, *, concurrency: int = 2, verbose: bool = False) -> int:
-    """Compute what comes from the broker until a signal ends it; the exit status. Call it from the main thread.
+def serve(settings: Settings, options: WorkerOptions | None = None) -> int:
+    """Compute what comes from the broker until a signal ends it (``workers.stopping``); the exit status.
 
-    SIGTERM and Ctrl-C end it after the running cells; a second one, or SIGQUIT, at once: their leases run out and
-    another worker takes them over.
+    Call it from the main thread.
 
     Raises:
         BrokerError: no broker URL, or no answer.
         StoreError: the database cannot be used as it is.
+        WorkerStateError: a worker of this name runs already.
+        AuditorError: the log cannot be written.
     """
+    options = options or WorkerOptions()
     if settings.broker_url is None:
         raise BrokerError("no broker URL", expected="--broker-url or DYCK_AUDIT_BROKER_URL")
     ping_broker(settings.broker_url)
     open_database(settings.database_url, make_folder=settings.database_in_home).dispose()
     os.environ.update(settings.environment())  # forked pool processes read their settings there
+    name = options.hostname or f"{socket.gethostname().split('.')[0]}-{os.getpid()}"
+    beating = Beating(settings.home, new_state(name, concurrency=options.concurrency, version=version("dyck-audit")))
+    try:
+        beating.start()
+        from workers.logs import set_up_logs
 
+        set_up_logs(settings, options.logs, name)
+        return _consume(settings, options, name, beating)
+    finally:
+        beating.stop()
+
+
+def _consume(settings: Settings, options: WorkerOptions, name: str, beating: Beating) -> int:
     from celery.signals import worker_ready
 
     import workers.tasks  # noqa: F401 - torch is imported here, once: pool processes are forked with it
     from workers.app import app
-    from workers.logs import hide_passwords_in_worker
+    from workers.consuming import Consuming
+    from workers.owners import begin_worker
+    from workers.stopping import Stopping
     from workers.sweeper import start_sweeper
 
-    hide_passwords_in_worker(settings)
+    owners = begin_worker()
     app.conf.broker_url = settings.broker_url
     app.set_current()
-    if not verbose:  # one line per cell is ours; Celery's two per message do not name the audit or the cell
-        for name in ("celery.app.trace", "celery.worker.strategy"):
-            logging.getLogger(name).setLevel(logging.WARNING)
     _preload()
-
-    def sweep_from_now_on(**_: object) -> None:
-        start_sweeper(settings.database_url, app)
-
-    worker_ready.connect(sweep_from_now_on, weak=False)
     worker = app.Worker(
-        concurrency=concurrency,
-        hostname=f"dyck-audit-{os.getpid()}@{socket.gethostname()}",
-        loglevel=logging.INFO,
-        quiet=not verbose,
+        concurrency=options.concurrency,
+        hostname=f"{name}@{socket.gethostname()}",
+        loglevel="INFO" if options.logs.verbose else "WARNING",
+        quiet=not options.logs.verbose,
         without_gossip=True,
         without_mingle=True,
     )
+    ending: list[Stopping] = []
+
+    def begin(**_: Any) -> None:
+        consuming = Consuming(worker)
+        beating.why_not = consuming.why_not
+        stopping = Stopping(
+            worker,
+            database_url=settings.database_url,
+            app=app,
+            owners=owners,
+            grace_seconds=options.grace_seconds,
+        )
+        ending.append(stopping)
+        start_sweeper(settings.database_url, app, on_other_revision=lambda: stopping.stop(status=1))
+
+    worker_ready.connect(begin, weak=False)
     worker.start()
+    for stopping in ending:
+        stopping.give_back()
+        return stopping.status
     return int(worker.exitcode or 0)
 
 
 def serve_locally(
-    settings: Settings, *, concurrency: int = 2, on_ready: Callable[[str], None] = lambda _: None
+    settings: Settings, options: WorkerOptions | None = None, *, on_ready: Callable[[str], None] = lambda _: None
 ) -> None:
     """Without a broker: compute what is ready in the database, now and later, until Ctrl-C.
 
@@ -79,7 +110,7 @@ def serve_locally(
     from workers.local import local_workers
 
     open_database(settings.database_url, make_folder=settings.database_in_home).dispose()
-    with local_workers(replace(settings, broker_url=None), concurrency=concurrency) as local:
+    with local_workers(replace(settings, broker_url=None), options=options or WorkerOptions()) as local:
         on_ready(local.broker_url)
         while True:
             local.require_alive()
@@ -96,13 +127,27 @@ def _preload() -> None:
     equivalences()
 
 
-def main() -> int:
-    """Entry of a local worker process."""
+def options_of(arguments: Sequence[str] | None) -> WorkerOptions:
+    """The options that these words mean; None: the words of the command line."""
     parser = argparse.ArgumentParser(prog="python -m workers.serving", description=__doc__)
     parser.add_argument("--concurrency", type=int, default=2)
+    parser.add_argument("--hostname")
+    parser.add_argument("--log-file", type=Path)
+    parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT)
+    parser.add_argument("--grace", type=float, default=GRACE_SECONDS)
     parser.add_argument("--verbose", action="store_true")
-    arguments = parser.parse_args()
-    return serve(read_settings(), concurrency=arguments.concurrency, verbose=arguments.verbose)
+    given = parser.parse_args(arguments)
+    return WorkerOptions(
+        concurrency=given.concurrency,
+        hostname=given.hostname,
+        logs=LogOptions(given.log_file, given.log_format, given.verbose),
+        grace_seconds=given.grace,
+    )
+
+
+def main() -> int:
+    """Entry of a local worker process."""
+    return serve(read_settings(), options_of(None))
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from celery import Celery
 
-from auditor.errors import BrokerError, StoreError
+from auditor.errors import BrokerError, RevisionError, StoreError
 from auditor.store import Database
 from workers.scheduling import sweep
 
@@ -24,15 +25,25 @@ _sweeping = threading.Lock()
 os.register_at_fork(before=_sweeping.acquire, after_in_parent=_sweeping.release, after_in_child=_sweeping.release)
 
 
-def start_sweeper(database_url: str, app: Celery, *, period_seconds: float = PERIOD_SECONDS) -> threading.Event:
-    """Sweep until the returned event is set, or the process ends."""
+def start_sweeper(
+    database_url: str,
+    app: Celery,
+    *,
+    period_seconds: float = PERIOD_SECONDS,
+    on_other_revision: Callable[[], None] = lambda: None,
+) -> threading.Event:
+    """Sweep until the returned event is set, or the process ends.
+
+    ``on_other_revision`` is called when the database has been brought to a revision that this version does not work
+    with; nothing is sent then.
+    """
     stop = threading.Event()
 
     def run() -> None:
-        database = Database(database_url)
+        database, away = Database(database_url), ""
         while True:
             with _sweeping:
-                _sweep_once(database, app)
+                away = _sweep_once(database, app, away, on_other_revision)
             if stop.wait(period_seconds):
                 return
 
@@ -40,16 +51,27 @@ def start_sweeper(database_url: str, app: Celery, *, period_seconds: float = PER
     return stop
 
 
-def _sweep_once(database: Database, app: Celery) -> None:
+def _sweep_once(database: Database, app: Celery, before: str, on_other_revision: Callable[[], None]) -> str:
+    """Why the broker or the database could not be used, empty when it could; one line when that changes."""
     try:
+        database.check_revision()
         sent = sweep(database, app)
+    except RevisionError as other:
+        if str(other) != before:
+            _log.error("no more work is taken: %s", other)
+        on_other_revision()
+        return str(other)
     except (BrokerError, StoreError) as away:  # the next sweep finds the same cells
-        _log.warning("%s", away)
-        return
+        if str(away) != before:
+            _log.warning("%s; trying again every %.0f s", away, PERIOD_SECONDS)
+        return str(away)
     except Exception:  # noqa: BLE001 - the thread's door: a worker that no longer sweeps would look healthy
         _log.exception("the sweep failed")
-        return
+        return ""
     finally:
         database.dispose()
+    if before:
+        _log.warning("broker and database answer again")
     if sent:
         _log.info("%d cells sent again", sent)
+    return ""

@@ -10,11 +10,12 @@ import torch
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init
 
-from auditor.errors import AuditorError, BrokerError
+from auditor.errors import AuditorError, BrokerError, StoreError
 from auditor.settings import read_settings
 from auditor.store import Database
 from workers.app import LOST_WORKER_RETRIES, RUN_CELL, SOFT_LIMIT_SECONDS, app
 from workers.cells import execute, record_failure
+from workers.log_context import bound
 from workers.owners import new_owner
 from workers.scheduling import send
 
@@ -24,7 +25,17 @@ _log = logging.getLogger(__name__)
 @app.task(name=RUN_CELL, max_retries=LOST_WORKER_RETRIES, default_retry_delay=1)  # type: ignore[untyped-decorator]
 def run_cell(audit_id: str, key: str) -> None:
     """Do a cell and send those it made ready. Whatever goes wrong is written on the cell."""
+    with bound(audit=audit_id, cell=key):
+        _run(audit_id, key)
+
+
+def _run(audit_id: str, key: str) -> None:
     database, owner = process_database(), new_owner()
+    try:
+        database.check_revision()
+    except StoreError as refused:  # nothing is claimed: the cell stays ready for a worker that can use the database
+        _log.error("cell not begun: %s", refused)
+        return
     try:
         ready = execute(database, audit_id, key, owner=owner)
     except SoftTimeLimitExceeded:

@@ -61,10 +61,15 @@ def new_worker(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Wor
     """Starts real workers with replaced cells; each call of a cell takes ``seconds``."""
     with ExitStack() as stack:
 
-        def start(*, concurrency: int = 2, seconds: float = 0.3) -> WorkerProcess:
-            return stack.enter_context(
-                started_worker(settings, journal=tmp_path / "journal", concurrency=concurrency, seconds=seconds)
+        def start(*arguments: str, concurrency: int = 2, seconds: float = 0.3) -> WorkerProcess:
+            worker = started_worker(
+                settings,
+                journal=tmp_path / "journal",
+                concurrency=concurrency,
+                seconds=seconds,
+                arguments=arguments,
             )
+            return stack.enter_context(worker)
 
         yield start
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,9 @@ class WorkerProcess:
 
 
 @contextmanager
-def started_worker(settings: Settings, *, journal: Path, concurrency: int, seconds: float) -> Iterator[WorkerProcess]:
+def started_worker(
+    settings: Settings, *, journal: Path, concurrency: int, seconds: float, arguments: Sequence[str] = ()
+) -> Iterator[WorkerProcess]:
     """A worker that reads its settings from the environment, as in production, until the end of the block."""
     environment = environment_of(settings) | {
         standins.JOURNAL: str(journal),
@@ -66,7 +68,14 @@ def started_worker(settings: Settings, *, journal: Path, concurrency: int, secon
         "PYTHONPATH": str(ROOT),
     }
     with journal.with_suffix(".log").open("ab") as log:
-        command = [sys.executable, "-m", "tests.acceptance.standin_worker", "--concurrency", str(concurrency)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.acceptance.standin_worker",
+            "--concurrency",
+            str(concurrency),
+            *arguments,
+        ]
         process = start(command, environment=environment, output=log.fileno())
     try:
         yield WorkerProcess(process, journal)

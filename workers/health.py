@@ -1,0 +1,210 @@
+"""Whether a worker lives and whether it takes work, from a file that it rewrites every few seconds in its home.
+
+Asking needs no broker and no database: a worker whose broker is away still lives, and is not ready. The file is
+replaced as a whole, so that a reader never sees half of it, and names the process with its start time, so that another
+process with the same id is not taken for the worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from socket import gethostname
+from typing import Final
+
+import psutil
+
+from auditor.errors import WorkerStateError
+
+BEAT_SECONDS: Final = 2.0
+SILENT_SECONDS: Final = 30.0
+"""A beat that is older: the process hangs, is stopped, or cannot write its home."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_CLOCK_STEP = 1.0  # seconds that two readings of one process's start time may differ
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """What a worker says of itself. Times are seconds since 1970 by the clock of its machine."""
+
+    name: str
+    machine: str
+    process: int
+    process_started: float
+    version: str
+    concurrency: int
+    beat: float
+    ready: bool
+    why_not: str  # empty when ready
+
+    @property
+    def age(self) -> float:
+        """Seconds since its last beat."""
+        return max(0.0, time.time() - self.beat)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process runs on this machine and beats."""
+        return self.runs and self.age <= SILENT_SECONDS
+
+    @property
+    def runs(self) -> bool:
+        """Whether its process runs on this machine, beating or not."""
+        if self.machine != gethostname():
+            return False
+        with suppress(psutil.Error):
+            process = psutil.Process(self.process)
+            return (
+                abs(process.create_time() - self.process_started) < _CLOCK_STEP
+                and process.status() != psutil.STATUS_ZOMBIE
+            )
+        return False
+
+
+def new_state(name: str, *, concurrency: int, version: str) -> WorkerState:
+    """The state of this process as a worker that has just begun.
+
+    Raises:
+        WorkerStateError: a name that cannot be one.
+    """
+    if not _NAME.fullmatch(name):
+        raise WorkerStateError(f"the worker name {name!r}", expected="letters, digits, and - _ . after the first")
+    return WorkerState(
+        name=name,
+        machine=gethostname(),
+        process=os.getpid(),
+        process_started=psutil.Process().create_time(),
+        version=version,
+        concurrency=concurrency,
+        beat=time.time(),
+        ready=False,
+        why_not="it is starting",
+    )
+
+
+class Beating:
+    """Writes the state of this process into the home until it is stopped; ``why_not`` is asked at each beat."""
+
+    def __init__(self, home: Path, state: WorkerState) -> None:
+        """Raises WorkerStateError: a worker of this name runs already, or the home cannot be written."""
+        self._folder, self._state = _folder(home), state
+        self.why_not: Callable[[], str] = lambda: "it is starting"
+        self._over = threading.Event()
+        other = next((one for one in worker_states(home) if one.name == state.name and one.runs), None)
+        if other is not None and other.process != state.process:
+            raise WorkerStateError(
+                f"a worker named {state.name} runs here already, process {other.process}",
+                action="give this one another name with --hostname",
+            )
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _forget_ended(home)
+            self._beat()
+        except OSError as error:
+            raise WorkerStateError(
+                f"{self._folder} cannot be written: {error.strerror}", action="choose another --home"
+            ) from error
+
+    def start(self) -> None:
+        """Beat from now on, in a thread."""
+        threading.Thread(target=self._run, name="health", daemon=True).start()
+
+    def stop(self) -> None:
+        """No further beat; the file goes with the worker."""
+        self._over.set()
+        _file(self._folder, self._state.name).unlink(missing_ok=True)
+
+    def _run(self) -> None:
+        while not self._over.wait(BEAT_SECONDS):
+            with suppress(OSError):  # a full disk: the beat grows old, and that is what it says
+                self._beat()
+
+    def _beat(self) -> None:
+        why_not = self.why_not()
+        state = replace(self._state, beat=time.time(), ready=not why_not, why_not=why_not)
+        place = _file(self._folder, state.name)
+        fresh = place.with_suffix(f".{state.process}")
+        fresh.write_text(json.dumps(asdict(state)), encoding="utf-8")
+        fresh.replace(place)
+
+
+def worker_states(home: Path) -> list[WorkerState]:
+    """What the workers of this home last said, by name; files that are no state are left out."""
+    return sorted(_read(_folder(home)), key=lambda state: state.name)
+
+
+def worker_state(home: Path, name: str | None = None) -> WorkerState:
+    """The worker with this name, else the only one on this machine.
+
+    Raises:
+        WorkerStateError: there is none, or several and no name.
+    """
+    found = [state for state in worker_states(home) if name in (None, state.name)]
+    mine = [state for state in found if name is not None or state.machine == gethostname()]
+    running = [state for state in mine if state.runs] or mine
+    if len(running) > 1:
+        names = ", ".join(state.name for state in running)
+        raise WorkerStateError(f"{len(running)} workers run here: {names}", action="name one with --hostname")
+    if not running:
+        which = f"worker named {name} has run" if name else "worker runs"
+        raise WorkerStateError(f"no {which} with the home {home}", action="start one with `dyck-audit worker`")
+    return running[0]
+
+
+def require_live(state: WorkerState) -> str:
+    """One line about a worker that lives.
+
+    Raises:
+        WorkerStateError: it has ended, or has been silent for too long.
+    """
+    if state.machine != gethostname():
+        raise WorkerStateError(f"worker {state.name} runs on {state.machine}", action="ask on that machine")
+    if not state.runs:
+        raise WorkerStateError(f"worker {state.name} has ended without a word, process {state.process}")
+    if state.age > SILENT_SECONDS:
+        raise WorkerStateError(
+            f"worker {state.name} last gave a sign {state.age:.0f} s ago",
+            expected=f"one every {BEAT_SECONDS:.0f} s",
+            action=f"restart it: process {state.process} is stopped, or its home cannot be written",
+        )
+    return f"worker {state.name} lives, process {state.process}, last sign {state.age:.0f} s ago"
+
+
+def require_ready(state: WorkerState) -> str:
+    """One line about a worker that takes work.
+
+    Raises:
+        WorkerStateError: it does not live, or does not take work, and why.
+    """
+    require_live(state)
+    if not state.ready:
+        raise WorkerStateError(f"worker {state.name} takes no work: {state.why_not}")
+    return f"worker {state.name} is ready, {state.concurrency} processes, last sign {state.age:.0f} s ago"
+
+
+def _folder(home: Path) -> Path:
+    return home / "workers"
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.json"
+
+
+def _read(folder: Path) -> Iterator[WorkerState]:
+    for file in folder.glob("*.json"):
+        with suppress(OSError, ValueError, TypeError):
+            yield WorkerState(**json.loads(file.read_text(encoding="utf-8")))
+
+
+def _forget_ended(home: Path) -> None:
+    for state in worker_states(home):
+        if state.machine == gethostname() and not state.runs:
+            _file(_folder(home), state.name).unlink(missing_ok=True)
