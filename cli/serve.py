@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.invocation import invocation
+
+if TYPE_CHECKING:
+    from auditor.store.session import Database
 
 
 def serve(
@@ -16,13 +20,53 @@ def serve(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: a free one.")] = 8000,
+    require_token: Annotated[
+        bool, typer.Option("--require-token", help="Ask for a token on this machine too; other addresses always do.")
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another name of this server, such as that of a proxy.", show_default=False),
+    ] = None,
 ) -> None:
     """Show audits, findings and models in the browser, and answer programs, until Ctrl-C."""
     from cli.dashboard.application import create_app
     from cli.dashboard.listening import answer, listening, until_signal, url_of
+    from cli.dashboard.logs import logged
+    from cli.dashboard.origins import names_of
     from cli.dashboard.services import Services
 
     door = invocation(context)
     with until_signal(), door.database() as database, listening(host, port) as bound:
-        app = create_app(Services(door.settings, database))
-        answer(app, bound, on_ready=lambda: door.output.note(f"serving at {url_of(bound)}; Ctrl-C ends it"))
+        names = names_of(bound.getsockname()[0], others=tuple(allow_host or ()))
+        requires_token = require_token or not names.loopback
+        if requires_token:
+            _check_tokens(database)
+        if not names.loopback:
+            door.output.note("tokens and results are sent as they are; put a proxy with TLS before other networks")
+        services = Services(door.settings, database, names, requires_token)
+        app = create_app(services)
+        with logged(replace(door.output, secrets=services.secrets)):
+            answer(
+                app,
+                bound,
+                access_log=door.output.verbose,
+                on_ready=lambda: door.output.note(f"serving at {url_of(bound)}; Ctrl-C ends it"),
+            )
+
+
+def _check_tokens(database: Database) -> None:
+    """Refuse to start a server that nobody could use.
+
+    Raises:
+        StoreError: it needs tokens and there is none.
+    """
+    from auditor.errors import StoreError
+    from auditor.store.tokens import count_live_tokens
+
+    with database.transaction(read_only=True) as session:
+        if not count_live_tokens(session):
+            raise StoreError(
+                "no access token, and this address or --require-token needs one",
+                expected="at least one token",
+                action="type `dyck-audit tokens create --scope admin` first",
+            )

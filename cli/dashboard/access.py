@@ -1,51 +1,61 @@
 """Who may do what. Every route names the scope that it needs; a request has the scope of its token.
 
-    read ⊂ submit ⊂ admin
-
-A server on the loopback address without required tokens gives every local client all of them.
+A server on the loopback address that requires no token gives every client of this machine all scopes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from fastapi import Depends, Request
 
+from auditor.store.tokens import Scope
+from cli.dashboard.refusal import Refusal
 
-class Scope(StrEnum):
-    """What a token allows; each allows what those before it do."""
+__all__ = ["PUBLIC", "Access", "Requires", "Scope", "access_of", "requires"]
 
-    PUBLIC = "public"  # of a route only: no token is needed
-    READ = "read"
-    SUBMIT = "submit"
-    ADMIN = "admin"
-
-
-_ORDER = tuple(Scope)
+AUTHENTICATE = {"WWW-Authenticate": "Bearer"}
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What one request may do, and whether it came with a session's cookie."""
+    """What one request may do. ``scope`` is None without a token where one is needed."""
 
-    scope: Scope
-    by_session: bool = False
+    scope: Scope | None
+    by_session: bool = False  # the token came from a session's cookie
 
     def allows(self, wanted: Scope) -> bool:
         """Whether the scope covers what is wanted."""
-        return _ORDER.index(self.scope) >= _ORDER.index(wanted)
+        return self.scope is not None and self.scope.allows(wanted)
+
+
+NOBODY = Access(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """The dependency of a route that names its scope."""
+    """The dependency of a route that names its scope; None: everybody may ask."""
 
-    scope: Scope
+    scope: Scope | None
 
     def __call__(self, request: Request) -> None:
-        """Let the request pass, or refuse it."""
+        """Let the request pass.
+
+        Raises:
+            Refusal: it has no token (401), or one of a smaller scope (403).
+        """
+        access = access_of(request)
+        if self.scope is None or access.allows(self.scope):
+            return
+        if access.scope is None:
+            raise no_token()
+        raise Refusal(
+            403,
+            f"a token of scope {access.scope}",
+            expected=f"scope {self.scope}",
+            do=f"use a token made with `dyck-audit tokens create --scope {self.scope}`",
+        )
 
 
 def requires(scope: Scope) -> Any:
@@ -53,6 +63,22 @@ def requires(scope: Scope) -> Any:
     return Depends(Requires(scope))
 
 
-def access_of(request: Request) -> Access:  # noqa: ARG001
-    """What this request may do."""
-    return Access(Scope.ADMIN)
+PUBLIC: Any = Depends(Requires(None))
+"""The same for what everybody may ask."""
+
+
+def access_of(request: Request) -> Access:
+    """What this request may do, as :class:`~cli.dashboard.admission.Admission` found it."""
+    found: Access = getattr(request.state, "access", NOBODY)
+    return found
+
+
+def no_token() -> Refusal:
+    """The refusal of a request without a token."""
+    return Refusal(
+        401,
+        "no access token",
+        expected="a token of this server",
+        do="sign in, or set DYCK_AUDIT_TOKEN for the command line; `dyck-audit tokens create` on the server makes one",
+        headers=AUTHENTICATE,
+    )

@@ -1,18 +1,22 @@
-"""The application: protection, then errors, then pages, API and static files."""
+"""The application: protection, then admission, then errors, then pages, API and static files."""
 
 from __future__ import annotations
 
 from importlib import resources
+from typing import Final
 
 from fastapi import FastAPI
+from fastapi.routing import RouteContext, iter_route_contexts
 from fastapi.staticfiles import StaticFiles
 
 from cli.dashboard import errors
+from cli.dashboard.access import Requires
+from cli.dashboard.admission import Admission
 from cli.dashboard.pages import PAGES
 from cli.dashboard.protection import Protection
 from cli.dashboard.services import Services
 
-STATIC = "/static"
+STATIC: Final = "/static"
 
 
 def create_app(services: Services) -> FastAPI:
@@ -20,9 +24,28 @@ def create_app(services: Services) -> FastAPI:
     # FastAPI's own pages about the API load scripts from other hosts
     app = FastAPI(title="dyck-audit", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = services
-    app.add_middleware(Protection)
+    app.add_middleware(Admission, services=services)
+    app.add_middleware(Protection)  # added last: outermost
     errors.install(app)
     for router in PAGES:
         app.include_router(router)
+    app.state.body_bytes = {
+        route.path: route.max_body_size
+        for route in iter_route_contexts(app.routes)
+        if requirement_of(route) and route.max_body_size is not None
+    }
     app.mount(STATIC, StaticFiles(directory=str(resources.files("cli.dashboard").joinpath("static"))), name="static")
     return app
+
+
+def requirement_of(route: RouteContext) -> Requires:
+    """The scope that a route needs.
+
+    Raises:
+        TypeError: it does not say, so nobody knows who may ask it.
+    """
+    given = getattr(route, "dependant", None)
+    found = [] if given is None else [one.call for one in given.dependencies if isinstance(one.call, Requires)]
+    if len(found) != 1:
+        raise TypeError(f"{route.path}: list one of requires(Scope.…) and PUBLIC among its dependencies")
+    return found[0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
@@ -19,11 +20,13 @@ from auditor.errors import (
     StoreError,
 )
 from auditor.store.columns import UnstorableValueError
-from auditor.urls import secrets_of, without_passwords
+from auditor.urls import without_passwords
+from cli.dashboard.refusal import Refusal
 from cli.dashboard.services import services_of
 from cli.dashboard.templating import page
 
 API = "/api/"
+LOGIN = "/login"
 
 STATUS: tuple[tuple[type[AuditorError], int], ...] = (
     (NotFoundError, 404),
@@ -41,7 +44,8 @@ UNAVAILABLE = 503
 
 def install(app: FastAPI) -> None:
     """Make the application answer errors so."""
-    app.add_exception_handler(AuditorError, _refused)
+    app.add_exception_handler(AuditorError, _said)
+    app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 
@@ -50,8 +54,7 @@ def error_response(
     request: Request, status: int, *, found: str, expected: str = "", do: str = "", headers: Any = None
 ) -> Response:
     """One error in the form that the client reads."""
-    settings = services_of(request).settings
-    secrets = secrets_of(settings.database_url) + secrets_of(settings.broker_url or "")
+    secrets = services_of(request).secrets
     said = {
         name: without_passwords(text, secrets) for name, text in (("found", found), ("expected", expected), ("do", do))
     }
@@ -62,7 +65,27 @@ def error_response(
     return shown
 
 
-def _refused(request: Request, error: Exception) -> Response:
+def refused(request: Request, refusal: Exception) -> Response:
+    """A refusal; a person without a token is led to the page that asks for one."""
+    if not isinstance(refusal, Refusal):
+        raise refusal
+    is_page = not request.url.path.startswith(API) and request.method == "GET"
+    if refusal.status == 401 and "hx-request" in request.headers:
+        return Response(status_code=401, headers={"HX-Redirect": LOGIN})  # htmx opens that page
+    if refusal.status == 401 and is_page:
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"{LOGIN}?next={quote(wanted, safe='/')}", 303)
+    return error_response(
+        request,
+        refusal.status,
+        found=refusal.found,
+        expected=refusal.expected,
+        do=refusal.do,
+        headers=refusal.headers,
+    )
+
+
+def _said(request: Request, error: Exception) -> Response:
     if not isinstance(error, AuditorError):
         raise error
     status = next(status for kind, status in STATUS if isinstance(error, kind))

@@ -68,12 +68,12 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield bound
 
 
-def answer(app: FastAPI, bound: socket.socket, *, on_ready: Callable[[], None]) -> None:
+def answer(app: FastAPI, bound: socket.socket, *, access_log: bool, on_ready: Callable[[], None]) -> None:
     """Answer requests until a signal; ``on_ready`` is called when the first can come."""
     config = uvicorn.Config(
         app,
         log_config=None,
-        access_log=False,
+        access_log=access_log,
         ws="none",
         lifespan="on",
         server_header=False,

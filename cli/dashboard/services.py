@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from auditor.settings import Settings
 from auditor.store.session import Database, Session
+from auditor.urls import secrets_of
+from cli.dashboard.origins import Names
+from cli.dashboard.sessions import Failures, Sessions
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,25 @@ class Services:
 
     settings: Settings
     database: Database
+    names: Names = field(default_factory=lambda: Names(loopback=True))
+    requires_token: bool = False
+    sessions: Sessions = field(default_factory=Sessions)
+    failures: Failures = field(default_factory=Failures)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no answer and no log may show."""
+        return secrets_of(self.settings.database_url) + secrets_of(self.settings.broker_url or "")
 
 
 def services_of(request: Request) -> Services:
     """The services of the application that a request came to."""
     found: Services = request.app.state.services
     return found
+
+
+def _services(request: Request) -> Services:
+    return services_of(request)
 
 
 def _database(request: Request) -> Database:
@@ -34,6 +50,9 @@ def _reading(request: Request) -> Iterator[Session]:
     with services_of(request).database.transaction(read_only=True) as session:
         yield session
 
+
+Own = Annotated[Services, Depends(_services)]
+"""All services."""
 
 Store = Annotated[Database, Depends(_database)]
 """The database, for routes that write: open a transaction, leave it, then send."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,24 +10,54 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from auditor.settings import read_settings
-from auditor.store.session import open_database
+from auditor.store.session import Database, open_database
+from auditor.store.tokens import Scope, create_token
 from cli.dashboard.application import create_app
 from cli.dashboard.services import Services
 from tests.cli.conftest import Ids
 
 ADDRESS = "http://127.0.0.1:8000"
 
-
-@pytest.fixture
-def dashboard(home: Path, ids: Ids) -> Iterator[FastAPI]:
-    """The application on the loopback address: no token is needed."""
-    settings = read_settings({}, home=home)
-    database = open_database(settings.database_url)
-    yield create_app(Services(settings, database))
-    database.dispose()
+NewApp = Callable[..., FastAPI]
 
 
 @pytest.fixture
-def client(dashboard: FastAPI) -> TestClient:
-    """A browser or program on this machine."""
-    return TestClient(dashboard, base_url=ADDRESS)
+def database(home: Path, ids: Ids) -> Iterator[Database]:
+    """The prepared database."""
+    opened = open_database(f"sqlite:///{home / 'dyck-audit.sqlite3'}")
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def new_app(home: Path, database: Database) -> NewApp:
+    """Makes the application with other services: ``new_app(requires_token=True)``."""
+    return lambda **changes: create_app(Services(read_settings({}, home=home), database, **changes))
+
+
+@pytest.fixture
+def client(new_app: NewApp) -> TestClient:
+    """A program on this machine; no token is needed."""
+    return TestClient(new_app(), base_url=ADDRESS)
+
+
+@pytest.fixture
+def guarded(new_app: NewApp) -> TestClient:
+    """A program that has no token, at a server that requires one."""
+    return TestClient(new_app(requires_token=True), base_url=ADDRESS, follow_redirects=False)
+
+
+@pytest.fixture
+def token(database: Database) -> Callable[[Scope], str]:
+    """Makes a token of a scope."""
+
+    def make(scope: Scope) -> str:
+        with database.transaction() as session:
+            return create_token(session, scope)[1]
+
+    return make
+
+
+def bearer(secret: str) -> dict[str, str]:
+    """The header that carries a token."""
+    return {"Authorization": f"Bearer {secret}"}
