@@ -30,7 +30,7 @@ def test_a_model_with_audits_is_not_removed_by_accident(run: Run, ids: Ids) -> N
     assert run("cancel", ids.failed).code == 0
     assert run("models", "remove", MODEL, "--with-audits").code == 0
     assert run("models", "list", "--json").document == {"models": []}
-    assert run("history", "--json").document == {"audits": []}
+    assert run("history", "--json").document == {"audits": [], "next": None}
 
 
 def test_bundled_models_are_listed_with_their_accuracy(run: Run, home: Path) -> None:

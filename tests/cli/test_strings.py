@@ -213,7 +213,7 @@ def test_a_bad_file_is_one_line_and_nothing_is_stored(
     refused = run(*asked[command], "--plan", files / "small.toml", "--strings", files / name)
     assert refused.code == 1
     assert words in refused.refusal
-    assert run("history", "--json").document == {"audits": []}
+    assert run("history", "--json").document == {"audits": [], "next": None}
     assert run("models", "list", "--json").document == {"models": []}
     assert not (files / "out").exists()
 
