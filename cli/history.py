@@ -47,13 +47,13 @@ class Order(StrEnum):
     STATE = "state"
 
 
-def read_moment(text: str) -> datetime:
+def read_moment(text: str, *, ahead: bool = False) -> datetime:
     """A time as the filters read it; one that cannot be read is a wrong use of the option."""
     from auditor.errors import FilterError
     from auditor.store import filters
 
     try:
-        return filters.read_moment(text)
+        return filters.read_moment(text, ahead=ahead)
     except FilterError as error:
         raise typer.BadParameter(str(error)) from None
 

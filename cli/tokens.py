@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.documents import document, moment
-from cli.history import UNITS
+from cli.history import read_moment
 from cli.invocation import invocation
 from cli.options import AsJson
 
@@ -25,14 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Access tokens of the web server: c
 
 def read_expiry(text: str) -> datetime:
     """A time from now such as 12h, 90d, 8w, or a date or time in ISO-8601, in UTC unless another zone is given."""
-    span = re.fullmatch(r"(\d{1,5})([hdw])", text)
-    if span:
-        return datetime.now(UTC) + timedelta(**{UNITS[span[2]]: int(span[1])})
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a time; write 12h, 90d, 8w or 2027-01-31") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return read_moment(text, ahead=True)
 
 
 @app.command()

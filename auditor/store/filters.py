@@ -55,15 +55,18 @@ class ClaimKind(StrEnum):
     AGREEMENT = "agreement"
 
 
-def read_moment(text: str) -> datetime:
-    """A date or time in ISO-8601 (UTC unless another zone is given), or an age such as 12h, 7d, 2w.
+def read_moment(text: str, *, ahead: bool = False) -> datetime:
+    """A date or time in ISO-8601 (UTC unless another zone is given), or a time before now such as 12h, 7d, 2w.
+
+    ``ahead``: after now instead.
 
     Raises:
         FilterError: neither.
     """
     age = re.fullmatch(r"(\d{1,5})([hdw])", text)
     if age:
-        return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        span = timedelta(**{_UNITS[age[2]]: int(age[1])})
+        return datetime.now(UTC) + span if ahead else datetime.now(UTC) - span
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
