@@ -13,8 +13,8 @@ from auditor.contracts import InterpretationMethod, Progress, Request, Transform
 from auditor.plans.cells import planned_equivalences
 from auditor.plans.plan import PLANS
 from auditor.records import ORIGINAL, Expected, Finding, Kind, Variant, VariantState
+from auditor.records.slices import slice_of
 from auditor.seeds import numpy_generator
-from auditor.verdicts.slices import slice_of
 from auditor.verdicts.verdict import Settings, findings_of
 
 SEQUENCES = 24

@@ -26,7 +26,7 @@ from auditor.files.text_file import read_text, read_toml
 from auditor.gate.statements import CAUSAL, GRAMMAR, claim_of, component_named
 from auditor.readings import method_named, why_unknown
 from auditor.records import Claim, Json, Kind
-from auditor.verdicts.slices import WORDS, slice_of
+from auditor.records.slices import WORDS, slice_of
 
 Read = TypeVar("Read")
 

@@ -16,11 +16,11 @@ from auditor.plans.cells import planned_equivalences
 from auditor.plans.plan import Plan
 from auditor.readings import method_named
 from auditor.records import ORIGINAL, Finding, Json, Kind, NotApplicable, VariantState, Verdict
+from auditor.records.slices import at_slice, slice_of
 from auditor.stages.attack import Attacked
 from auditor.stages.conclude import Results, statistics_of
 from auditor.verdicts.compound import why_not_true
 from auditor.verdicts.pairing import Pairing
-from auditor.verdicts.slices import at_slice, slice_of
 from auditor.verdicts.verdict import findings_of
 
 

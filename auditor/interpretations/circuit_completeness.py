@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from auditor.measures.edges.circuit import EdgeRuns
-from auditor.measures.edges.method import ENOUGH, Array, CircuitScore
+from auditor.measures.edges.circuit import CircuitRuns
+from auditor.measures.edges.method import ENOUGH, CircuitScore
 
 
 class CircuitCompleteness(CircuitScore):
@@ -20,6 +20,6 @@ class CircuitCompleteness(CircuitScore):
     source = "Marks et al. 2024, arXiv 2403.19647, section 3.3; Wang et al. 2022, arXiv 2211.00593, section 4"
     predicates: ClassVar[Mapping[str, float]] = {"complete": ENOUGH}
 
-    def score_of(self, runs: EdgeRuns, edges: Tensor) -> Array:
+    def score_of(self, runs: CircuitRuns, edges: Tensor) -> Any:
         """What is lost without these edges, [sequence]."""
         return runs.completeness(edges)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from auditor.measures.edges.circuit import EdgeRuns
-from auditor.measures.edges.method import ENOUGH, Array, CircuitScore
+from auditor.measures.edges.circuit import CircuitRuns
+from auditor.measures.edges.method import ENOUGH, CircuitScore
 
 
 class CircuitFaithfulness(CircuitScore):
@@ -21,6 +21,6 @@ class CircuitFaithfulness(CircuitScore):
     source = "Hanna et al. 2024, arXiv 2403.17806, section 2 (normalised faithfulness)"
     predicates: ClassVar[Mapping[str, float]] = {"faithful": ENOUGH}
 
-    def score_of(self, runs: EdgeRuns, edges: Tensor) -> Array:
+    def score_of(self, runs: CircuitRuns, edges: Tensor) -> Any:
         """What is left with these edges alone, [sequence]."""
         return runs.faithfulness(edges)

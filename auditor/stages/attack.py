@@ -25,6 +25,7 @@ from auditor.records import (
     VariantState,
     Verdict,
 )
+from auditor.records.slices import at_slice, slice_of
 from auditor.records.values import whole
 from auditor.stages.build import Built, make
 from auditor.stages.conclude import statistics_of
@@ -32,6 +33,7 @@ from auditor.stages.measure import measure
 from auditor.twins.targets.claim import default_claim
 from auditor.twins.targets.registry import surrogate_of
 from auditor.verdicts.claims import claims_of
+from auditor.verdicts.compound import COMPOUND, why_not_in
 from auditor.verdicts.pairing import Pairing
 from auditor.verdicts.quantities import name_of_quantity, quantity
 from auditor.verdicts.verdict import findings_of
@@ -126,15 +128,16 @@ def attack_claim(
     if method_named(claim.method).draws_at_random:
         again = measure(model, plan, seed, claim.method, variant=RERUN)
         scores |= {} if isinstance(again, NotApplicable) else {(RERUN, claim.method): again}
-    itself = Pairing(base, base, method_named(claim.method).distance)
+    wanted = slice_of(claim)
+    itself = Pairing(at_slice(base, wanted), at_slice(base, wanted), method_named(claim.method).distance)
     name = name_of_quantity(claim, itself.distance)
     if built.model is not None:
         found = measure(built.model, plan, seed, claim.method, variant=built.variant.key)
         if not isinstance(found, NotApplicable):
             scores[built.variant.key, claim.method] = found
     moved = scores.get((built.variant.key, claim.method))
-    pairing = None if moved is None else replace(itself, other=moved)
-    is_defined = pairing is not None and not pairing.why_undefined(claim)
+    pairing = None if moved is None else replace(itself, other=at_slice(moved, wanted))
+    is_defined = pairing is not None and not _why_undefined(claim, pairing)
     return Attacked(
         claim=claim,
         built=built,
@@ -162,6 +165,10 @@ def _in_usual_words(claim: Claim, base: Interpretation) -> Claim:
     card = replace(method_named(claim.method).card, scale_is_free=False)
     usual = claims_of(card, base, (claim.kind,))
     return next((one for one in usual if one.identity == claim.identity), claim)
+
+
+def _why_undefined(claim: Claim, pairing: Pairing) -> str:
+    return why_not_in(claim, {claim.method: pairing}) if claim.kind in COMPOUND else pairing.why_undefined(claim)
 
 
 def _of_original(model: CanonicalTransformer, plan: Plan, seed: int, method: str) -> Interpretation:

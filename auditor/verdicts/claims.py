@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from auditor.records import Claim, Component, Interpretation, Json, MethodCard
 from auditor.records.axes import HEAD, SECOND_AXES, TO_HEAD, WITH_HEAD
 from auditor.records.interpretation import SOME
+from auditor.records.slices import at_slice
 from auditor.verdicts.distances import EXACT_TOLERANCE, rank_shortfall
-from auditor.verdicts.slices import at_slice
 
 AUTOMATIC_KINDS = ("rank", "set", "predicate", "existence", "pattern")
 """Kinds of claims that are made unless a plan asks for others: what people publish. A score to its digits is not."""

@@ -20,7 +20,7 @@ YES_OR_NO = ("rank", "set", "predicate", "comparison")
 
 def name_of_quantity(claim: Claim, distance: str) -> str:
     """What :func:`quantity` is, in a word."""
-    names = {"value": "score", "predicate": "score", "rank": "rank", "set": "jaccard_distance"}
+    names = {"value": "score", "predicate": "score", "existence": "score", "rank": "rank", "set": "jaccard_distance"}
     names["comparison"] = "difference"
     return names.get(claim.kind, distance)
 
@@ -28,9 +28,10 @@ def name_of_quantity(claim: Claim, distance: str) -> str:
 def quantity(claim: Claim, pairing: Pairing) -> float:
     """The claim's number on the variant of a pairing.
 
-    The mean score of value and predicate claims · the lead of comparisons · the position of rank claims, 1 at the top ·
-    of set claims the Jaccard distance between the members and as many that lead · of pattern claims the distance from
-    the original.
+    The mean score of value and predicate claims · of existence claims that of the component which is nearest to the
+    predicate, or has it most clearly · the lead of comparisons · the position of rank claims, 1 at the top · of set
+    claims the Jaccard distance between the members and as many that lead · of pattern claims the distance from the
+    original.
     """
     if claim.kind == "pattern":
         return float(pairing.variation.mean[pairing.index(claim.component)])
@@ -43,6 +44,8 @@ def quantity(claim: Claim, pairing: Pairing) -> float:
         return 1.0 - len({*members} & {*leading}) / len({*members} | {*leading})
     if claim.kind == "comparison":
         return _lead(claim, pairing)
+    if claim.kind == "existence":
+        return float(scores.max() if claim.parameters.get("above", True) else scores.min())
     return float(scores[pairing.index(claim.component)])
 
 

@@ -34,6 +34,7 @@ from auditor.records import (
     VariantState,
     Verdict,
 )
+from auditor.records.slices import Slice, at_slice, by_slice, slice_of
 from auditor.verdicts.alignment import Scores, in_names_of
 from auditor.verdicts.claims import AUTOMATIC_KINDS, claims_of
 from auditor.verdicts.compound import COMPOUND, judge_compound
@@ -42,7 +43,6 @@ from auditor.verdicts.multiplicity import q_values
 from auditor.verdicts.needed import needed_sequences
 from auditor.verdicts.pairing import Pairing
 from auditor.verdicts.sequential import share_of_look
-from auditor.verdicts.slices import Slice, at_slice, by_slice, slice_of
 from auditor.verdicts.worst_case import TAIL
 
 

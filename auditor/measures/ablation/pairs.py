@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.contracts import Request
 from auditor.measures.ablation.effects import EFFECTS
@@ -34,24 +34,43 @@ def pair_excess(request: Request) -> NDArray[np.float64]:
     for piece in run.pieces():
         where = effect.outputs(request.model, piece.part)
         reading, rows = Reading.of(piece.part, where, effect), piece.rows.numpy()
-        alone = [_lost(request, piece, reading, where, means, (head,)) for head in heads]
-        for first, second in combinations(range(len(heads)), 2):
-            both = _lost(request, piece, reading, where, means, (heads[first], heads[second]))
-            found[rows, first, second] = found[rows, second, first] = (both - alone[first] - alone[second]).numpy()
+        found[rows] = pair_effects(request.model, piece, reading, where, means, heads).numpy()
     kept: NDArray[np.bool_] = effect.outputs(request.model, run.inputs).any(1).numpy()
     return found[kept]
 
 
-def _lost(
-    request: Request,
+def pair_effects(
+    model: CanonicalTransformer,
     piece: Piece,
     reading: Reading,
     where: Tensor,
     means: Sequence[Tensor],
-    heads: tuple[Component, ...],
+    firsts: Sequence[Component],
+) -> Tensor:
+    """The excess of each of ``firsts`` with each head of the model on sequences that run together, [sequence, first,
+    with_head]; ``means`` are those of z per layer, [head, d_v]."""
+    heads = model.architecture.heads
+    alone = {head: _lost(model, piece, reading, where, means, (head,)) for head in heads}
+    pairs = {frozenset((first, second)) for first in firsts for second in heads if first != second}
+    excess = {
+        pair: _lost(model, piece, reading, where, means, pair) - torch.stack([alone[one] for one in pair]).sum(0)
+        for pair in pairs
+    }
+    nothing = torch.zeros_like(alone[heads[0]])
+    rows = [torch.stack([excess.get(frozenset((first, second)), nothing) for second in heads], 1) for first in firsts]
+    return torch.stack(rows, 1)
+
+
+def _lost(
+    model: CanonicalTransformer,
+    piece: Piece,
+    reading: Reading,
+    where: Tensor,
+    means: Sequence[Tensor],
+    heads: Collection[Component],
 ) -> Tensor:
     """Mean KL of each sequence with the z of these heads at its mean, [sequence]."""
-    model, is_classifier = request.model, request.model.architecture.is_classifier
+    is_classifier = model.architecture.is_classifier
 
     def hook(site: Site, layer: int, value: Tensor) -> Tensor:
         ablated = [head.head for head in heads if head.layer == layer]

@@ -9,13 +9,17 @@ to the whole margin, by the fundamental theorem of calculus: how far they miss i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auditor.canonical.model import CanonicalTransformer
 from auditor.measures.edges.circuit import EdgeRuns, Piece
 from auditor.measures.edges.forward import nudged, run
+from auditor.measures.edges.graph import Graph
 from auditor.measures.patching.pairs import mean_margin
 
 Array = NDArray[np.float64]
@@ -41,20 +45,43 @@ def integrated_edge_attribution(runs: EdgeRuns) -> tuple[Array, float]:
 
 def _attribution(runs: EdgeRuns, points: list[float], weights: list[float]) -> Array:
     scores = np.zeros((runs.count, len(runs.graph.edges)))
-    writers, readers = torch.tensor(runs.graph.edges).T
     for piece in runs.pieces:
-        slopes = sum(weight * _slopes(runs, piece, point) for point, weight in zip(points, weights, strict=True))
-        changes = torch.stack([a - b for a, b in zip(piece.clean, piece.corrupt, strict=True)], 2)
-        table = torch.einsum("bpwm,bprm->bwr", changes, torch.as_tensor(slopes))
-        scores[piece.rows.numpy()] = table[:, writers, readers].numpy()
+        found = attributed(runs.model, runs.graph, piece, points, weights)
+        scores[piece.rows.numpy()] = found.numpy()
     return scores
 
 
-def _slopes(runs: EdgeRuns, piece: Piece, point: float) -> Tensor:
+def attributed(
+    model: CanonicalTransformer,
+    graph: Graph,
+    piece: Piece,
+    points: Sequence[float],
+    weights: Sequence[float],
+    *,
+    is_differentiable: bool = False,
+) -> Tensor:
+    """The scores of all edges on pairs of inputs, [batch, edge]: a mean over inputs between corrupt (0) and clean (1).
+
+    ``is_differentiable``: gradients can be taken of them again.
+    """
+    slopes = sum(
+        weight * _slopes(model, graph, piece, point, is_differentiable=is_differentiable)
+        for point, weight in zip(points, weights, strict=True)
+    )
+    changes = torch.stack([a - b for a, b in zip(piece.clean, piece.corrupt, strict=True)], 2)
+    table = torch.einsum("bpwm,bprm->bwr", changes, torch.as_tensor(slopes))
+    writers, readers = torch.tensor(graph.edges).T
+    return table[:, writers, readers]
+
+
+def _slopes(
+    model: CanonicalTransformer, graph: Graph, piece: Piece, point: float, *, is_differentiable: bool
+) -> Tensor:
     """∂ margin / ∂ what each reader reads, [batch, position, reader, model], at clean · point + corrupt · rest."""
     clean, corrupt = piece.embedded
     nudges: list[Tensor] = []
     with torch.enable_grad():
         mixed = corrupt + point * (clean - corrupt)
-        logits = run(runs.model, runs.graph, mixed, piece.part.tokens, nudged(nudges)).logits
-        return torch.cat(torch.autograd.grad(mean_margin(piece.part, logits).sum(), nudges), 2)
+        logits = run(model, graph, mixed, piece.part.tokens, nudged(nudges)).logits
+        margin = mean_margin(piece.part, logits).sum()
+        return torch.cat(torch.autograd.grad(margin, nudges, create_graph=is_differentiable), 2)

@@ -10,8 +10,10 @@ arXiv 2403.19647, section 3.3.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.behaviour.input_batch import InputBatch
+from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Request
 from auditor.measures.edges.forward import cut, run, unchanged
 from auditor.measures.edges.graph import Graph
@@ -43,7 +46,36 @@ class Piece:
     margins: tuple[Tensor, Tensor]  # clean, corrupt; [sequence]
 
 
-class EdgeRuns:
+class CircuitRuns(ABC):
+    """Runs of pairs of inputs with some edges cut; margins [sequence] are arrays, or tensors with gradients."""
+
+    graph: Graph
+
+    @abstractmethod
+    def margins(self, kept: Tensor) -> Any:
+        """Margin of the clean type, [sequence], when only the ``kept`` edges [edge] carry clean writes."""
+
+    @property
+    @abstractmethod
+    def ends(self) -> tuple[Any, Any]:
+        """Margins of the clean and the corrupt inputs, [sequence]."""
+
+    def faithfulness(self, edges: Tensor) -> Any:
+        """Share of the margin that is left with these ``edges`` [edge] alone, [sequence]."""
+        return (self.margins(edges) - self.ends[1]) / self.total
+
+    def completeness(self, edges: Tensor) -> Any:
+        """Share of the margin that is lost without these ``edges`` [edge], [sequence]."""
+        return (self.ends[0] - self.margins(~edges)) / self.total
+
+    @property
+    def total(self) -> float:
+        """Mean margin that all edges carry, logits; 1 where it is 0, so that shares are 0."""
+        total = float((self.ends[0] - self.ends[1]).mean())
+        return total if total != 0.0 else 1.0
+
+
+class EdgeRuns(CircuitRuns):
     """The clean and corrupt inputs of a request, and runs with some of the edges cut."""
 
     def __init__(self, pairs: SharedPairs) -> None:
@@ -60,20 +92,6 @@ class EdgeRuns:
             found[piece.rows.numpy()] = mean_margin(piece.part, again.logits).numpy()
         return found
 
-    def faithfulness(self, edges: Tensor) -> Array:
-        """Share of the margin that is left with these ``edges`` [edge] alone, [sequence]."""
-        return (self.margins(edges) - self.ends[1]) / self.total
-
-    def completeness(self, edges: Tensor) -> Array:
-        """Share of the margin that is lost without these ``edges`` [edge], [sequence]."""
-        return (self.ends[0] - self.margins(~edges)) / self.total
-
-    @property
-    def total(self) -> float:
-        """Mean margin that all edges carry, logits; 1 where it is 0, so that shares are 0."""
-        total = float((self.ends[0] - self.ends[1]).mean())
-        return total if total != 0.0 else 1.0
-
     @cached_property
     def ends(self) -> tuple[Array, Array]:
         """Margins of the clean and the corrupt inputs, [sequence]."""
@@ -85,15 +103,21 @@ class EdgeRuns:
     @cached_property
     def pieces(self) -> list[Piece]:
         """All pairs, those together that run together."""
-        return [self._piece(piece.rows, piece.part) for piece in self.pairs.clean.pieces()]
+        corrupt = self.pairs.corrupt.inputs
+        with torch.no_grad():
+            return [
+                paired(self.model, self.graph, piece.rows, piece.part, corrupt.rows(piece.rows).tokens)
+                for piece in self.pairs.clean.pieces()
+            ]
 
-    @torch.no_grad()
-    def _piece(self, rows: Tensor, part: InputBatch) -> Piece:
-        sides = (part.tokens, self.pairs.corrupt.inputs.rows(rows).tokens)
-        embedded = tuple(self.model.embed(tokens) for tokens in sides)
-        found = [run(self.model, self.graph, x, tokens, unchanged) for x, tokens in zip(embedded, sides, strict=True)]
-        margins = tuple(mean_margin(part, one.logits) for one in found)
-        return Piece(rows, part, (embedded[0], embedded[1]), found[0].writes, found[1].writes, (margins[0], margins[1]))
+
+def paired(model: CanonicalTransformer, graph: Graph, rows: Tensor, clean: InputBatch, corrupt: Tensor) -> Piece:
+    """The untouched passes of clean inputs and of the ``corrupt`` tokens beside them."""
+    sides = (clean.tokens, corrupt)
+    embedded = tuple(model.embed(tokens) for tokens in sides)
+    found = [run(model, graph, x, tokens, unchanged) for x, tokens in zip(embedded, sides, strict=True)]
+    margins = tuple(mean_margin(clean, one.logits) for one in found)
+    return Piece(rows, clean, (embedded[0], embedded[1]), found[0].writes, found[1].writes, (margins[0], margins[1]))
 
 
 def edge_runs(request: Request) -> EdgeRuns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Request
 from auditor.measures.edges.attribution import edge_attribution, integrated_edge_attribution
-from auditor.measures.edges.circuit import EdgeRuns, edge_runs
+from auditor.measures.edges.circuit import CircuitRuns, EdgeRuns, edge_runs
 from auditor.measures.edges.claimed import claimed_edges
 from auditor.measures.edges.graph import Graph, no_graph
 from auditor.measures.edges.pruning import MOST_EDGES, prune
@@ -84,8 +84,8 @@ class CircuitScore(InterpretationMethod):
         return no_pairs(model) or no_graph(model) or too_many_edges(model)
 
     @abstractmethod
-    def score_of(self, runs: EdgeRuns, edges: Tensor) -> Array:
-        """The score of a set of edges [edge], [sequence]."""
+    def score_of(self, runs: CircuitRuns, edges: Tensor) -> Any:
+        """The score of a set of edges [edge], [sequence], an array or a tensor as the margins of ``runs`` are."""
 
     def interpret(self, request: Request) -> Interpretation:
         """Scores [sequence, part]."""

@@ -12,6 +12,7 @@ from auditor.canonical.sites import Site
 from auditor.measures.ablation.continuation import continuation
 from auditor.measures.ablation.edits import edited_logits
 from auditor.measures.ablation.effects import EFFECTS, EffectName
+from auditor.measures.ablation.pairs import pair_effects
 from auditor.measures.ablation.sweep import Reading
 from auditor.measures.untouched import Piece
 from auditor.twins.targets.surrogate import Components, Scores, by_layer, first_rows
@@ -62,3 +63,14 @@ def ablation(site: Site, substitute: str, effect: EffectName) -> Scores:
         return torch.stack([found[column] for column in range(len(components))], dim=1)[where.any(1)]
 
     return scores
+
+
+def head_pairs(model: CanonicalTransformer, piece: Piece, components: Components) -> Tensor:
+    """What the mean ablation of two heads costs beyond both alone, [sequence, head, with_head]."""
+    few = first_rows(piece, FEWEST_ROWS)
+    reads = EFFECTS["kl"]
+    where = reads.outputs(model, few.part)
+    counted = piece.part.not_padding.to(piece.logits)[:, :, None, None]
+    means = [_mean(piece.cache[Site.Z, layer], counted)[0, 0] for layer in range(model.architecture.layers)]
+    found = pair_effects(model, few, Reading.of(few.part, where, reads), where, means, components)
+    return found[where.any(1)]

@@ -6,6 +6,7 @@ The number is the effect of ``auditor.verdicts.contrasts`` in the unit of the cl
     set        (best outsider − worst member) / largest                    positive: an outsider leads
     comparison (the other + δ − the component) / largest                   positive: it is not ahead by δ
     predicate  ±(θ − score) / max(|θ|, |score of the original|)            positive: on the other side of θ
+    existence  the least of these over all components                      positive: no component has the predicate
     value      |score − score of the original| / its size                  above 0.10: the score moved
     pattern    distance from the original's                                above 0.10: it looks otherwise
 
@@ -15,14 +16,14 @@ Scores are means over the sequences of a batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from auditor.errors import PlanError
 from auditor.records import Claim, Component, Interpretation
-from auditor.records.axes import SECOND_AXES
+from auditor.records.slices import at_slice, slice_of
 from auditor.records.values import number, texts, whole
 
 MOST_RIVALS = 8
@@ -33,6 +34,7 @@ WANTED: Mapping[str, float] = {
     "set": 0.25,
     "comparison": 0.25,
     "predicate": 0.3,
+    "existence": 0.3,
     "value": 0.5,
     "pattern": 0.6,
 }
@@ -73,14 +75,15 @@ def aim_at(claim: Claim, base: Interpretation, distance: str, *, upwards: bool) 
         "set": _set,
         "comparison": _comparison,
         "predicate": _predicate,
+        "existence": _existence,
         "value": lambda one, scores: _value(one, scores, upwards=upwards),
         "pattern": lambda one, scores: _pattern(one, scores, distance),
     }
-    if any(axis in claim.parameters for axis in SECOND_AXES):
-        raise PlanError("a claim about edges or pairs of heads is not attacked", expected="a claim about one component")
     if claim.kind not in makers:
         raise PlanError(f"a claim of kind {claim.kind!r} is not attacked", expected=", ".join(makers))
-    return makers[claim.kind](claim, base)
+    wanted = slice_of(claim)
+    aim = makers[claim.kind](claim, at_slice(base, wanted))
+    return aim if wanted is None else _within(aim, [one.label for one in base.components].index(wanted[1]))
 
 
 def columns_of(base: Interpretation, components: tuple[Component, ...]) -> Tensor:
@@ -135,14 +138,33 @@ def _comparison(claim: Claim, base: Interpretation) -> Aim:
 
 
 def _predicate(claim: Claim, base: Interpretation) -> Aim:
-    component = _component(base, claim.component.label)
+    return _past_threshold(claim, base, (_component(base, claim.component.label),))
+
+
+def _existence(claim: Claim, base: Interpretation) -> Aim:
+    if "methods" in claim.parameters:
+        raise PlanError("a claim about several methods is not attacked", expected="a claim by one method")
+    return _past_threshold(claim, base, tuple(_leading(base)))
+
+
+def _past_threshold(claim: Claim, base: Interpretation, components: tuple[Component, ...]) -> Aim:
+    """The mean of every component on the other side of the threshold."""
     threshold, sign = number(claim.parameters, "threshold"), 1.0 if claim.parameters.get("above", True) else -1.0
-    size = max(abs(threshold), abs(_mean(base, component)), SMALL)
+    size = max(abs(threshold), *(abs(_mean(base, one)) for one in components), SMALL)
 
     def effect(ours: Tensor, _theirs: Tensor) -> Tensor:
-        return sign * (threshold - ours.mean()) / size
+        return (sign * (threshold - ours.mean(0)) / size).min()
 
-    return Aim(claim, (component,), WANTED["predicate"], effect)
+    return Aim(claim, components, WANTED[claim.kind], effect)
+
+
+def _within(aim: Aim, second: int) -> Aim:
+    """The same aim for scores [sequence, component, second head], at one second head."""
+
+    def effect(ours: Tensor, theirs: Tensor) -> Tensor:
+        return aim.effect(ours[:, :, second], theirs[:, :, second])
+
+    return replace(aim, effect=effect)
 
 
 def _value(claim: Claim, base: Interpretation, *, upwards: bool) -> Aim:

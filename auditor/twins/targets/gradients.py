@@ -10,10 +10,8 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.measures.attribution.score import Explained, explained, log_odds
 from auditor.measures.untouched import Piece
+from auditor.twins.targets.quadrature import POINTS
 from auditor.twins.targets.surrogate import Components, Scores, by_layer, first_rows
-
-POINTS = ((0.2113248654051871, 0.5), (0.7886751345948129, 0.5))
-"""Gauss–Legendre quadrature on [0, 1] with two points, (place, weight): exact for polynomials up to degree 3."""
 
 PATH_ROWS = 12
 """Sequences of a batch along whose paths is integrated."""

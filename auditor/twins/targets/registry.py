@@ -21,14 +21,16 @@ from auditor.measures.ablation.effects import EffectName
 from auditor.measures.ablation.method import AblationMethod
 from auditor.measures.attention import AttentionMatrix, RowReading
 from auditor.measures.direct_logits import DirectLogits
+from auditor.measures.edges.method import CircuitScore
 from auditor.measures.probing import Probe
 from auditor.measures.untouched import Piece
 from auditor.measures.weights import Composition, HeadWeights
-from auditor.readings import method_named, reading_of
-from auditor.twins.targets import ablations, attention, direct, gradients, probes, weights
+from auditor.readings import Reading, method_named, reading_of
+from auditor.twins.targets import ablations, attention, circuits, direct, gradients, probes, weights
 from auditor.twins.targets.surrogate import Components, Scores, Surrogate
 
 NAMED: Mapping[str, Scores] = {
+    "ablation_head_pair_mean": ablations.head_pairs,
     "attention_pattern": attention.patterns,
     "attribution_head_gradient_x_activation": gradients.gradient_x_activation(Site.Z),
     "attribution_head_integrated_gradients": gradients.head_path_integrals,
@@ -36,6 +38,8 @@ NAMED: Mapping[str, Scores] = {
     "attribution_token_saliency": gradients.token_gradients(length_only=True),
     "attribution_token_integrated_gradients": gradients.token_path_integrals(from_zero=False),
     "attribution_token_integrated_gradients_zero": gradients.token_path_integrals(from_zero=True),
+    "circuit_edge_attribution": circuits.edge_attribution(is_integrated=False),
+    "circuit_edge_integrated_gradients": circuits.edge_attribution(is_integrated=True),
     "logit_lens": direct.logit_lens,
 }
 """Methods with a surrogate of their own."""
@@ -55,6 +59,7 @@ NEAREST: Mapping[str, tuple[str, str]] = {
     "attribution_token_feature_ablation": ("attribution_token_integrated_gradients", _SAMPLED),
     "attribution_token_occlusion": ("attribution_token_integrated_gradients", _SAMPLED),
     "attribution_token_shapley_sampling": ("attribution_token_integrated_gradients", _SAMPLED),
+    "circuit_edge_pruning": ("circuit_edge_attribution", "what an edge costs depends on which were cut before it"),
     "direction_depth_probe": ("probe_depth", _FITTED),
     "direction_stack_top_probe": ("probe_stack_top", _FITTED),
     "knockout_edge_matching_opener": ("attention_matching_opener", _CUT),
@@ -69,11 +74,10 @@ NEAREST: Mapping[str, tuple[str, str]] = {
 }
 """Method → (the nearest one that is differentiable, why it is not so itself)."""
 
-_EDGES = "its scores of edges come from paired runs, and no differentiable method scores edges"
+_FOUND = "it scores circuits that other methods find anew on every model"
 _REFUSED: Mapping[str, str] = {
-    "circuit_edge_attribution": _EDGES,
-    "circuit_edge_integrated_gradients": _EDGES,
-    "circuit_edge_pruning": _EDGES,
+    "circuit_completeness": f"{_FOUND}; claim one: circuit_completeness of L0H1, L1H0",
+    "circuit_faithfulness": f"{_FOUND}; claim one: circuit_faithfulness of L0H1, L1H0",
     "attribution_neuron_conductance": "derivatives along a path of every neuron would be differentiated a third time",
     "attribution_neuron_internal_influence": "slopes of every neuron along a path would be differentiated again",
     "faithfulness_infidelity": "it judges attributions by random perturbations and scores no part of the model",
@@ -90,15 +94,13 @@ def surrogate_of(name: str, model: CanonicalTransformer, components: Components)
     """
     known, method = methods(), method_named(name)
     reading = reading_of(name)
-    if reading.members:
-        raise PlanError(f"no twin can be trained against {name}: the scores of circuits are sums over edited runs")
     if reading.condition is not None:
         whole = surrogate_of(reading.method, model, components)
         return replace(whole, method=name, scores=_limited(whole.scores, reading.condition))
     why_not = method.not_applicable(model)
     if why_not is not None:
         raise PlanError(f"{name} does not apply to this model: {why_not}")
-    scores = _differentiable(method)
+    scores = _of_circuit(reading) if reading.members else _differentiable(method)
     if scores is not None:
         return Surrogate(name, scores, from_layer=_first_layer(method, components))
     stand_in, why = NEAREST.get(name, ("", ""))
@@ -146,6 +148,11 @@ def _differentiable(method: InterpretationMethod) -> Scores | None:
     if isinstance(method, HeadWeights | Composition):
         return weights.head_weights(method)
     return probes.probe(method) if isinstance(method, Probe) else None
+
+
+def _of_circuit(reading: Reading) -> Scores | None:
+    method = methods()[reading.method]
+    return circuits.circuit_score(method, reading.members) if isinstance(method, CircuitScore) else None
 
 
 def _first_layer(method: InterpretationMethod, components: Components) -> int:

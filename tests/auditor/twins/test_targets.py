@@ -21,7 +21,12 @@ from auditor.twins.targets.registry import NEAREST, is_attackable, surrogate_of
 from auditor.zoo import path
 from tests.auditor.small_audits import small_model
 
-FEW_POINTS = ("head_integrated_gradients", "token_integrated_gradients", "token_integrated_gradients_zero")
+FEW_POINTS = (
+    "attribution_head_integrated_gradients",
+    "attribution_token_integrated_gradients",
+    "attribution_token_integrated_gradients_zero",
+    "circuit_edge_integrated_gradients",
+)
 """Attributions whose surrogate takes two points of an integral: it only has to point the same way."""
 
 SMOOTH = ("probe_depth", "probe_stack_top")
@@ -60,7 +65,7 @@ def test_a_surrogate_has_the_scores_of_its_method_and_a_slope(name: str) -> None
         theirs = columns_of(found, scored).mean(0)
         width = theirs.shape[-1] if theirs.dim() > 1 else None
         mean = ours.detach().mean(0) if width is None else ours.detach().mean(0)[..., :width]
-        if name.removeprefix("attribution_") in FEW_POINTS:
+        if name in FEW_POINTS:
             assert float(torch.cosine_similarity(mean.flatten(), theirs.flatten(), dim=0)) > 0.8
         else:
             assert float((mean - theirs).abs().max()) <= 1e-6 * max(float(theirs.abs().max()), 1e-9)
@@ -130,6 +135,8 @@ def _heads(scores: list[float]) -> Interpretation:
         ("predicate", {"threshold": 0.8, "above": True}, [0.3, 0.0, 0.0], 0.5),
         ("predicate", {"threshold": 1.5, "above": False}, [3.0, 0.0, 0.0], 1.0),
         ("value", {"score": 1.0}, [0.4, 0.0, 0.0], 0.6),
+        ("existence", {"threshold": 0.8, "above": True}, [0.3, 0.6, 0.0], 0.2),  # over 1.0, its best score before
+        ("existence", {"threshold": 0.8, "above": True}, [0.1, 0.0, 0.9], -0.1),
     ],
 )
 def test_the_effect_of_a_claim(kind: str, parameters: dict[str, object], after: list[float], effect: float) -> None:
@@ -151,3 +158,37 @@ def test_a_kind_of_claim_that_is_not_attacked_is_refused() -> None:
     base = _heads([1.0, 0.5])
     with pytest.raises(PlanError, match="of kind 'unheard of' is not attacked"):
         aim_at(Claim("ablation_head_mean", "unheard of", base.components[0], "c"), base, "", upwards=False)
+
+
+@pytest.mark.parametrize("score", ["faithfulness", "completeness"])
+@pytest.mark.parametrize("members", ["L0H0, L1H0", "L0.mlp->logits, L0H0->L0.mlp"])
+def test_a_claimed_circuit_has_the_score_of_its_method_and_a_slope(score: str, members: str) -> None:
+    model = load(path("dyck2x4-2layer-2head")).double()
+    name, inputs = f"circuit_{score} of {members}", _inputs(model)
+    found = method_named(name).interpret(Request(model, inputs, numpy_generator(0, "read")))
+    ours = _scores(model, name, inputs, found)
+    assert ours.mean().item() == pytest.approx(float(found.values.mean()), abs=1e-9)
+    ours.mean().backward()  # type: ignore[no-untyped-call]
+    assert float(model.attentions[0].W_Q.grad.abs().max()) > 0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("axis", "second"), [("to_head", "L1H0"), ("with_head", "L0H1")])
+def test_claims_about_edges_and_pairs_are_read_at_their_second_head(axis: str, second: str) -> None:
+    heads = tuple(Component(layer, head=head) for layer in (0, 1) for head in (0, 1))
+    scores = np.zeros((1, 4, 4))
+    at = [head.label for head in heads].index(second)
+    scores[0, :, at] = [0.6, 0.2, 0.1, 0.0]
+    base = Interpretation("weights_composition_v", ("sequence", "head", axis), heads, scores)
+    claim = Claim("weights_composition_v", "predicate", heads[0], "c", {"threshold": 0.3, "above": True, axis: second})
+    aim = aim_at(claim, base, "frobenius", upwards=False)
+    after = columns_of(base, aim.components)
+    assert float(aim.effect(after, after)) == pytest.approx(-0.5)
+    assert float(aim.effect(after * 0, after)) == pytest.approx(0.5)
+
+
+def test_a_claim_by_several_methods_is_refused() -> None:
+    base = _heads([1.0, 0.5])
+    parameters = {"threshold": 0.3, "methods": ["ablation_head_mean", "ablation_head_zero"]}
+    some = Claim("ablation_head_mean", "existence", Component(0, part="some head"), "c", parameters)  # type: ignore[arg-type]
+    with pytest.raises(PlanError, match="several methods"):
+        aim_at(some, base, "relative_change", upwards=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from auditor.records import Claim, Component, Interpretation, MethodCard, Relabelling, Verdict
-from auditor.verdicts.slices import at_slice
+from auditor.records.slices import at_slice
 from tests.auditor.verdicts.samples import EXACT, TWIN, judged, variant
 
 FIRST, SECOND, READER, OTHER = HEADS = tuple(Component(layer, head=head) for layer in (0, 1) for head in (0, 1))
