@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -97,8 +98,8 @@ def _check_by_client(url: str) -> None:
         ) from None
 
 
-def count_workers(url: str, *, seconds: float = 1.0) -> int:
-    """How many worker processes answer on this broker.
+def answering_workers(url: str, *, seconds: float = 1.0) -> tuple[str, ...]:
+    """The names, NAME@MACHINE, of the workers that answer on this broker.
 
     Raises:
         BrokerError: the broker does not answer.
@@ -106,8 +107,62 @@ def count_workers(url: str, *, seconds: float = 1.0) -> int:
     ping_broker(url)
     from workers.app import create_app
 
-    replies = create_app(url).control.ping(timeout=seconds)
-    return len(replies or [])
+    replies = create_app(url).control.ping(timeout=seconds) or []
+    return tuple(sorted(name for reply in replies for name in reply))
+
+
+def count_workers(url: str, *, seconds: float = 1.0) -> int:
+    """How many workers answer on this broker.
+
+    Raises:
+        BrokerError: the broker does not answer.
+    """
+    return len(answering_workers(url, seconds=seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFacts:
+    """What a server keeps, and when it delivers again."""
+
+    server: str  # name and version
+    append_only: bool  # every message is on disk within a second
+    snapshots: bool | None  # from time to time; None where the server does not say
+    evicts: str  # its policy when memory is full, empty where it drops nothing
+    visibility_seconds: float
+
+
+def broker_facts(url: str) -> BrokerFacts:
+    """Ask a server what it keeps.
+
+    Raises:
+        BrokerError: as :func:`ping_broker`.
+    """
+    server = ping_broker(url)
+    import redis
+
+    from workers.app import create_app
+
+    try:
+        with _client(url) as client:
+            kept: dict[str, Any] = client.info("persistence")
+            memory: dict[str, Any] = client.info("memory")
+            snapshots = _snapshots(client)
+        with create_app(url).connection_for_write() as connection:
+            visibility = float(connection.default_channel.visibility_timeout)
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise _unanswered(url, error) from error
+    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    evicts = policy if memory.get("maxmemory") and policy != "noeviction" else ""
+    return BrokerFacts(server, bool(kept.get("aof_enabled")), snapshots, evicts, visibility)
+
+
+def _snapshots(client: Any) -> bool | None:
+    import redis
+
+    try:
+        return bool(client.config_get("save").get("save"))
+    except redis.ResponseError:  # hosted servers often forbid CONFIG
+        return None
 
 
 def _client(url: str) -> Any:
@@ -148,7 +203,7 @@ def _client_url(url: str) -> str:
     if parts.scheme != "redis+socket":
         return url
     database = dict(parse_qsl(parts.query)).get("virtual_host", "0").strip("/") or "0"
-    return f"unix://{parts.path}?db={database}"
+    return f"unix://{parts.netloc}{parts.path}?db={database}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -22,6 +22,7 @@ from typing import Final
 import psutil
 
 from auditor.errors import WorkerStateError
+from auditor.files.private_folder import make_private
 
 BEAT_SECONDS: Final = 2.0
 SILENT_SECONDS: Final = 30.0
@@ -105,7 +106,7 @@ class Beating:
                 action="give this one another name with --hostname",
             )
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self._folder)
             _forget_ended(home)
             self._beat()
         except OSError as error:

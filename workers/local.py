@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from auditor.errors import BrokerError, StoreError
+from auditor.files.private_folder import make_private
 from auditor.settings import Settings
 from auditor.store import Database, release_cells
 from workers.child_processes import kill, last_line, start
@@ -85,7 +86,7 @@ def _open_log(folder: Path) -> tuple[Path, int]:
     """The log that workers append to, and its size."""
     log = folder / "worker.log"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         log.touch()
         if log.stat().st_size > LOG_BYTES:
             log.replace(folder / "worker.old.log")

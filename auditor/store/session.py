@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect
 
 from auditor.errors import RevisionError, StoreError
+from auditor.files.private_folder import make_private
 from auditor.store import revisions
 from auditor.store.engine import READ_ONLY, displayed, make_engine, parse_url, plain_errors, sqlite_file
 
@@ -128,7 +129,7 @@ def prepare_folder(folder: Path, *, make: bool) -> None:
             action="check the path, or make the folder first",
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
     except OSError as error:
         raise StoreError(
             f"the folder {folder} cannot be made: {error.strerror}", action="choose another with `--home DIR`"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from auditor.store.revisions import head
-from cli import doctor
+from cli.diagnosis import machine
 from tests.cli.conftest import DATABASE, MODEL, Ids, Run
 
 
@@ -87,7 +87,9 @@ def test_doctor_finds_a_healthy_place_healthy(run: Run, ids: Ids) -> None:
     assert found.document["ok"]
     checked = {check["what"]: check for check in found.document["checks"]}
     assert {"python", "torch", "captum", "celery", "sqlalchemy", "home", "database", "local broker"} <= set(checked)
-    assert head() in checked["database"]["found"]
+    assert head() in checked["revision"]["found"]
+    assert checked["database"]["found"].startswith("SQLite 3.")
+    assert checked["clock"]["state"] == "ok"
 
 
 def test_doctor_names_what_is_broken_and_what_to_type(run: Run, home: Path) -> None:
@@ -102,7 +104,7 @@ def test_doctor_names_what_is_broken_and_what_to_type(run: Run, home: Path) -> N
 
 
 def test_doctor_names_a_library_that_does_not_load(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "IMPORTED", ("no_such_library",))
+    monkeypatch.setattr(machine, "IMPORTED", ("no_such_library",))
     found = run("doctor")
     assert found.code == 1
     assert "pip install --force-reinstall no_such_library" in found.stdout

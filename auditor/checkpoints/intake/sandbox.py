@@ -1,9 +1,10 @@
 """Runs one function of foreign bytes in a child process that is thrown away, under limits of memory, time and output.
 
 The child is forked from the process that has torch imported (about 30 ms; a fresh interpreter takes seconds), uses
-one thread, keeps no descriptor but the one it answers through, and never returns. It may open no other: no file, no
-pipe and no socket, so neither disk nor network. What it answers is bytes: nothing that the child made is unpickled.
-Known limits: a system without ``os.fork`` cannot read pickles at all; a process of root could lift its own limits.
+one thread, keeps no descriptor but the one it answers through, and never returns. It has no network and starts no
+program (``isolation``). What it answers is bytes: nothing that the child made is unpickled.
+Known limits: a system without ``os.fork`` cannot read pickles at all; where the system allows neither barrier of
+``isolation``, as macOS, only the limit of descriptors stands before the network. ``dyck-audit doctor`` says so.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import torch
 
+from auditor.checkpoints.intake.isolation import isolate
 from auditor.errors import AuditorError, UnsafeFileError
 
 MEMORY_BYTES = 3 * 2**29
@@ -33,6 +35,7 @@ ANSWER = 3
 _REFUSED = 3  # exit status: the answer is a refusal in text
 _UNREADABLE = 4  # exit status: the answer is the text of an error of a library
 _POLL_SECONDS = 0.002
+_standing: list[str] = []  # barriers around this process; filled in a child
 
 
 def run_in_child(work: Callable[[bytes], bytes], data: bytes) -> bytes:
@@ -64,6 +67,15 @@ def run_in_child(work: Callable[[bytes], bytes], data: bytes) -> bytes:
         expected="the output of torch.save(module.state_dict())",
         action="copy or save it again, or save it as safetensors",
     )
+
+
+def barriers() -> tuple[str, ...]:
+    """Which barriers of ``isolation`` stand between a child and the network on this system.
+
+    Raises:
+        UnsafeFileError: no child can be run here.
+    """
+    return tuple(filter(None, run_in_child(lambda _: "\n".join(_standing).encode(), b"").decode().split("\n")))
 
 
 def _fork(work: Callable[[bytes], bytes], data: bytes, answer: int) -> int:
@@ -115,6 +127,7 @@ def _restrict(answer: int) -> None:
     os.closerange(ANSWER + 1, os.sysconf("SC_OPEN_MAX"))
     warnings.simplefilter("ignore")  # not shown to the user there, and the parent may turn them into errors
     torch.set_num_threads(1)
+    _standing[:] = isolate()
     own = _address_space()
     if own is not None:
         _limit(resource.RLIMIT_AS, own + MEMORY_BYTES)

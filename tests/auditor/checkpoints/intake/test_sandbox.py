@@ -93,7 +93,9 @@ def test_the_child_keeps_no_descriptor_of_its_parent() -> None:
 
 @pytest.mark.parametrize("work", [_call_home, _open_a_file])
 def test_the_child_reaches_neither_network_nor_disk(work: Callable[[bytes], bytes]) -> None:
-    assert int(run_in_child(work, b"")) == errno.EMFILE
+    """No descriptor is left for a file; a socket is refused before that where calls are filtered (test_isolation)."""
+    refused = (errno.EMFILE, errno.EPERM) if work is _call_home else (errno.EMFILE,)
+    assert int(run_in_child(work, b"")) in refused
 
 
 def test_an_answer_that_never_came_is_empty_not_an_error_of_ours() -> None:
