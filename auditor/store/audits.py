@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select
 
 from auditor.errors import NotFoundError, StoreError
-from auditor.records import ALL_OTHERS, AuditState, Cell, CellState, Json
+from auditor.records import ALL_OTHERS, AuditState, Cell, CellState, Json, VerdictCounts
 from auditor.store.blobs import STRINGS, put_blob
 from auditor.store.clock import database_now
 from auditor.store.digests import digest
-from auditor.store.filters import AuditFilter, AuditSort
+from auditor.store.filters import AuditFilter, AuditSort, Filter
 from auditor.store.functions import models_of_function
 from auditor.store.ids import LATEST, new_id, resolve
-from auditor.store.paging import COUNTED, Page, SortKey, beyond, lost_place, one_more, page
-from auditor.store.schema import audit, cell, finding, model
+from auditor.store.paging import COUNTED, INDEX_HINT, Page, SortKey, beyond, lost_place, one_more, page
+from auditor.store.schema import AUDIT_LIST, audit, cell, model
 
 _LIST_COMMAND = "dyck-audit history"
 
@@ -56,6 +56,7 @@ class StoredAudit:
     started_at: datetime | None
     finished_at: datetime | None
     headline: str | None
+    verdicts: VerdictCounts | None  # how many findings have each; None before there is a report
     label: str | None
     versions: Mapping[str, Json]
 
@@ -146,17 +147,25 @@ def list_audits(session: Connection, wanted: AuditFilter = AuditFilter()) -> Pag
         FilterError: the function is none of the store's, or the page goes on after an audit that is not there.
     """
     keys = (*_ORDERS[wanted.sort], SortKey(audit.c.id))
-    query = _query().where(*_conditions(session, wanted)).order_by(*(key.ordered for key in keys))
+    order = [key.ordered for key in keys]
+    ids = _listed(session, wanted).order_by(*order)
     if wanted.after is not None:
-        query = query.where(beyond(keys, _place(session, keys, wanted.after)))
-    rows = session.execute(query.limit(one_more(wanted.limit)))
+        ids = ids.where(beyond(keys, _place(session, keys, wanted.after)))
+    found = ids.limit(one_more(wanted.limit)).subquery()
+    rows = session.execute(_query().join(found, found.c.id == audit.c.id).order_by(*order))
     return page([_record(row) for row in rows], wanted.limit, lambda last: last.id)
 
 
 def count_matching_audits(session: Connection, wanted: AuditFilter, *, at_most: int = COUNTED) -> int:
     """How many audits meet every condition, whatever the page; no more than ``at_most`` are counted."""
-    found = select(audit.c.id).join_from(audit, model).where(*_conditions(session, wanted)).limit(at_most)
-    return session.execute(select(func.count()).select_from(found.subquery())).scalar_one()
+    found = _listed(session, wanted).limit(at_most).subquery()
+    return session.execute(select(func.count()).select_from(found)).scalar_one()
+
+
+def _listed(session: Connection, wanted: AuditFilter) -> Select[Any]:
+    """The ids of the audits that meet every condition, from the index that has nearly all they are about."""
+    query = select(audit.c.id).join_from(audit, model)
+    return query.where(*_conditions(session, wanted)).with_hint(audit, INDEX_HINT.format(AUDIT_LIST.name), "sqlite")
 
 
 def _conditions(session: Connection, wanted: AuditFilter) -> Iterator[ColumnElement[bool]]:
@@ -169,7 +178,7 @@ def _conditions(session: Connection, wanted: AuditFilter) -> Iterator[ColumnElem
     if wanted.plan is not None:
         yield audit.c.plan_name == wanted.plan
     if wanted.verdict is not None:
-        yield exists().where(finding.c.audit_id == audit.c.id, finding.c.verdict == wanted.verdict)
+        yield audit.c[wanted.verdict] > 0
     if wanted.since is not None:
         yield audit.c.created_at >= wanted.since
     if wanted.until is not None:
@@ -193,6 +202,18 @@ def count_audits(session: Connection) -> Mapping[AuditState, int]:
 def is_model(text: str) -> ColumnElement[bool]:
     """The condition that a joined model has this name or an id that starts so."""
     return (model.c.name == text) | model.c.id.startswith(text, autoescape=True)
+
+
+def audits_of(session: Connection, wanted: Filter) -> Select[Any] | None:
+    """The ids of the audits of the model and the function wanted; None where neither is."""
+    if wanted.model is None and wanted.function is None:
+        return None
+    query = select(audit.c.id).join_from(audit, model)
+    if wanted.model is not None:
+        query = query.where(is_model(wanted.model))
+    if wanted.function is not None:
+        query = query.where(audit.c.model_id.in_(models_of_function(session, wanted.function)))
+    return query
 
 
 def _query() -> Select[Any]:
@@ -248,6 +269,7 @@ def _record(row: Row[Any]) -> StoredAudit:
         started_at=row.started_at,
         finished_at=row.finished_at,
         headline=row.headline,
+        verdicts=None if row.stable is None else VerdictCounts(row.stable, row.unstable, row.inconclusive),
         label=row.label,
         versions=row.versions,
     )

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select
 
 from auditor.records import Finding
 from auditor.store import schema
-from auditor.store.audits import is_model, resolve_audit
+from auditor.store.audits import audits_of, resolve_audit
 from auditor.store.filters import FindingFilter, FindingSort
-from auditor.store.functions import models_of_function
-from auditor.store.ids import only_match
-from auditor.store.paging import COUNTED, Page, SortKey, beyond, lost_place, one_more, page
+from auditor.store.ids import begins, only_match
+from auditor.store.paging import COUNTED, INDEX_HINT, Page, SortKey, beyond, lost_place, one_more, page
 
 _LIST_COMMAND = "dyck-audit findings"
 
 _SHOWN = 6
 
-_COLUMNS = (
-    schema.finding.c.audit_id,
-    schema.audit.c.model_id,
-    schema.model.c.name,
-    schema.audit.c.created_at,
-    schema.finding.c.body,
-)
+_EQUAL = ("method", "equivalence", "layer", "head", "verdict", "claim", "basis", "invariant", "resolved")
+"""Conditions that a column of the same name meets by being equal."""
+
+FEW_AUDITS = 200
+"""Audits up to which their findings are read one audit after the other, not found in the index of all findings."""
 
 _NEWEST = (
-    SortKey(schema.audit.c.created_at, is_descending=True),
+    SortKey(schema.finding.c.audit_created_at, is_descending=True),
     SortKey(schema.finding.c.audit_id),
     SortKey(schema.finding.c.position),
 )
@@ -70,54 +66,60 @@ def list_findings(session: Connection, wanted: FindingFilter = FindingFilter()) 
         FilterError: the function is none of the store's, or the page goes on after a finding that is not there.
     """
     keys = _ORDERS[wanted.sort]
-    query = (
-        select(*_COLUMNS)
-        .join_from(schema.finding, schema.audit)
-        .join(schema.model)
-        .where(*_conditions(session, wanted))
-        .order_by(*(key.ordered for key in keys))
-    )
+    order = [key.ordered for key in keys]
+    listed = _listed(session, wanted).order_by(*order)
     if wanted.after is not None:
-        query = query.where(beyond(keys, _place(session, keys, wanted.after)))
-    rows = (_record(row) for row in session.execute(query))
-    met = islice((row for row in rows if _is_met(row.finding, wanted)), one_more(wanted.limit))
-    return page(list(met), wanted.limit, lambda last: last.key)
+        listed = listed.where(beyond(keys, _place(session, keys, wanted.after)))
+    ids = listed.limit(one_more(wanted.limit)).subquery()
+    found, audit, model = schema.finding, schema.audit, schema.model
+    query = (
+        select(found.c.audit_id, audit.c.model_id, model.c.name, audit.c.created_at, found.c.body)
+        .join_from(ids, found, (ids.c.audit_id == found.c.audit_id) & (ids.c.id == found.c.id))
+        .join(audit, audit.c.id == found.c.audit_id)
+        .join(model)
+        .order_by(*order)
+    )
+    return page([_record(row) for row in session.execute(query)], wanted.limit, lambda last: last.key)
 
 
 def count_findings(session: Connection, wanted: FindingFilter, *, at_most: int = COUNTED) -> int:
     """How many findings meet every condition, whatever the page; no more than ``at_most`` are counted."""
-    return len(list_findings(session, replace(wanted, after=None, limit=at_most)).rows)
+    ids = _listed(session, wanted).limit(at_most).subquery()
+    return session.execute(select(func.count()).select_from(ids)).scalar_one()
 
 
-def _conditions(session: Connection, wanted: FindingFilter) -> Iterator[ColumnElement[bool]]:
-    found, audit = schema.finding.c, schema.audit.c
-    if wanted.model is not None:
-        yield is_model(wanted.model)
-    if wanted.function is not None:
-        yield audit.model_id.in_(models_of_function(session, wanted.function))
+def _listed(session: Connection, wanted: FindingFilter) -> Select[str, str]:
+    """The keys of the findings that meet every condition: by their audits where these are few, else by the index."""
+    found = schema.finding.c
+    query = select(found.audit_id, found.id).where(*_conditions(wanted))
     if wanted.audit is not None:
-        yield found.audit_id == resolve_audit(session, wanted.audit)
-    if wanted.since is not None:
-        yield audit.created_at >= wanted.since
-    if wanted.until is not None:
-        yield audit.created_at < wanted.until
-    if wanted.min_effect is not None:
-        yield found.effect >= wanted.min_effect
-    for name in ("method", "equivalence", "layer", "head", "verdict"):
+        return query.where(found.audit_id == resolve_audit(session, wanted.audit))
+    audits = audits_of(session, wanted)
+    if audits is not None:
+        few = session.execute(audits.limit(FEW_AUDITS + 1)).scalars().all()
+        if len(few) <= FEW_AUDITS:
+            return query.where(found.audit_id.in_(few))
+        query = query.where(found.audit_id.in_(audits))
+    return query.with_hint(schema.finding, INDEX_HINT.format(schema.FINDING_LIST.name), "sqlite")
+
+
+def _conditions(wanted: FindingFilter) -> Iterator[ColumnElement[bool]]:
+    found = schema.finding.c
+    for name in _EQUAL:
         if (value := getattr(wanted, name)) is not None:
             yield found[name] == value
-
-
-def _is_met(finding: Finding, wanted: FindingFilter) -> bool:
-    facts: dict[str, object] = {"claim": finding.claim.kind, "basis": finding.grounds}
-    facts |= {"invariant": finding.invariant, "resolved": finding.resolved}
-    return all(getattr(wanted, name) in (None, fact) for name, fact in facts.items())
+    if wanted.since is not None:
+        yield found.audit_created_at >= wanted.since
+    if wanted.until is not None:
+        yield found.audit_created_at < wanted.until
+    if wanted.min_effect is not None:
+        yield found.effect >= wanted.min_effect
 
 
 def _place(session: Connection, keys: Sequence[SortKey], text: str) -> Row[Any]:
     audit_id, _, finding_id = text.partition("/")
     this = (schema.finding.c.audit_id == audit_id) & (schema.finding.c.id == finding_id)
-    query = select(*(key.expression for key in keys)).join_from(schema.finding, schema.audit).where(this)
+    query = select(*(key.expression for key in keys)).where(this)
     row = session.execute(query).one_or_none()
     if row is None:
         raise lost_place(text)
@@ -137,13 +139,13 @@ def get_finding(session: Connection, text: str, *, audit: str | None = None) -> 
     if audit is None and "/" in text:
         audit, text = text.split("/", 1)
     found = schema.finding.c
-    query = select(found.audit_id, found.id, found.body).where(found.id.startswith(text, autoescape=True))
+    query = select(found.audit_id, found.id, found.body)
     if audit is not None:
         query = query.where(found.audit_id == resolve_audit(session, audit))
-    exact_first = (found.id != text, found.id, found.audit_id)
-    rows = session.execute(query.order_by(*exact_first).limit(_SHOWN)).all() if text else []
-    if any(row.id == text for row in rows):
-        rows = [row for row in rows if row.id == text]
+    rows = session.execute(query.where(found.id == text).order_by(found.audit_id).limit(_SHOWN)).all()
+    if text and not rows:
+        starting = query.where(begins(session, found.id, text))
+        rows = session.execute(starting.order_by(found.id, found.audit_id).limit(_SHOWN)).all()
     ids = [row.id for row in rows]
     named = {row.id if ids.count(row.id) == 1 else f"{row.audit_id}/{row.id}": row for row in rows}
     chosen = named[only_match(text, list(named), what="finding", list_command=_LIST_COMMAND)]

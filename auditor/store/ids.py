@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, select
+from sqlalchemy import Column, ColumnElement, Connection, select
 
 from auditor.errors import AmbiguousError, NotFoundError
 
@@ -17,6 +17,9 @@ LENGTH = 10
 
 LATEST = "latest"
 """The word that names the newest audit."""
+
+LAST_LETTER = "\U0010ffff"
+"""The highest code point, after all that an id may hold."""
 
 _SHOWN = 5
 
@@ -39,11 +42,22 @@ def resolve(session: Connection, text: str, *, id_column: Column[str], what: str
         NotFoundError: nothing starts with the text.
         AmbiguousError: several ids start with it; the message lists them.
     """
-    query = select(id_column).where(id_column.startswith(text, autoescape=True)).distinct()
+    query = select(id_column).where(begins(session, id_column, text)).distinct()
     matches = [row[0] for row in session.execute(query.order_by(id_column).limit(_SHOWN + 1))] if text else []
     if text in matches:
         return text
     return only_match(text, matches, what=what, list_command=list_command)
+
+
+def begins(session: Connection, column: Column[str], text: str) -> ColumnElement[bool]:
+    """Whether a text of a column starts so, in a form that an index answers.
+
+    SQLite compares by code point, so these texts are a range; its LIKE ignores case and reads every row. On PostgreSQL
+    the order of a range depends on the locale; LIKE does not, and an index of ``text_pattern_ops`` answers it.
+    """
+    if session.dialect.name == "sqlite":
+        return (column >= text) & (column < text + LAST_LETTER)
+    return column.startswith(text, autoescape=True)
 
 
 def only_match(text: str, matches: Sequence[str], *, what: str, list_command: str) -> str:

@@ -17,6 +17,9 @@ from auditor.errors import FilterError
 
 T = TypeVar("T")
 
+INDEX_HINT = "INDEXED BY {}"
+"""Makes SQLite, which knows nothing of how common a value is, find a page in the index that is made for lists."""
+
 COUNTED = 1_000
 """Rows up to which a list is counted: beyond it says "more than" that, and the whole of a large store is not read."""
 

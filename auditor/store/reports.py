@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from auditor.errors import NotFoundError, RecordError, StoreError
-from auditor.records import AuditReport, AuditState, Finding
+from auditor.records import AuditReport, AuditState, Finding, Verdict
 from auditor.store.cells import require_audit
 from auditor.store.clock import database_now
 from auditor.store.columns import require_clean_json
@@ -40,16 +42,18 @@ def save_report(session: Connection, audit_id: str, report: AuditReport) -> Audi
     document = complete.to_json()
     require_clean_json(document, name="report")
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    counts = Counter(str(one.verdict) for one in complete.findings)
     done = {
         "state": AuditState.DONE,
         "finished_at": finished_at,
         "error": None,
         "headline": report.summary.headline,
+        **{str(verdict): counts[verdict] for verdict in Verdict},
         "report": zlib.compress(text.encode()),
     }
     session.execute(update(audit).where(audit.c.id == audit_id).values(done))
     session.execute(delete(finding).where(finding.c.audit_id == audit_id))
-    rows = [_finding_row(audit_id, place, one) for place, one in enumerate(complete.findings)]
+    rows = [_finding_row(audit_id, created_at, place, one) for place, one in enumerate(complete.findings)]
     if rows:
         session.execute(insert(finding), rows)
     return complete
@@ -76,7 +80,7 @@ def load_report(session: Connection, audit_id: str) -> AuditReport:
         ) from error
 
 
-def _finding_row(audit_id: str, position: int, one: Finding) -> dict[str, Any]:
+def _finding_row(audit_id: str, audit_created_at: datetime, position: int, one: Finding) -> dict[str, Any]:
     component = one.claim.component
     return {
         "audit_id": audit_id,
@@ -89,5 +93,10 @@ def _finding_row(audit_id: str, position: int, one: Finding) -> dict[str, Any]:
         "neuron": component.neuron,
         "effect": one.effect,
         "verdict": str(one.verdict),
+        "claim": one.claim.kind,
+        "basis": str(one.grounds),
+        "invariant": one.invariant,
+        "resolved": one.resolved,
+        "audit_created_at": audit_created_at,
         "body": one.to_json(),
     }

@@ -4,7 +4,8 @@
           │       ├──< variant                  strings of audits)
           │       ├──< interpretation
           │       └──< finding
-          └─< twin                      a trained variant by its recipe, for the audits to come
+          ├─< twin                      a trained variant by its recipe, for the audits to come
+          └── baseline                  the audit that later ones of the model are compared with
 
     calibration: the audit's own error rates, by versions and settings
     token: who may use the web server
@@ -93,10 +94,19 @@ class _AuditColumns(TypedColumns):
     error: Named[str | None] = Column(CleanText)
     behaviour: Named[Any] = Column(CleanJson, nullable=True)
     headline: Named[str | None] = Column(CleanText)
+    stable: Named[int | None] = Column(Integer)  # findings of each verdict; NULL before there is a report
+    unstable: Named[int | None] = Column(Integer)
+    inconclusive: Named[int | None] = Column(Integer)
     report: Named[bytes | None] = Column(LargeBinary)  # zlib over the report's JSON
     created_at: Named[datetime] = Column(UtcDateTime)
     started_at: Named[datetime | None] = Column(UtcDateTime)
     finished_at: Named[datetime | None] = Column(UtcDateTime)
+
+
+class _BaselineColumns(TypedColumns):
+    model_id: Named[str] = Column(CleanText, ForeignKey("model.id", ondelete="CASCADE"), primary_key=True)
+    audit_id: Named[str] = Column(CleanText, ForeignKey("audit.id", ondelete="CASCADE"))
+    created_at: Named[datetime] = Column(UtcDateTime)
 
 
 class _CellColumns(TypedColumns):
@@ -154,6 +164,11 @@ class _FindingColumns(TypedColumns):
     neuron: Named[int | None] = Column(Integer)
     effect: Named[float | None] = Column(FiniteFloat)
     verdict: Named[str] = Column(CleanText)  # Verdict
+    claim: Named[str] = Column(CleanText)  # its kind
+    basis: Named[str] = Column(CleanText)  # Basis
+    invariant: Named[bool | None] = Column(Boolean)
+    resolved: Named[bool | None] = Column(Boolean)
+    audit_created_at: Named[datetime] = Column(UtcDateTime)  # a copy, so that one index holds the order of lists
     body: Named[Any] = Column(CleanJson, nullable=False)  # Finding.to_json
 
 
@@ -179,6 +194,7 @@ blob = Table("blob", metadata, _BlobColumns)
 model = Table("model", metadata, _ModelColumns)
 twin = Table("twin", metadata, _TwinColumns)
 audit = Table("audit", metadata, _AuditColumns)
+baseline = Table("baseline", metadata, _BaselineColumns)
 cell = Table("cell", metadata, _CellColumns)
 variant = Table("variant", metadata, _VariantColumns)
 interpretation = Table("interpretation", metadata, _InterpretationColumns)
@@ -190,13 +206,43 @@ Index(None, model.c.name)
 Index(None, model.c.weights_sha256)
 Index(None, twin.c.weights_sha256)
 Index(None, audit.c.model_id, audit.c.request)
-Index(None, audit.c.created_at)
 Index(None, audit.c.state)
 Index(None, audit.c.strings_sha256)
+Index(None, baseline.c.audit_id)
 Index(None, cell.c.state, cell.c.lease_until)
 Index(None, variant.c.weights_sha256)
-Index(None, finding.c.id)
+Index(None, finding.c.id, postgresql_ops={"id": "text_pattern_ops"})  # for the start of an id, in any locale
 Index(None, finding.c.method, finding.c.equivalence)
-Index(None, finding.c.layer, finding.c.head)
-Index(None, finding.c.verdict, finding.c.effect)
+Index(None, finding.c.equivalence)
 Index(None, calibration.c.request, calibration.c.created_at)
+
+AUDIT_LIST = Index(
+    "ix_audit_list",
+    audit.c.created_at,
+    audit.c.id,
+    audit.c.model_id,
+    audit.c.state,
+    audit.c.finished_at,
+    audit.c.stable,
+    audit.c.unstable,
+    audit.c.inconclusive,
+)
+FINDING_LIST = Index(
+    "ix_finding_list",
+    finding.c.audit_created_at,
+    finding.c.audit_id,
+    finding.c.position,
+    finding.c.id,
+    finding.c.method,
+    finding.c.equivalence,
+    finding.c.layer,
+    finding.c.head,
+    finding.c.effect,
+    finding.c.verdict,
+    finding.c.claim,
+    finding.c.basis,
+    finding.c.invariant,
+    finding.c.resolved,
+)
+"""Whatever lists are sorted and filtered by, newest audit first. A page is found in the index alone, and only its own
+rows are read: rows are large, and no smaller index serves every set of conditions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -109,6 +110,50 @@ def test_a_queued_cell_of_one_method_becomes_a_group_of_one_and_back(url: str) -
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT method FROM cell ORDER BY position")).scalars().all()
         assert rows == [None, "zero"]
+    engine.dispose()
+
+
+def test_findings_get_what_lists_filter_by_and_audits_their_counts(url: str) -> None:
+    upgrade(url, "20261126_web_tokens")
+    bodies = {
+        "f1": {"claim": {"kind": "rank"}, "kind": "exact", "expected": "open", "invariant": False, "resolved": True},
+        "f2": {"claim": {"kind": "value"}, "kind": "exact", "expected": "free"},
+        "f3": {"claim": {"kind": "set"}, "kind": "input", "expected": "open", "basis": "input", "invariant": None},
+    }
+    engine = make_engine(parse_url(url))
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO blob VALUES ('s', 't', 1, '', '2026-01-01')",
+            "INSERT INTO model VALUES ('m', 'i', 'n', 's', 'f', '{}', '{}', 's', NULL, 1, '2026-01-01')",
+            "INSERT INTO audit (id, model_id, request, plan, plan_name, seed, versions, state, cells_total, "
+            "cells_done, cells_failed, created_at, report) VALUES "
+            "('done', 'm', 'r', '{}', 'p', 0, '{}', 'done', 1, 0, 0, '2026-01-02', ''), "
+            "('queued', 'm', 'q', '{}', 'p', 0, '{}', 'queued', 1, 0, 0, '2026-01-02', NULL)",
+        ):
+            connection.execute(text(statement))
+        for place, (finding_id, body) in enumerate(bodies.items()):
+            verdict = "unstable" if body["expected"] == "open" else "stable"
+            connection.execute(
+                text(
+                    "INSERT INTO finding (audit_id, id, position, method, equivalence, layer, verdict, body) "
+                    "VALUES ('done', :id, :place, 'zero', 'e', 0, :verdict, :body)"
+                ),
+                {"id": finding_id, "place": place, "verdict": verdict, "body": json.dumps(body)},
+            )
+    upgrade(url)
+    with engine.connect() as connection:
+        columns = "claim, basis, invariant, resolved, substr(CAST(audit_created_at AS TEXT), 1, 10)"
+        rows = connection.execute(text(f"SELECT {columns} FROM finding ORDER BY id")).all()
+        counts = connection.execute(text("SELECT stable, unstable, inconclusive FROM audit ORDER BY id")).all()
+    assert rows == [
+        ("rank", "exact", False, True, "2026-01-02"),
+        ("value", "theory", None, None, "2026-01-02"),
+        ("set", "input", None, None, "2026-01-02"),
+    ]
+    assert counts == [(1, 2, 0), (None, None, None)]
+    downgrade(url, "20261126_web_tokens")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM finding")).scalar_one() == len(bodies)
     engine.dispose()
 
 
