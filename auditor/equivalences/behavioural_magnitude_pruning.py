@@ -16,7 +16,7 @@ from auditor.records import Json, Kind
 from auditor.records.values import whole
 from auditor.twins.distillation import Schedule, distil
 from auditor.twins.distillation_data import distillation_data, own_strings
-from auditor.twins.ladder import examiner, is_comfortable, search_sequences
+from auditor.twins.ladder import is_comfortable, search_examiner
 
 PRUNED = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U")
 """Matrices that are pruned, each to the same sparsity; tables, biases and norms stay."""
@@ -78,7 +78,7 @@ Passes = Callable[[CanonicalTransformer], bool]
 
 def _judge(model: CanonicalTransformer, generator: np.random.Generator) -> Passes:
     """Whether a twin would pass its certificate with room to spare, on sequences drawn for the search alone."""
-    examine = examiner(model, search_sequences(model, generator), generator)
+    examine = search_examiner(model, generator)
     return lambda twin: is_comfortable(examine(twin))
 
 

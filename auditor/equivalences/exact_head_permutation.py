@@ -9,6 +9,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind, Relabelling
 from auditor.records.theory import Aspect
+from auditor.symmetries.orders import reorder_heads
 
 
 class HeadPermutation(Equivalence):
@@ -40,13 +41,7 @@ class HeadPermutation(Equivalence):
             order = generator.permutation(heads)
             if heads > 1 and (order == np.arange(heads)).all():
                 order = np.roll(order, 1)
-            index = torch.from_numpy(order)
-            for name in ("W_Q", "W_K", "W_V"):
-                weight = getattr(attention, name)
-                weight.copy_(weight[:, index].clone())
-            for name in ("b_Q", "b_K", "b_V", "W_O"):
-                weight = getattr(attention, name)
-                weight.copy_(weight[index].clone())
+            reorder_heads(attention, torch.from_numpy(order))
             orders.append([int(i) for i in order])
             moves += [(first + int(old),) for old in order]
             first += heads

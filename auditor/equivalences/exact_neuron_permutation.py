@@ -9,6 +9,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind, Relabelling
 from auditor.records.theory import Aspect
+from auditor.symmetries.orders import reorder_neurons
 
 
 class NeuronPermutation(Equivalence):
@@ -40,10 +41,7 @@ class NeuronPermutation(Equivalence):
             order = generator.permutation(neurons)
             if neurons > 1 and (order == np.arange(neurons)).all():
                 order = np.roll(order, 1)
-            index = torch.from_numpy(order)
-            mlp.W_in.copy_(mlp.W_in[:, index].clone())
-            mlp.b_in.copy_(mlp.b_in[index].clone())
-            mlp.W_out.copy_(mlp.W_out[index].clone())
+            reorder_neurons(mlp, torch.from_numpy(order))
             moves += [(first + int(old),) for old in order]
             first += neurons
         return Transformed(twin, Relabelling({"neuron": tuple(moves)}))

@@ -224,6 +224,11 @@ def examiner(original: CanonicalTransformer, search: InputBatch, generator: np.r
     return examine
 
 
+def search_examiner(original: CanonicalTransformer, generator: np.random.Generator) -> Examine:
+    """Compares twins on sequences that are drawn for it."""
+    return examiner(original, search_sequences(original, generator), generator)
+
+
 def is_comfortable(found: Certificate) -> bool:
     """Whether a twin is expected to pass again on other sequences."""
     upper = found.kl_upper95_nats

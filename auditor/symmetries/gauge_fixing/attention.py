@@ -8,6 +8,7 @@ from auditor.behaviour.effects import mean_head_outputs
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.symmetries.gauge_fixing.balance import balance_pairs, balanced
+from auditor.symmetries.orders import reorder_heads
 
 
 def drop_key_biases(model: CanonicalTransformer) -> None:
@@ -63,8 +64,4 @@ def sort_heads(model: CanonicalTransformer) -> None:
     for attention in model.attentions:
         W_O, _ = attention.output
         size = torch.linalg.matrix_norm(torch.einsum("mhv,hvn->hmn", attention.W_V, W_O))
-        order = torch.argsort(size, descending=True)
-        for weight in (attention.W_Q, attention.W_K, attention.W_V):
-            weight.copy_(weight[:, order].clone())
-        for table in (attention.b_Q, attention.b_K, attention.b_V, W_O):
-            table.copy_(table[order].clone())
+        reorder_heads(attention, torch.argsort(size, descending=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
+from auditor.symmetries.orders import reorder_neurons
 
 
 def scale_neurons(model: CanonicalTransformer) -> None:
@@ -23,6 +24,4 @@ def sort_neurons(model: CanonicalTransformer) -> None:
     """Neurons by ‖w_in‖ ‖w_out‖, the largest first."""
     for mlp in model.mlps:
         order = torch.argsort(mlp.W_in.norm(dim=0) * mlp.W_out.norm(dim=1), descending=True)
-        mlp.W_in.copy_(mlp.W_in[:, order].clone())
-        mlp.b_in.copy_(mlp.b_in[order].clone())
-        mlp.W_out.copy_(mlp.W_out[order].clone())
+        reorder_neurons(mlp, order)

@@ -33,9 +33,10 @@ pytestmark = pytest.mark.slow
 FROZEN, UNIFORM = "behavioural_frozen_random_attention", "behavioural_uniform_attention"
 IMPORTANCE, WALK = "behavioural_adversarial_importance", "behavioural_random_walk"
 SEED, DISTILLED = "behavioural_fresh_seed", "behavioural_fresh_seed_distilled"
+INTERPOLATED = "behavioural_aligned_interpolation"
 ADVERSARIAL, EVERY_LAYER = "behavioural_adversarial_attention", "behavioural_adversarial_attention_all_layers"
 PRUNED = "behavioural_magnitude_pruning"
-ALL = (FROZEN, UNIFORM, IMPORTANCE, WALK, SEED, DISTILLED)
+ALL = (FROZEN, UNIFORM, IMPORTANCE, WALK, SEED, DISTILLED, INTERPOLATED)
 
 
 def _made(name: str, model: CanonicalTransformer, *, steps: int, seed: int = 0, restarts: int = 1) -> Transformed:
@@ -187,6 +188,18 @@ def test_fresh_models_come_with_a_matching_within_each_layer(name: str) -> None:
     assert sorted(heads[2:]) == [2, 3]
     assert sorted(entry for entry in found.relabelling.moves["neuron"] if entry) == [(i,) for i in range(11)]
     assert -1 <= found.parameters["neuron_similarity"] <= found.parameters["head_similarity"] + 1 <= 2
+
+
+def test_an_average_with_a_student_reports_the_barrier_and_stays_near_the_original() -> None:
+    """A student that learned nothing is far: the smallest share is taken, and it says what stands between."""
+    model = random_model(PLAIN)
+    found = _made(INTERPOLATED, model, steps=1)
+    barrier = found.parameters["kl_mean_nats_by_alpha"]
+    assert list(barrier) == ["0.5", "0.4", "0.3", "0.2", "0.15", "0.1", "0.05"]
+    assert barrier["0.5"] > barrier["0.05"] > 0
+    assert found.parameters["alpha"] == 0.05
+    assert "barrier" in found.parameters["binding"]
+    assert not found.relabelling.moves
 
 
 def test_training_again_needs_a_model_that_can_be_trained() -> None:
