@@ -55,7 +55,7 @@ def methods(context: typer.Context, oracle: Oracle = False, as_json: AsJson = Fa
         _show_oracle(context, found, as_json=as_json)
         return
     if as_json:
-        invocation(context).output.document({"methods": _facts(found, METHOD_FACTS)})
+        invocation(context).output.document({"methods": facts(found, METHOD_FACTS)})
         return
     rows = [
         (name, one.family, one.smallest_plan, one.unit, ", ".join(one.claims), one.summary, one.source)
@@ -71,7 +71,7 @@ def equivalences(context: typer.Context, as_json: AsJson = False) -> None:
 
     found = contracts.equivalences()
     if as_json:
-        invocation(context).output.document({"equivalences": _facts(found, EQUIVALENCE_FACTS)})
+        invocation(context).output.document({"equivalences": facts(found, EQUIVALENCE_FACTS)})
         return
     rows = [
         (name, str(one.kind), one.smallest_plan, one.summary, one.needs, one.promise, one.source)
@@ -94,9 +94,10 @@ def _show_oracle(context: typer.Context, found: Mapping[str, InterpretationMetho
         invocation(context).output.show(render_oracle(expected, symmetries))
 
 
-def _facts(
+def facts(
     plugins: Mapping[str, InterpretationMethod] | Mapping[str, Equivalence], names: tuple[str, ...]
 ) -> list[dict[str, Any]]:
+    """Each plug-in with what it says of itself, as JSON."""
     return [
         {"name": name, "package": plugin.origin.package, "package_version": plugin.origin.version}
         | {fact: document(getattr(plugin, fact)) for fact in names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -20,11 +20,17 @@ LISTED_BY = {
 }
 
 
-def read_filter(session: Session, kind: type[F], given: Mapping[str, object]) -> F:
+def read_filter(
+    session: Session,
+    kind: type[F],
+    given: Mapping[str, object],
+    *,
+    known: Callable[[str], Collection[str]] | None = None,
+) -> F:
     """A filter from names and values; empty values are no condition.
 
     A method, an equivalence or a plan is refused only where neither the store nor this version has it: then a list
-    without rows would mislead.
+    without rows would mislead. ``known`` gives the names of this version, from where that is done.
 
     Raises:
         FilterError: an unknown name or a value that cannot be one; the message lists those near it.
@@ -37,8 +43,8 @@ def read_filter(session: Session, kind: type[F], given: Mapping[str, object]) ->
         name = getattr(wanted, what, None)
         if name is None or is_used(session, what, name):
             continue
-        if name not in (known := _known_names(what)):
-            raise unknown(what, name, {*known, *used_names(session, what)}, action=action)
+        if name not in (names := (known or _known_names)(what)):
+            raise unknown(what, name, {*names, *used_names(session, what)}, action=action)
     return wanted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,31 +28,44 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="Another name of this server, such as that of a proxy.", show_default=False),
     ] = None,
+    workers: Annotated[
+        bool,
+        typer.Option("--workers/--no-workers", help="Without a broker: compute here, or leave it to `worker`."),
+    ] = True,
 ) -> None:
     """Show audits, findings and models in the browser, and answer programs, until Ctrl-C."""
     from cli.dashboard.application import create_app
+    from cli.dashboard.computing import Computing
     from cli.dashboard.listening import answer, listening, until_signal, url_of
     from cli.dashboard.logs import logged
+    from cli.dashboard.model_process import ChildProcess
     from cli.dashboard.origins import names_of
     from cli.dashboard.services import Services
+    from cli.dashboard.uploads import upload_folder
 
     door = invocation(context)
-    with until_signal(), door.database() as database, listening(host, port) as bound:
+    with ExitStack() as stack:
+        stack.enter_context(until_signal())
+        database = stack.enter_context(door.database(create=True))
+        bound = stack.enter_context(listening(host, port))
         names = names_of(bound.getsockname()[0], others=tuple(allow_host or ()))
         requires_token = require_token or not names.loopback
         if requires_token:
             _check_tokens(database)
         if not names.loopback:
             door.output.note("tokens and results are sent as they are; put a proxy with TLS before other networks")
-        services = Services(door.settings, database, names, requires_token)
-        app = create_app(services)
-        with logged(replace(door.output, secrets=services.secrets)):
-            answer(
-                app,
-                bound,
-                access_log=door.output.verbose,
-                on_ready=lambda: door.output.note(f"serving at {url_of(bound)}; Ctrl-C ends it"),
-            )
+        uploads = stack.enter_context(upload_folder(door.settings.home))
+        models = stack.enter_context(closing(ChildProcess()))
+        models.start()
+        computing = stack.enter_context(Computing(door.settings, wanted=workers))
+        services = Services(door.settings, database, models, uploads, computing, names, requires_token)
+        stack.enter_context(logged(replace(door.output, secrets=services.secrets)))
+        answer(
+            create_app(services),
+            bound,
+            access_log=door.output.verbose,
+            on_ready=lambda: door.output.note(f"serving at {url_of(bound)}; Ctrl-C ends it"),
+        )
 
 
 def _check_tokens(database: Database) -> None:

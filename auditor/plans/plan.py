@@ -9,7 +9,7 @@ from typing import Any
 
 from auditor.contracts import equivalences
 from auditor.errors import PlanError
-from auditor.files.documents import Table
+from auditor.files.documents import Table, shown
 from auditor.files.text_file import read_text, read_toml
 from auditor.readings import why_unknown
 from auditor.records import LEFT_OUT_IF_NONE, Json, Multiplicity, Record, StringsFile
@@ -102,13 +102,23 @@ def read_plan(name_or_file: str) -> Plan:
         )
     text = read_text(path, PlanError, expected="a TOML file")
     data = read_toml(text, path.name, PlanError, expected="a TOML file", action="see `dyck-audit submit --help`")
-    for name in ("look", "continues"):
-        if name in data:
-            raise PlanError(f"{path.name}: {name} is no setting", action="type `dyck-audit submit --decide`")
-    base = data.pop("base", "quick")
+    return plan_from_table(data, name=path.stem, where=path.name)
+
+
+def plan_from_table(data: Mapping[str, Json], *, name: str, where: str) -> Plan:
+    """A plan from the entries of a plan file. ``where`` is for messages.
+
+    Raises:
+        PlanError: an unknown field, a value of the wrong type.
+    """
+    for field_name in ("look", "continues"):
+        if field_name in data:
+            raise PlanError(f"{where}: {field_name} is no setting", action="type `dyck-audit submit --decide`")
+    base = data.get("base", "quick")
     if not isinstance(base, str) or base not in PLANS:
-        raise PlanError(f"{path.name}: base = {base!r}", expected=" or ".join(PLANS))
-    return _with_fields(replace(PLANS[base], name=path.stem), data, path.name)
+        raise PlanError(f"{where}: base = {shown(base)}", expected=" or ".join(PLANS))
+    given = {field_name: value for field_name, value in data.items() if field_name != "base"}
+    return _with_fields(replace(PLANS[base], name=name), given, where)
 
 
 def foreign_plan(data: Mapping[str, Json], where: str) -> Plan:

@@ -175,6 +175,10 @@ class Filter:
         """``to_query`` without order and page: what may leave something out."""
         return {name: text for name, text in self.to_query().items() if name not in ("sort", "limit", "after")}
 
+    def at_most(self, rows: int) -> Self:
+        """The same list with no more rows on a page."""
+        return replace(self, limit=rows if self.limit is None else min(self.limit, rows))
+
     def following(self, after: str | None) -> Self:
         """The same list from another place on."""
         return replace(self, after=after)

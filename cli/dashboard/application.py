@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import resources
+from importlib.metadata import version
 from typing import Final
 
 from fastapi import FastAPI
 from fastapi.routing import RouteContext, iter_route_contexts
 from fastapi.staticfiles import StaticFiles
 
+from cli.api_documents import ErrorDocument
 from cli.dashboard import errors
 from cli.dashboard.access import Requires
 from cli.dashboard.admission import Admission
+from cli.dashboard.api import API
 from cli.dashboard.pages import PAGES
 from cli.dashboard.protection import Protection
 from cli.dashboard.services import Services
@@ -22,12 +28,20 @@ STATIC: Final = "/static"
 def create_app(services: Services) -> FastAPI:
     """The pages and the API over these services."""
     # FastAPI's own pages about the API load scripts from other hosts
-    app = FastAPI(title="dyck-audit", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="dyck-audit",
+        version=version("dyck-audit"),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan,
+        responses={"4XX": {"model": ErrorDocument}},
+    )
     app.state.services = services
     app.add_middleware(Admission, services=services)
     app.add_middleware(Protection)  # added last: outermost
     errors.install(app)
-    for router in PAGES:
+    for router in (*PAGES, *API):
         app.include_router(router)
     app.state.body_bytes = {
         route.path: route.max_body_size
@@ -36,6 +50,14 @@ def create_app(services: Services) -> FastAPI:
     }
     app.mount(STATIC, StaticFiles(directory=str(resources.files("cli.dashboard").joinpath("static"))), name="static")
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    watch = asyncio.create_task(services.computing.watch())
+    yield
+    watch.cancel()
 
 
 def requirement_of(route: RouteContext) -> Requires:

@@ -20,7 +20,6 @@ from auditor.errors import (
     StoreError,
 )
 from auditor.store.columns import UnstorableValueError
-from auditor.urls import without_passwords
 from cli.dashboard.refusal import Refusal
 from cli.dashboard.services import services_of
 from cli.dashboard.templating import page
@@ -54,10 +53,8 @@ def error_response(
     request: Request, status: int, *, found: str, expected: str = "", do: str = "", headers: Any = None
 ) -> Response:
     """One error in the form that the client reads."""
-    secrets = services_of(request).secrets
-    said = {
-        name: without_passwords(text, secrets) for name, text in (("found", found), ("expected", expected), ("do", do))
-    }
+    hidden = services_of(request).hidden
+    said = {"found": hidden(found), "expected": hidden(expected), "do": hidden(do)}
     if request.url.path.startswith(API):
         return JSONResponse(said, status, headers)
     shown = page(request, "error.html", status, error_status=status, **said)

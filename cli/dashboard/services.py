@@ -10,9 +10,12 @@ from fastapi import Depends, Request
 
 from auditor.settings import Settings
 from auditor.store.session import Database, Session
-from auditor.urls import secrets_of
+from auditor.urls import secrets_of, without_passwords
+from cli.dashboard.computing import Computing
+from cli.dashboard.model_process import ModelProcess
 from cli.dashboard.origins import Names
 from cli.dashboard.sessions import Failures, Sessions
+from cli.dashboard.uploads import Uploads
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,9 @@ class Services:
 
     settings: Settings
     database: Database
+    models: ModelProcess
+    uploads: Uploads
+    computing: Computing
     names: Names = field(default_factory=lambda: Names(loopback=True))
     requires_token: bool = False
     sessions: Sessions = field(default_factory=Sessions)
@@ -30,6 +36,10 @@ class Services:
     def secrets(self) -> tuple[str, ...]:
         """What no answer and no log may show."""
         return secrets_of(self.settings.database_url) + secrets_of(self.settings.broker_url or "")
+
+    def hidden(self, text: str) -> str:
+        """A text without these secrets."""
+        return without_passwords(text, self.secrets)
 
 
 def services_of(request: Request) -> Services:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -13,7 +14,10 @@ from auditor.settings import read_settings
 from auditor.store.session import Database, open_database
 from auditor.store.tokens import Scope, create_token
 from cli.dashboard.application import create_app
+from cli.dashboard.computing import Computing
+from cli.dashboard.model_process import SameProcess
 from cli.dashboard.services import Services
+from cli.dashboard.uploads import upload_folder
 from tests.cli.conftest import Ids
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -30,9 +34,16 @@ def database(home: Path, ids: Ids) -> Iterator[Database]:
 
 
 @pytest.fixture
-def new_app(home: Path, database: Database) -> NewApp:
-    """Makes the application with other services: ``new_app(requires_token=True)``."""
-    return lambda **changes: create_app(Services(read_settings({}, home=home), database, **changes))
+def new_app(home: Path, database: Database) -> Iterator[NewApp]:
+    """Makes the application with other services: ``new_app(requires_token=True)``. Nobody computes."""
+    settings = read_settings({}, home=home)
+    with upload_folder(home) as uploads:
+
+        def make(**changes: Any) -> FastAPI:
+            given = {"models": SameProcess(), "uploads": uploads, "computing": Computing(settings, wanted=False)}
+            return create_app(Services(settings, database, **{**given, **changes}))
+
+        yield make
 
 
 @pytest.fixture

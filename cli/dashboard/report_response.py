@@ -1,0 +1,37 @@
+"""A report as a response. The page has a style and a script of its own, which only this response may run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from fastapi.responses import Response
+
+from auditor.records import AuditReport
+from cli.dashboard.protection import POLICY
+from cli.report import Form, rendered
+
+MEDIA_TYPES: Final[Mapping[Form, str]] = {
+    Form.HTML: "text/html",
+    Form.JSON: "application/json",
+    Form.MARKDOWN: "text/markdown; charset=utf-8",
+    Form.CSV: "text/csv; charset=utf-8",
+}
+
+_OWN_POLICY: Final = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"<>\r\n]+)">')
+_BOX: Final = "; frame-ancestors 'self'; sandbox allow-scripts allow-modals"
+"""The page has no access to this server's pages and cookies."""
+
+
+def report_response(report: AuditReport, form: Form) -> Response:
+    """The report in one of its forms."""
+    text = rendered(report, form)
+    answer = Response(text, media_type=MEDIA_TYPES[form])
+    if form is Form.HTML:
+        own = _OWN_POLICY.search(text[:10_000])
+        answer.headers["Content-Security-Policy"] = POLICY if own is None else own[1] + _BOX
+        answer.headers["X-Frame-Options"] = "SAMEORIGIN"
+    if form is Form.CSV:
+        answer.headers["Content-Disposition"] = f'attachment; filename="{report.audit.id}.csv"'
+    return answer
