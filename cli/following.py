@@ -158,10 +158,17 @@ def summary_rows(seen: Mapping[str, Progress]) -> list[tuple[object, ...]]:
 
 
 def unfinished(seen: Mapping[str, Progress]) -> list[str]:
-    """A line for each audit that is over without a report."""
+    """A line for each audit that is over and lacks something."""
     return [
-        f"audit {audit_id} {progress.audit.state}: {progress.audit.error or 'cancelled'}; "
+        f"audit {audit_id} {_how(progress)}: {progress.audit.error or 'cancelled'}; "
         f"`dyck-audit retry {audit_id}` runs again what is missing"
         for audit_id, progress in seen.items()
         if progress.audit.state != "done"
     ]
+
+
+def _how(progress: Progress) -> str:
+    """How an audit ended that lacks something."""
+    if not progress.has_report:
+        return str(progress.audit.state)
+    return f"finished with failures ({progress.failed + progress.blocked} of {progress.audit.cells_total} cells)"

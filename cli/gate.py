@@ -100,7 +100,7 @@ def gate(
         judged = audited(door, stated, target, config, format_name, entry, plan, seed, strings, strings_format)
     else:
         judged = kept(door, stated, target)
-    checked = check(judged.entries, judged.results, judged.plan, judged.seed, judged.audit_id)
+    checked = check(judged.entries, judged.results, judged.plan, judged.seed, judged.content)
     if attack:
         checked = attacked(door, judged, checked, budget, witnesses)
     lost = () if baseline is None else lost_since(door, baseline, judged.audit_id)

@@ -49,6 +49,7 @@ STYLES = {
     "failed": "bold red",
     "problem": "bold red",
     "inconclusive": "yellow",
+    "incomplete": "yellow",
     "cancelled": "yellow",
     "running": "cyan",
 }

@@ -36,7 +36,7 @@ def show(
     door = invocation(context)
     with door.reading() as session:
         found = progress(session, resolve_audit(session, audit))
-        report = load_report(session, found.audit.id) if found.audit.state == "done" else None
+        report = load_report(session, found.audit.id) if found.has_report else None
     if as_json:
         door.output.document(document(found) | {"report": None if report is None else report.to_json()})
     elif report is None:
@@ -51,7 +51,10 @@ def tell_unfinished(output: Output, found: Progress) -> None:
     """The progress of an audit without a report, and what to type."""
     audit = found.audit
     output.text(f"audit {audit.id} of {audit.model_name}, plan {audit.plan_name}, seed {audit.seed}: {audit.state}")
-    output.text(f"{found.done} of {audit.cells_total} cells done, {found.running} running, {found.failed} failed")
+    blocked = f", {found.blocked} that need one of these" if found.blocked else ""
+    output.text(
+        f"{found.done} of {audit.cells_total} cells done, {found.running} running, {found.failed} failed{blocked}"
+    )
     for key in found.running_keys:
         output.text(f"  running: {key}")
     if audit.error:

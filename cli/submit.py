@@ -120,11 +120,11 @@ def finish(
     *,
     as_json: bool,
 ) -> None:
-    """Follow audits to their end and print what they found; exit 1 if one has no report."""
+    """Follow audits to their end and print what they found; exit 1 if one lacks something."""
     from auditor.store.reports import load_report
 
     seen = follow(database, settings, audit_ids, output, workers)
-    done = [audit_id for audit_id, progress in seen.items() if progress.audit.state == "done"]
+    done = [audit_id for audit_id, progress in seen.items() if progress.has_report]
     with database.transaction(read_only=True) as session:
         reports = [load_report(session, audit_id) for audit_id in done]
     if as_json:

@@ -16,7 +16,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from auditor.contracts import Progress
 from auditor.errors import AuditorError, StoreError
-from auditor.records import ORIGINAL, RERUN, CellState, Stage, VariantState, variant_of
+from auditor.records import ORIGINAL, RERUN, Stage, VariantState, variant_of
 from auditor.stages.conclude import conclude
 from auditor.stages.evaluate import evaluate
 from auditor.stages.measure import Failure, measure_group
@@ -102,14 +102,13 @@ def _end(database: Database, claimed: ClaimedCell, outcome: Outcome) -> list[str
             return finish_cell(session, audit_id, key, owner=owner)
         text = "; ".join(f"{name}: {one_line(error)}" for name, error in outcome.failures.items())
         final = all(_is_refused(error) for error in outcome.failures.values())
-        state = fail_cell(session, audit_id, key, owner=owner, error=text, final=final)
-    return [key] if state is CellState.READY else []
+        return fail_cell(session, audit_id, key, owner=owner, error=text, final=final)
 
 
 def record_failure(
     database: Database, audit_id: str, key: str, *, owner: str, error: Exception, final: bool = False
 ) -> list[CellId]:
-    """Note why a cell failed; the cell itself when it should be sent again.
+    """Note why a cell failed; what is to be sent now: the cell for another attempt, or the conclusion.
 
     What dyck-audit refuses it will refuse again, so it is final at once; a full or locked database and anything
     unexpected may pass, so it is tried again until the attempts are used up.
@@ -118,11 +117,11 @@ def record_failure(
     _log.error("cell %s of audit %s: %s", key, audit_id, error, exc_info=error)
     try:
         with database.transaction() as session:
-            state = fail_cell(session, audit_id, key, owner=owner, error=one_line(error), final=final)
+            ready = fail_cell(session, audit_id, key, owner=owner, error=one_line(error), final=final)
     except LostLeaseError as lost:
         _log.info("%s", lost)
         return []
-    return [(audit_id, key)] if state is CellState.READY else []
+    return [(audit_id, other) for other in ready]
 
 
 def one_line(error: BaseException) -> str:

@@ -6,9 +6,10 @@ from auditor.errors import StoreError
 from auditor.language.task import Task
 from auditor.plans.plan import Plan
 from auditor.provenance import audit_header, calibrated_for
-from auditor.records import AuditHeader, ModelHeader
+from auditor.records import AuditHeader, Behaviour, LanguageMetrics, Missing, ModelHeader, Stage
 from auditor.stages.conclude import Results, statistics_of
 from auditor.store import (
+    REPORTED,
     Session,
     StoredAudit,
     StoredModel,
@@ -16,6 +17,7 @@ from auditor.store import (
     latest_calibration,
     load_behaviour,
     load_interpretations,
+    load_missing,
     load_variants,
     resolve_audit,
 )
@@ -23,13 +25,13 @@ from auditor.strings.parts import facts_of
 
 
 def finished_audit(session: Session, text: str) -> StoredAudit:
-    """The finished audit that an id, the start of one, or ``latest`` names.
+    """The finished audit, with or without failures, that an id, the start of one, or ``latest`` names.
 
     Raises:
         StoreError: there is none, or it is not finished.
     """
     audit = get_audit(session, resolve_audit(session, text))
-    if audit.state != "done":
+    if audit.state not in REPORTED:
         raise StoreError(
             f"audit {audit.id} is {audit.state}", expected="a finished audit", action=f"dyck-audit watch {audit.id}"
         )
@@ -40,18 +42,27 @@ def load_results(session: Session, audit_id: str) -> Results:
     """All that an audit has computed, in the order of its plan, whatever the order it was computed in.
 
     Raises:
-        StoreError: the behaviour of the original is missing.
+        StoreError: the behaviour of the original is neither there nor missing because its cell failed.
     """
-    behaviour = load_behaviour(session, audit_id)
+    behaviour, missing = load_behaviour(session, audit_id), load_missing(session, audit_id)
     if behaviour is None:
-        raise StoreError(f"audit {audit_id} has no behaviour", expected="a finished behaviour cell")
+        behaviour = _unknown_behaviour(audit_id, missing)
     stored = load_interpretations(session, audit_id)
     return Results(
         behaviour=behaviour,
         variants=load_variants(session, audit_id),
         interpretations=stored.scores,
         not_applicable=stored.not_applicable,
+        missing=missing,
     )
+
+
+def _unknown_behaviour(audit_id: str, missing: tuple[Missing, ...]) -> Behaviour:
+    why = next((one.why for one in missing if one.stage is Stage.BEHAVIOUR), None)
+    if why is None:
+        raise StoreError(f"audit {audit_id} has no behaviour", expected="a finished behaviour cell")
+    nothing = LanguageMetrics(None, None, None, None, sequences=0, tokens=0, reason="its cell failed")
+    return Behaviour(nothing, None, None, scored="", reason=f"behaviour is missing: {why}")
 
 
 def report_headers(session: Session, audit_id: str, model: StoredModel, plan: Plan) -> tuple[AuditHeader, ModelHeader]:

@@ -9,6 +9,7 @@ from auditor.gate.claims_file import Entry
 from auditor.plans.plan import Plan
 from auditor.records import AuditReport
 from auditor.stages.conclude import Results
+from auditor.stages.content import content_of
 from auditor.store import Session, get_audit, resolve_audit
 from auditor.store.models import get_model
 from auditor.store.reports import load_report
@@ -22,6 +23,7 @@ class Gated:
     """What the claims are judged on."""
 
     audit_id: str
+    content: str  # what was audited: a part of the ids of findings
     plan: Plan
     seed: int
     results: Results
@@ -35,7 +37,9 @@ def gated(session: Session, audit_id: str, entries: tuple[Entry, ...]) -> Gated:
         StoreError: it is not finished.
     """
     audit = finished_audit(session, audit_id)
-    return Gated(audit_id, Plan.from_json(audit.plan), audit.seed, load_results(session, audit_id), entries)
+    report = load_report(session, audit.id)
+    content = content_of(report.audit, report.model)
+    return Gated(audit.id, content, Plan.from_json(audit.plan), audit.seed, load_results(session, audit.id), entries)
 
 
 def compared_reports(session: Session, baseline: str, audit_id: str) -> tuple[AuditReport, AuditReport]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auditor.errors import BrokerError
+from auditor.records import AuditState
 from auditor.store import (
     Database,
     StoredAudit,
@@ -16,7 +17,9 @@ from auditor.store import (
     add_model,
     create_audit,
     find_existing_audit,
+    get_audit,
     get_model,
+    retry_audit,
 )
 from workers.app import create_app
 from workers.broker import check_broker_url
@@ -29,10 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An audit, and whether this call created it."""
+    """An audit, and whether this call created it, or queued what had failed of it again."""
 
     audit: StoredAudit
     is_new: bool
+    is_retried: bool = False
 
 
 def submit_model(
@@ -78,8 +82,8 @@ def submit_audit(
 ) -> Submission:
     """Store an audit with its cells and send those that are ready. Without a broker URL nothing is sent.
 
-    ``reuse`` gives the audit of the same model, plan (with its strings), seed and versions that is queued, running or
-    done, where there is one; its ready cells are sent again, so that an interrupted batch goes on.
+    ``reuse`` gives the audit of the same model, plan (with its strings), seed and versions, where there is one that was
+    not cancelled; its ready cells are sent again, so that an interrupted batch goes on, and what failed is tried again.
 
     Raises:
         NotFoundError, AmbiguousError: the model is none, or several.
@@ -96,7 +100,7 @@ def submit_audit(
     with database.transaction() as session:
         model = get_model(session, model_id)
         found_versions = versions(plugins_of(plan, model.format))
-        found = None
+        found, is_retried = None, False
         if reuse:
             found = find_existing_audit(session, model_id=model.id, plan=document, seed=seed, versions=found_versions)
         if found is None:
@@ -112,11 +116,14 @@ def submit_audit(
                 label=label,
                 strings=None if plan.strings is None else plan.strings.data,
             )
+        elif found.state in (AuditState.INCOMPLETE, AuditState.FAILED):
+            retry_audit(session, found.id)
+            audit, is_retried = get_audit(session, found.id), True
         else:
             audit = found
     if broker_url is not None:
         send_audit(database, audit.id, broker_url)
-    return Submission(audit, is_new=found is None)
+    return Submission(audit, is_new=found is None, is_retried=is_retried)
 
 
 def send_audit(database: Database, audit_id: str, broker_url: str) -> int:

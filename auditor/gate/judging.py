@@ -15,13 +15,12 @@ from auditor.gate.claims_file import Entry, Role
 from auditor.plans.cells import planned_equivalences
 from auditor.plans.plan import Plan
 from auditor.readings import method_named
-from auditor.records import ORIGINAL, Finding, Json, Kind, NotApplicable, VariantState, Verdict
+from auditor.records import ORIGINAL, Finding, Json, Kind, VariantState, Verdict
 from auditor.records.slices import at_slice, slice_of
 from auditor.stages.attack import Attacked
-from auditor.stages.conclude import Results, statistics_of
+from auditor.stages.conclude import Results, judged, statistics_of
 from auditor.verdicts.compound import why_not_true
 from auditor.verdicts.pairing import Pairing
-from auditor.verdicts.verdict import findings_of
 
 
 class Outcome(StrEnum):
@@ -92,19 +91,20 @@ def plan_for(entries: Sequence[Entry], plan: Plan) -> Plan:
     return replace(plan, name=f"{plan.name}-gate", methods=read, equivalences=tuple(chosen))
 
 
-def check(entries: Sequence[Entry], results: Results, plan: Plan, seed: int, audit_id: str) -> tuple[Checked, ...]:
-    """Every claim judged on the interpretations of an audit; together they are the family of tests."""
+def check(entries: Sequence[Entry], results: Results, plan: Plan, seed: int, content: str) -> tuple[Checked, ...]:
+    """Every claim judged on the interpretations of an audit; together they are the family of tests.
+
+    ``content`` says what was audited (``auditor.stages.content``): findings have the ids of the audit's own.
+    """
     by_method: dict[str, list[Entry]] = {}
     for entry in entries:
         by_method.setdefault(entry.claim.method, []).append(entry)
-    findings = findings_of(
-        audit_id,
+    findings = judged(
+        content,
         {name: method_named(name).card for entry in entries for name in entry.claim.methods},
-        results.variants,
-        results.interpretations,
-        original=ORIGINAL,
-        settings=statistics_of(plan, seed),
-        claims={name: [entry.claim for entry in listed] for name, listed in by_method.items()},
+        results,
+        statistics_of(plan, seed),
+        {name: [entry.claim for entry in listed] for name, listed in by_method.items()},
     )
     return tuple(_checked(entry, findings, results) for entry in entries)
 
@@ -115,8 +115,7 @@ def _checked(entry: Entry, findings: Sequence[Finding], results: Results) -> Che
     itself = {}
     for method in entry.claim.methods:
         if (ORIGINAL, method) not in results.interpretations:
-            absent = results.not_applicable.get((ORIGINAL, method), NotApplicable("the audit did not run it"))
-            return Checked(entry, Outcome.INCONCLUSIVE, f"{method}: {absent.reason}", ())
+            return Checked(entry, Outcome.INCONCLUSIVE, f"{method}: {_why_not_run(method, results)}", ())
         base = at_slice(results.of_original(method), slice_of(entry.claim))
         itself[method] = Pairing(base, base, method_named(method).distance)
     reason = why_not_true(entry.claim, itself)
@@ -141,9 +140,25 @@ def _why(finding: Finding) -> str:
     return (finding.reason or "the interval spans the threshold") + needed
 
 
+def _why_not_run(method: str, results: Results) -> str:
+    if (ORIGINAL, method) in results.not_applicable:
+        return results.not_applicable[ORIGINAL, method].reason
+    lost = (one for one in results.missing if one.variant == ORIGINAL and method in one.methods)
+    return next((f"{one.cell} is missing: {one.why}" for one in lost), "the audit did not run it")
+
+
 def _why_absent(name: str, results: Results) -> str:
+    lost = [one for one in results.missing if name in (one.equivalence, _kind_of(one.equivalence))]
+    if lost:
+        return f"{lost[0].cell} is missing: {lost[0].why}"
     made = [variant for variant in results.variants if name in (variant.equivalence, str(variant.kind))]
     reasons: Mapping[str, str] = {f"{v.equivalence}: {v.reason}": "" for v in made if v.reason}
     if any(variant.state is VariantState.CERTIFIED for variant in made):
         return "the method has no scores for its variants, or makes no claim of this kind that they should keep"
     return next(iter(reasons), "the audit made no such variant")
+
+
+def _kind_of(equivalence: str) -> str:
+    """The kind of an equivalence by its name; empty where it is no equivalence."""
+    plugin = equivalences().get(equivalence)
+    return "" if plugin is None else str(plugin.kind)

@@ -19,6 +19,7 @@ from auditor.records.interpretation import (
     NotApplicable,
     Relabelling,
 )
+from auditor.records.missing import Missing
 from auditor.records.record import LEFT_OUT_IF_NONE, NOT_WRITTEN, Record, named
 from auditor.records.report import AuditReport, Illustration, ScoreTable
 from auditor.records.spread import FlipRate, RashomonInterval
@@ -79,6 +80,7 @@ __all__ = [
     "MethodCard",
     "MethodSummary",
     "Metrics",
+    "Missing",
     "ModelHeader",
     "Multiplicity",
     "NotApplicable",

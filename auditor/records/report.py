@@ -10,6 +10,7 @@ from auditor.records.behaviour import Behaviour
 from auditor.records.finding import Finding
 from auditor.records.headers import AuditHeader, Exclusion, ModelHeader
 from auditor.records.interpretation import Agreement, Component
+from auditor.records.missing import Missing
 from auditor.records.record import LEFT_OUT_IF_NONE, Record
 from auditor.records.summary import Summary
 from auditor.records.values import Json
@@ -58,6 +59,7 @@ class AuditReport(Record):
     not_applicable: tuple[Exclusion, ...]
     illustrations: tuple[Illustration, ...]
     summary: Summary
+    missing: tuple[Missing, ...] = field(default=(), metadata=LEFT_OUT_IF_NONE)  # of an audit with failures
 
     SCHEMA: ClassVar[str] = "dyck-audit/report/1"
 

@@ -73,20 +73,27 @@ class Stage(StrEnum):
 
 
 class CellState(StrEnum):
-    """Life of a cell. WAITING for another cell, READY to run, RUNNING under a lease, DONE, FAILED."""
+    """Life of a cell. WAITING for another cell, READY to run, RUNNING under a lease; DONE, FAILED, or BLOCKED: what it
+    needs has failed or is blocked itself."""
 
     WAITING = "waiting"
     READY = "ready"
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    BLOCKED = "blocked"
 
 
 class AuditState(StrEnum):
-    """Life of an audit: queued → running → done, failed or cancelled."""
+    """Life of an audit: queued → running → done, incomplete, failed or cancelled.
+
+    Incomplete: finished with failures. Cells have failed, all others are done, and there is a report that says what is
+    missing. Failed: there is no report.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
+    INCOMPLETE = "incomplete"
     FAILED = "failed"
     CANCELLED = "cancelled"

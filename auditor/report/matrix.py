@@ -10,7 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from auditor.records import AuditReport, Exclusion, Expected, Finding, Kind, Variant, VariantState, Verdict
+from auditor.records import (
+    ORIGINAL,
+    AuditReport,
+    Exclusion,
+    Expected,
+    Finding,
+    Kind,
+    Missing,
+    Stage,
+    Variant,
+    VariantState,
+    Verdict,
+)
 
 SEVERITY = {Verdict.UNSTABLE: 0, Verdict.INCONCLUSIVE: 1, Verdict.STABLE: 2}
 LETTERS = {Verdict.UNSTABLE: "U", Verdict.INCONCLUSIVE: "I", Verdict.STABLE: "S"}
@@ -28,6 +40,7 @@ class FieldState(StrEnum):
     NOT_CERTIFIED = "not certified"
     NOT_APPLICABLE = "not applicable"
     NO_CLAIM = "no claim"
+    MISSING = "missing"  # its cell failed
 
 
 class Agreement(StrEnum):
@@ -134,20 +147,27 @@ def stability_matrix(
     not_applicable: Sequence[Exclusion],
     *,
     methods: Iterable[str] = (),
+    missing: Sequence[Missing] = (),
 ) -> Matrix:
     """The matrix over every method and equivalence named anywhere, in order of first appearance, exact first."""
+    lost = _lost(missing)
     excluded = {_excluded(entry): entry.why for entry in not_applicable}
     kinds: dict[str, Kind] = {variant.equivalence: variant.kind for variant in variants}
     kinds.update({finding.equivalence: finding.kind for finding in findings})
     named = dict.fromkeys([*kinds, *(name for what, name in excluded if what == "equivalence")])
+    named |= dict.fromkeys(one.equivalence for one in missing if one.stage is Stage.BUILD)
     columns = sorted(named, key=lambda name: _KIND_ORDER.index(kinds.get(name)))
     names = dict.fromkeys([*methods, *(finding.claim.method for finding in findings)])
     names |= dict.fromkeys(name for what, name in excluded if what == "method")
+    names |= dict.fromkeys(method for one in missing for method in one.methods)
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.claim.method, finding.equivalence), []).append(finding)
     rows = tuple(
-        Row(method, tuple(_field(method, name, groups.get((method, name), []), variants, excluded) for name in columns))
+        Row(
+            method,
+            tuple(_field(method, name, groups.get((method, name), []), variants, excluded, lost) for name in columns),
+        )
         for method in names
     )
     return Matrix(tuple(Column(name, kinds.get(name)) for name in columns), rows)
@@ -156,7 +176,9 @@ def stability_matrix(
 def matrix_of(report: AuditReport) -> Matrix:
     """The stability matrix of a report."""
     methods = dict.fromkeys(entry.method for entry in report.interpretations)
-    return stability_matrix(report.findings, report.variants, report.not_applicable, methods=methods)
+    return stability_matrix(
+        report.findings, report.variants, report.not_applicable, methods=methods, missing=report.missing
+    )
 
 
 def by_severity(finding: Finding) -> tuple[int, float, str]:
@@ -202,8 +224,12 @@ def _field(
     findings: Sequence[Finding],
     variants: Sequence[Variant],
     excluded: Mapping[tuple[str, str], str],
+    lost: Mapping[tuple[str, str], str],
 ) -> Field:
     own = [variant for variant in variants if variant.equivalence == equivalence]
+    hole = lost.get((method, equivalence)) or lost.get((method, ORIGINAL), "")
+    if not findings and hole:
+        return Field(method, equivalence, FieldState.MISSING, reason=hole)
     if not findings:
         state, reason = _why_untested(method, equivalence, own, excluded)
         return Field(method, equivalence, state, reason=reason)
@@ -214,6 +240,7 @@ def _field(
         for expected in expectations
     ]
     missing = [f"{variant.key}: {variant.reason}" for variant in own if variant.state is not VariantState.CERTIFIED]
+    missing += [hole] if hole else []
     return Field(
         method,
         equivalence,
@@ -236,6 +263,11 @@ _AGREEMENT_ORDER = (
     Agreement.AGREES,
     Agreement.NO_PREDICTION,
 )
+
+
+def _lost(missing: Sequence[Missing]) -> dict[tuple[str, str], str]:
+    """(method, equivalence or ORIGINAL) → the cell that is missing there, and why."""
+    return {(method, one.equivalence): f"{one.cell} is missing: {one.why}" for one in missing for method in one.methods}
 
 
 def _excluded(entry: Exclusion) -> tuple[str, str]:

@@ -16,6 +16,8 @@ from auditor.records import (
     Finding,
     Kind,
     MethodSummary,
+    Missing,
+    Stage,
     Summary,
     Variant,
     VariantState,
@@ -23,10 +25,15 @@ from auditor.records import (
     VerdictCounts,
 )
 from auditor.report.matrix import SEVERITY, Agreement, Matrix, by_weight, stability_matrix
-from auditor.report.wording import claim_text, counted, plain, sameness
+from auditor.report.wording import claim_text, counted, plain, sameness, with_failures
 
 
-def summarise(findings: Sequence[Finding], variants: Sequence[Variant], not_applicable: Sequence[Exclusion]) -> Summary:
+def summarise(
+    findings: Sequence[Finding],
+    variants: Sequence[Variant],
+    not_applicable: Sequence[Exclusion],
+    missing: Sequence[Missing] = (),
+) -> Summary:
     """The ``summary`` field of a report.
 
     ``expected_agreement`` counts equivalences per method: where the verdicts agree with theory, contradict it, where a
@@ -34,7 +41,7 @@ def summarise(findings: Sequence[Finding], variants: Sequence[Variant], not_appl
     """
     verdicts = Counter(finding.verdict for finding in findings)
     states = Counter(variant.state for variant in variants)
-    matrix = stability_matrix(findings, variants, not_applicable)
+    matrix = stability_matrix(findings, variants, not_applicable, missing=missing)
     return Summary(
         stable=verdicts[Verdict.STABLE],
         unstable=verdicts[Verdict.UNSTABLE],
@@ -44,7 +51,7 @@ def summarise(findings: Sequence[Finding], variants: Sequence[Variant], not_appl
         contradicts_theory=sum(finding.contradicts_theory for finding in findings),
         claims=claim_counts(findings),
         methods=_per_method(matrix),
-        headline=headline(findings, variants),
+        headline=headline(findings, variants, missing),
         by_basis={
             str(basis): _verdicts(finding for finding in findings if finding.grounds is basis) for basis in Basis
         },
@@ -86,17 +93,20 @@ def claim_counts(findings: Sequence[Finding]) -> ClaimCounts:
     )
 
 
-def headline(findings: Sequence[Finding], variants: Sequence[Variant]) -> str:
+def headline(findings: Sequence[Finding], variants: Sequence[Variant], missing: Sequence[Missing] = ()) -> str:
     """The verdict, the claim it is about, the twin that shows it, and the counts; then what was not tested at all."""
-    return _verdict(findings, variants) + _untested(variants)
+    verdict = _verdict(findings, variants) if findings or not missing else "NO VERDICT: what it needs is missing."
+    return verdict + _untested(variants, missing) + (f" {with_failures(missing)}." if missing else "")
 
 
 ROUNDED = ("behavioural_fp16", "behavioural_int8")
 """Behavioural equivalences that only round the weights: a copy, not another mechanism."""
 
 
-def _untested(variants: Sequence[Variant]) -> str:
-    """That no twin of the same behaviour was certified, where it is so; empty else."""
+def _untested(variants: Sequence[Variant], missing: Sequence[Missing]) -> str:
+    """That no twin of the same behaviour was certified, where it is so; empty else, and where twins are missing."""
+    if any(one.stage is Stage.BUILD for one in missing):
+        return ""
     asked = {variant.equivalence for variant in variants if variant.kind is Kind.BEHAVIOURAL}
     twins = behavioural_twins(variants)
     if not asked:

@@ -29,7 +29,12 @@ from auditor.report.wording import (
 )
 
 STYLES = {Verdict.UNSTABLE: "bold red", Verdict.INCONCLUSIVE: "yellow", Verdict.STABLE: "green"}
-UNTESTED = {FieldState.NOT_APPLICABLE: "·", FieldState.NOT_CERTIFIED: "x", FieldState.NO_CLAIM: "·"}
+UNTESTED = {
+    FieldState.NOT_APPLICABLE: "·",
+    FieldState.NOT_CERTIFIED: "x",
+    FieldState.NO_CLAIM: "·",
+    FieldState.MISSING: "?",
+}
 COLUMN_MARKS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -240,8 +245,10 @@ def _letter(field: Field) -> Text:
 def _theory(fields: Sequence[Field]) -> str:
     """What theory predicted and was confirmed, in one line; contradictions and what was not seen are named above."""
     counts = Counter(field.agreement for field in fields if field.total)
+    holes = ", ? missing" if any(field.state is FieldState.MISSING for field in fields) else ""
     return (
-        f"U unstable, I inconclusive, S stable, ! against theory, x not certified, · not tested. Theory predicted "
+        f"U unstable, I inconclusive, S stable, ! against theory, x not certified, · not tested{holes}. "
+        "Theory predicted "
         f"{counts[Agreement.AGREES] + counts[Agreement.NOT_SEEN] + counts[Agreement.CONTRADICTS]} of these fields: "
         f"{counts[Agreement.AGREES]} confirmed, {counts[Agreement.CONTRADICTS]} contradicted, "
         f"{counts[Agreement.NOT_SEEN]} where a change was allowed and not seen"

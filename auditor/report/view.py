@@ -22,7 +22,18 @@ from auditor.records import (
 )
 from auditor.report.claims import ClaimLine, claim_lines
 from auditor.report.matrix import Agreement, Matrix, by_severity, by_weight, matrix_of
-from auditor.report.wording import calibration, counted, given_strings, number, plain, reuse, setting, share, words
+from auditor.report.wording import (
+    calibration,
+    counted,
+    given_strings,
+    number,
+    plain,
+    reuse,
+    setting,
+    share,
+    with_failures,
+    words,
+)
 
 RANGES = ("in_distribution", "longer", "deeper")
 """Parts of the behaviour, in reading order."""
@@ -195,7 +206,10 @@ def _warnings(report: AuditReport, matrix: Matrix) -> tuple[str, ...]:
     failed = [variant for variant in report.variants if variant.state is VariantState.NOT_CERTIFIED]
     if failed:
         warnings.append(f"{counted(len(failed), 'variant')} without a passed certificate; no verdict rests on that")
-    if report.audit.state is not AuditState.DONE:
+    if report.missing:
+        warnings.append(f"{with_failures(report.missing)}; `dyck-audit retry {plain(report.audit.id)}` computes it")
+        warnings += [f"missing: {plain(one.cell)}: {plain(one.why, 300)}" for one in report.missing]
+    elif report.audit.state is not AuditState.DONE:
         warnings.append(f"the audit is {report.audit.state}; the report may be incomplete")
     return tuple(warnings)
 

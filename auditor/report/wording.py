@@ -19,6 +19,7 @@ from auditor.records import (
     FlipRate,
     Json,
     Kind,
+    Missing,
     RashomonInterval,
     StringsFacts,
     Variant,
@@ -207,6 +208,11 @@ def reuse(variants: Sequence[Variant]) -> str:
         return ""
     named = ", ".join(dict.fromkeys(audits))
     return f"{counted(len(audits), 'twin')} made by an earlier audit ({plain(named)}), certified again here"
+
+
+def with_failures(missing: Sequence[Missing]) -> str:
+    """That an audit lacks results, and how many cells gave none."""
+    return f"It finished with failures: {counted(len(missing), 'cell')} gave no result"
 
 
 def given_strings(facts: StringsFacts | None) -> str:

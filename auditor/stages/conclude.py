@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,18 +18,23 @@ from auditor.records import (
     AuditHeader,
     AuditReport,
     Behaviour,
+    Claim,
     Exclusion,
     Finding,
     Interpretation,
+    MethodCard,
+    Missing,
     ModelHeader,
     NotApplicable,
     Variant,
     VariantState,
 )
 from auditor.report.summary import summarise
+from auditor.stages.content import content_of
 from auditor.stages.sequences import interpretation_inputs
 from auditor.verdicts.claims import AUTOMATIC_KINDS
 from auditor.verdicts.illustration import illustrate
+from auditor.verdicts.missing import comparable, without_missing
 from auditor.verdicts.scores import score_table
 from auditor.verdicts.sequential import open_claims, still_asked
 from auditor.verdicts.verdict import Settings, findings_of
@@ -44,6 +49,7 @@ class Results:
     interpretations: Mapping[tuple[str, str], Interpretation | Agreement]  # (variant key, ORIGINAL or RERUN; method)
     not_applicable: Mapping[tuple[str, str], NotApplicable] = field(default_factory=dict)  # the same keys
     before: tuple[Finding, ...] = ()  # of the look that the plan continues
+    missing: tuple[Missing, ...] = ()  # cells that failed, and what needs them
 
     def of_original(self, method: str) -> Interpretation:
         """The scores of the original by a method that has some."""
@@ -63,7 +69,7 @@ def conclude(audit: AuditHeader, model: ModelHeader, plan: Plan, seed: int, resu
     variants, scores = results.variants, results.interpretations
     before = results.before
     claims = open_claims(before) if before else None
-    findings = findings_of(audit.id, cards, variants, scores, original=ORIGINAL, settings=settings, claims=claims)
+    findings = judged(content_of(audit, model), cards, results, settings, claims)
     findings = still_asked(findings, before) if before else findings
     absent = _absent(results)
     return AuditReport(
@@ -75,8 +81,24 @@ def conclude(audit: AuditHeader, model: ModelHeader, plan: Plan, seed: int, resu
         findings=findings,
         not_applicable=absent,
         illustrations=illustrate(findings, variants, scores, _sentences(model, plan, seed)),
-        summary=summarise(findings, variants, absent),
+        summary=summarise(findings, variants, absent, results.missing),
+        missing=results.missing,
     )
+
+
+def judged(
+    content: str,
+    cards: Mapping[str, MethodCard],
+    results: Results,
+    settings: Settings,
+    claims: Mapping[str, Sequence[Claim]] | None,
+) -> tuple[Finding, ...]:
+    """The verdicts on what was measured, none that needs what is missing. ``content`` is in the ids of the findings."""
+    scores = comparable(results.interpretations, results.missing)
+    findings = findings_of(
+        content, cards, results.variants, scores, original=ORIGINAL, settings=settings, claims=claims
+    )
+    return without_missing(findings, results.missing)
 
 
 def statistics_of(plan: Plan, seed: int) -> Settings:

@@ -24,7 +24,6 @@ from auditor.store.cells import (
     extend_lease,
     fail_cell,
     finish_cell,
-    skip_dependents,
 )
 from auditor.store.columns import UnstorableValueError
 from auditor.store.dispatch import expired_cells, mark_dispatched, ready_cells, release_cells
@@ -38,7 +37,8 @@ from auditor.store.interpretations import (
     measured_methods,
     save_interpretation,
 )
-from auditor.store.lifecycle import Progress, cancel_audit, progress, retry_audit
+from auditor.store.lifecycle import REPORTED, Progress, cancel_audit, progress, retry_audit
+from auditor.store.missing import load_missing
 from auditor.store.models import (
     StoredModel,
     add_model,
@@ -48,6 +48,7 @@ from auditor.store.models import (
     list_models,
     resolve_model,
 )
+from auditor.store.needs import skip_dependents
 from auditor.store.paging import COUNTED, Page
 from auditor.store.removal import remove_audits, remove_model, remove_orphans
 from auditor.store.reports import load_report, save_report
@@ -65,6 +66,7 @@ from auditor.store.twins import StoredTwin, find_twin, save_twin
 __all__ = [
     "COUNTED",
     "MAX_ATTEMPTS",
+    "REPORTED",
     "AuditFilter",
     "AuditSort",
     "ClaimKind",
@@ -110,6 +112,7 @@ __all__ = [
     "load_behaviour",
     "load_interpretation",
     "load_interpretations",
+    "load_missing",
     "load_report",
     "load_variant",
     "load_variants",

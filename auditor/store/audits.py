@@ -104,12 +104,16 @@ def create_audit(
 def find_existing_audit(
     session: Connection, *, model_id: str, plan: Mapping[str, Json], seed: int, versions: Mapping[str, Json]
 ) -> StoredAudit | None:
-    """The newest audit of the same request that is queued, running or done; what makes a batch safe to run again."""
+    """The newest audit of the same request that was not cancelled; what makes a batch safe to run again.
+
+    One in which something failed is found only where there is no other.
+    """
+    with_failures = audit.c.state.in_([AuditState.FAILED, AuditState.INCOMPLETE])
     query = (
         _query()
         .where(audit.c.model_id == model_id, audit.c.request == _request(plan, seed, versions))
-        .where(audit.c.state.not_in([AuditState.FAILED, AuditState.CANCELLED]))
-        .order_by(audit.c.created_at.desc(), audit.c.id)
+        .where(audit.c.state != AuditState.CANCELLED)
+        .order_by(with_failures, audit.c.created_at.desc(), audit.c.id)
         .limit(1)
     )
     row = session.execute(query).one_or_none()

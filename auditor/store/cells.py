@@ -4,7 +4,7 @@
     extend_lease    while computing; False tells the worker to stop
     (results)       written by the caller, keyed by what they are
     finish_cell     the fence: DONE only for the owner, else LostLeaseError and the caller's results are rolled back
-    fail_cell       READY again or FAILED
+    fail_cell       READY again or FAILED; what needs a failed cell is BLOCKED, the conclusion excepted
 
 Every function that changes states locks the audit's row first, so that two workers on PostgreSQL never deadlock;
 write results before finish_cell, never after.
@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from auditor.errors import NotFoundError, StoreError
+from auditor.errors import StoreError
 from auditor.records import ALL_OTHERS, AuditState, Cell, CellState, Json, Stage
 from auditor.store.clock import database_now
+from auditor.store.locking import lock_audit
+from auditor.store.needs import block_dependents, conclusion_ready, count_done, dependents_ready, done_at
 from auditor.store.schema import audit, cell
 
 MAX_ATTEMPTS = 3
@@ -106,38 +108,19 @@ def finish_cell(session: Connection, audit_id: str, key: str, *, owner: str) -> 
     """
     parent = lock_audit(session, audit_id)
     now = database_now(session)
-    ended = update(cell).where(_is(audit_id, key), _held_by(owner)).values(_done(now))
+    ended = update(cell).where(_is(audit_id, key), _held_by(owner)).values(done_at(now))
     if parent is None or session.execute(ended).rowcount != 1:
         raise _lost(audit_id, key, owner)
-    _count_done(session, audit_id, 1)
-    ready = _make_ready(session, audit_id, cell.c.needs == key, now)
-    others = (cell.c.needs.is_(None) | (cell.c.needs != ALL_OTHERS)) & (cell.c.state != CellState.DONE)
-    if session.execute(select(func.count()).where(cell.c.audit_id == audit_id, others)).scalar_one() == 0:
-        ready += _make_ready(session, audit_id, cell.c.needs == ALL_OTHERS, now)
+    count_done(session, audit_id, 1)
+    ready = dependents_ready(session, audit_id, key, now) + conclusion_ready(session, audit_id, now)
     return ready if parent.state in LIVE else []
 
 
-def skip_dependents(session: Connection, audit_id: str, key: str) -> int:
-    """Mark as done, without results, every waiting cell that needs this one, directly or not; how many.
+def fail_cell(session: Connection, audit_id: str, key: str, *, owner: str, error: str, final: bool) -> list[str]:
+    """Note an error: READY for another attempt, or, when ``final`` or the attempts are used up, FAILED.
 
-    For a variant that could not be built or certified. Call it before :func:`finish_cell`, in the same transaction.
-    """
-    lock_audit(session, audit_id)
-    now = database_now(session)
-    skipped, frontier = 0, [key]
-    while frontier:
-        waiting = (cell.c.audit_id == audit_id) & (cell.c.state == CellState.WAITING) & cell.c.needs.in_(frontier)
-        statement = update(cell).where(waiting).values(_done(now) | {"skipped": True}).returning(cell.c.key)
-        frontier = [row.key for row in session.execute(statement)]
-        skipped += len(frontier)
-    _count_done(session, audit_id, skipped)
-    return skipped
-
-
-def fail_cell(session: Connection, audit_id: str, key: str, *, owner: str, error: str, final: bool) -> CellState:
-    """Note an error: READY for another attempt, or, when ``final`` or the attempts are used up, FAILED with its audit.
-
-    Other cells keep their results, and those running may still finish. Send the cell again when it is READY.
+    Other cells keep their results, and go on. The keys that are ready now, to be sent after the commit: the cell itself
+    for another attempt, or the conclusion where this was the last cell that could run.
 
     Raises:
         LostLeaseError: the owner no longer holds the cell, so its error is not recorded.
@@ -148,15 +131,18 @@ def fail_cell(session: Connection, audit_id: str, key: str, *, owner: str, error
     if attempt is None:
         raise _lost(audit_id, key, owner)
     if final or attempt >= MAX_ATTEMPTS:
-        fail_for_good(session, audit_id, key, error=error)
-        return CellState.FAILED
+        return fail_for_good(session, audit_id, key, error=error)
     release = {"state": CellState.READY, "owner": None, "lease_until": None, "dispatched_at": database_now(session)}
     session.execute(update(cell).where(_is(audit_id, key)).values(release | {"error": _storable(error)}))
-    return CellState.READY
+    return [key]
 
 
-def fail_for_good(session: Connection, audit_id: str, key: str, *, error: str) -> None:
-    """End a cell and its audit as failed; the audit keeps its first error. The caller has locked the audit."""
+def fail_for_good(session: Connection, audit_id: str, key: str, *, error: str) -> list[str]:
+    """End a cell as failed and block what needs it; the keys that are ready now. The caller has locked the audit.
+
+    The audit keeps its first error and goes on, so that its report has all the rest. Without its conclusion it has no
+    report, and fails.
+    """
     now = database_now(session)
     ended = {
         "state": CellState.FAILED,
@@ -165,31 +151,14 @@ def fail_for_good(session: Connection, audit_id: str, key: str, *, error: str) -
         "finished_at": now,
         "error": _storable(error),
     }
-    session.execute(update(cell).where(_is(audit_id, key)).values(ended))
-    session.execute(update(audit).where(audit.c.id == audit_id).values(cells_failed=audit.c.cells_failed + 1))
-    first = {"state": AuditState.FAILED, "finished_at": now, "error": _storable(f"{key}: {error}")}
-    session.execute(update(audit).where(audit.c.id == audit_id, audit.c.state.in_(LIVE)).values(first))
-
-
-def lock_audit(session: Connection, audit_id: str) -> Row[Any] | None:
-    """The audit's state, model, plan and seed, its row locked until the transaction ends; None when there is none.
-
-    ``FOR NO KEY UPDATE`` on PostgreSQL: it lets rows that refer to the audit be written meanwhile.
-    """
-    query = select(audit.c.state, audit.c.model_id, audit.c.plan, audit.c.seed).where(audit.c.id == audit_id)
-    return session.execute(query.with_for_update(key_share=True)).one_or_none()
-
-
-def require_audit(session: Connection, audit_id: str) -> Row[Any]:
-    """:func:`lock_audit` for an audit that must exist.
-
-    Raises:
-        NotFoundError: no audit has this id.
-    """
-    row = lock_audit(session, audit_id)
-    if row is None:
-        raise NotFoundError(f"no audit {audit_id!r}", action="list them with `dyck-audit history`")
-    return row
+    needs = session.execute(update(cell).where(_is(audit_id, key)).values(ended).returning(cell.c.needs)).scalar_one()
+    reason = func.coalesce(audit.c.error, _storable(f"{key}: {error}"))
+    noted: dict[str, Any] = {"cells_failed": audit.c.cells_failed + 1, "error": reason}
+    if needs == ALL_OTHERS:
+        noted |= {"state": AuditState.FAILED, "finished_at": now, "error": _storable(f"{key}: {error}")}
+    session.execute(update(audit).where(audit.c.id == audit_id).values(noted))
+    block_dependents(session, audit_id, key)
+    return conclusion_ready(session, audit_id, now)
 
 
 def _is(audit_id: str, key: str) -> ColumnElement[bool]:
@@ -198,21 +167,6 @@ def _is(audit_id: str, key: str) -> ColumnElement[bool]:
 
 def _held_by(owner: str) -> ColumnElement[bool]:
     return (cell.c.state == CellState.RUNNING) & (cell.c.owner == owner)
-
-
-def _done(now: datetime) -> dict[str, Any]:
-    return {"state": CellState.DONE, "owner": None, "lease_until": None, "finished_at": now}
-
-
-def _count_done(session: Connection, audit_id: str, number: int) -> None:
-    session.execute(update(audit).where(audit.c.id == audit_id).values(cells_done=audit.c.cells_done + number))
-
-
-def _make_ready(session: Connection, audit_id: str, needs: ColumnElement[bool], now: datetime) -> list[str]:
-    waiting = (cell.c.audit_id == audit_id) & (cell.c.state == CellState.WAITING) & needs
-    changed = update(cell).where(waiting).values(state=CellState.READY, dispatched_at=now)
-    rows = session.execute(changed.returning(cell.c.position, cell.c.key))
-    return [row.key for row in sorted(rows, key=lambda row: int(row.position))]
 
 
 def _lost(audit_id: str, key: str, owner: str) -> LostLeaseError:

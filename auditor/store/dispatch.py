@@ -13,8 +13,9 @@ from datetime import timedelta
 from sqlalchemy import Connection, select, update
 
 from auditor.records import CellState
-from auditor.store.cells import LIVE, MAX_ATTEMPTS, fail_for_good, lock_audit
+from auditor.store.cells import LIVE, MAX_ATTEMPTS, fail_for_good
 from auditor.store.clock import database_now
+from auditor.store.locking import lock_audit
 from auditor.store.schema import audit, cell
 
 CellId = tuple[str, str]
@@ -51,7 +52,8 @@ def mark_dispatched(session: Connection, cells: Iterable[CellId]) -> None:
 def expired_cells(session: Connection) -> list[CellId]:
     """Make the running cells whose lease has run out ready again and hand them over for sending.
 
-    A cell that has used up its attempts fails instead, and its audit with it. One that finished meanwhile stays.
+    A cell that has used up its attempts fails instead; what that makes ready is handed over too. One that finished
+    meanwhile stays.
     """
     now = database_now(session)
     expired = (cell.c.state == CellState.RUNNING) & (cell.c.lease_until < now)
@@ -63,7 +65,7 @@ def expired_cells(session: Connection) -> list[CellId]:
         spent = select(cell.c.key).where(mine, cell.c.attempt >= MAX_ATTEMPTS).order_by(cell.c.position)
         for key in session.execute(spent.with_for_update()).scalars().all():
             error = f"its worker was lost {MAX_ATTEMPTS} times (killed, out of memory, or over the time limit)"
-            fail_for_good(session, audit_id, key, error=error)
+            released += [(audit_id, other) for other in fail_for_good(session, audit_id, key, error=error)]
         release = {"state": CellState.READY, "owner": None, "lease_until": None, "dispatched_at": now}
         rows = session.execute(update(cell).where(mine).values(release).returning(cell.c.position, cell.c.key))
         released += [(audit_id, row.key) for row in sorted(rows, key=lambda row: int(row.position))]

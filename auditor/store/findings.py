@@ -18,7 +18,7 @@ from auditor.store.paging import COUNTED, INDEX_HINT, Page, SortKey, beyond, los
 
 _LIST_COMMAND = "dyck-audit findings"
 
-_SHOWN = 6
+_LOOKED_AT = 200  # rows of a prefix: findings of several audits share ids
 
 _EQUAL = ("method", "equivalence", "layer", "head", "verdict", "claim", "basis", "invariant", "resolved")
 """Conditions that a column of the same name meets by being equal."""
@@ -131,7 +131,9 @@ def _record(row: Row[Any]) -> StoredFinding:
 
 
 def get_finding(session: Connection, text: str, *, audit: str | None = None) -> tuple[str, Finding]:
-    """(audit id, finding) for an id, an unambiguous prefix, or AUDIT/FINDING where audits share the finding.
+    """(audit id, finding) for an id, an unambiguous prefix, or AUDIT/FINDING.
+
+    Two runs of the same audit share the ids of their findings: the newest is meant where none is named.
 
     Raises:
         NotFoundError, AmbiguousError: none, or several.
@@ -142,11 +144,13 @@ def get_finding(session: Connection, text: str, *, audit: str | None = None) -> 
     query = select(found.audit_id, found.id, found.body)
     if audit is not None:
         query = query.where(found.audit_id == resolve_audit(session, audit))
-    rows = session.execute(query.where(found.id == text).order_by(found.audit_id).limit(_SHOWN)).all()
+    newest = (found.id, found.audit_created_at.desc(), found.audit_id)
+    rows = session.execute(query.where(found.id == text).order_by(*newest).limit(1)).all()
     if text and not rows:
         starting = query.where(begins(session, found.id, text))
-        rows = session.execute(starting.order_by(found.id, found.audit_id).limit(_SHOWN)).all()
-    ids = [row.id for row in rows]
-    named = {row.id if ids.count(row.id) == 1 else f"{row.audit_id}/{row.id}": row for row in rows}
+        rows = session.execute(starting.order_by(*newest).limit(_LOOKED_AT)).all()
+    named: dict[str, Row[Any]] = {}
+    for row in rows:
+        named.setdefault(row.id, row)
     chosen = named[only_match(text, list(named), what="finding", list_command=_LIST_COMMAND)]
     return chosen.audit_id, Finding.from_json(chosen.body)

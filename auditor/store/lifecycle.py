@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
 from auditor.errors import StoreError
-from auditor.records import AuditState, CellState
+from auditor.records import ALL_OTHERS, AuditState, CellState
 from auditor.store.audits import StoredAudit, get_audit
-from auditor.store.cells import LIVE, require_audit
+from auditor.store.cells import LIVE
 from auditor.store.clock import database_now
+from auditor.store.locking import require_audit
 from auditor.store.schema import audit, cell
+
+REPORTED = (AuditState.DONE, AuditState.INCOMPLETE)
+"""States of an audit that is finished: it has a report."""
+
+RETRIED = (AuditState.INCOMPLETE, AuditState.FAILED, AuditState.CANCELLED)
+"""States from which an audit can be run again for what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an audit is. The counts add up to all its cells; ``skipped`` is a part of ``done``."""
+    """How far an audit is. The counts add up to all its cells; ``skipped`` is a part of ``done``.
+
+    ``blocked`` counts the cells that need one that failed.
+    """
 
     audit: StoredAudit
     waiting: int
@@ -24,6 +35,7 @@ class Progress:
     running: int
     done: int
     failed: int
+    blocked: int
     skipped: int
     running_keys: tuple[str, ...]
 
@@ -31,6 +43,11 @@ class Progress:
     def is_over(self) -> bool:
         """Whether nothing more will happen by itself."""
         return self.audit.state not in LIVE
+
+    @property
+    def has_report(self) -> bool:
+        """Whether it is finished, with or without failures."""
+        return self.audit.state in REPORTED
 
 
 def progress(session: Connection, audit_id: str) -> Progress:
@@ -51,21 +68,23 @@ def progress(session: Connection, audit_id: str) -> Progress:
         running=counts.get(CellState.RUNNING, 0),
         done=counts.get(CellState.DONE, 0),
         failed=counts.get(CellState.FAILED, 0),
+        blocked=counts.get(CellState.BLOCKED, 0),
         skipped=session.execute(select(func.count()).where(mine, cell.c.skipped)).scalar_one(),
         running_keys=tuple(session.execute(running).scalars()),
     )
 
 
 def cancel_audit(session: Connection, audit_id: str) -> StoredAudit:
-    """Stop a queued, running or failed audit. Running cells lose their owner, so nothing they compute is stored.
+    """Stop an audit that is not finished, or that failed. Running cells lose their owner, so nothing they compute is
+    stored.
 
     Raises:
         NotFoundError: no such audit.
-        StoreError: it is done. (Cancelled already: nothing changes.)
+        StoreError: it is finished. (Cancelled already: nothing changes.)
     """
     state = require_audit(session, audit_id).state
-    if state == AuditState.DONE:
-        raise StoreError(f"audit {audit_id} is done", expected="an audit that still runs")
+    if state in REPORTED:
+        raise StoreError(f"audit {audit_id} is {state}", expected="an audit that still runs")
     if state != AuditState.CANCELLED:
         running = (cell.c.audit_id == audit_id) & (cell.c.state == CellState.RUNNING)
         session.execute(update(cell).where(running).values(state=CellState.READY, owner=None, lease_until=None))
@@ -75,28 +94,40 @@ def cancel_audit(session: Connection, audit_id: str) -> StoredAudit:
 
 
 def retry_audit(session: Connection, audit_id: str) -> list[str]:
-    """Queue a failed or cancelled audit again with what it has; the keys now ready, to be sent after the commit.
+    """Queue an audit again for what it lacks; the keys now ready, to be sent after the commit.
 
-    Failed cells start with their attempts uncounted. A cell that still runs under a live lease goes on.
+    Failed cells start with their attempts uncounted, what needed them waits for them again, and so does the conclusion:
+    the report is made anew. What is done stays. A cell that still runs under a live lease goes on.
 
     Raises:
         NotFoundError: no such audit.
-        StoreError: it is neither failed nor cancelled.
+        StoreError: nothing of it failed or was cancelled.
     """
     state = require_audit(session, audit_id).state
-    if state not in (AuditState.FAILED, AuditState.CANCELLED):
-        raise StoreError(f"audit {audit_id} is {state}", expected="a failed or cancelled audit")
+    if state not in RETRIED:
+        raise StoreError(
+            f"audit {audit_id} is {state}", expected="an audit that finished with failures, failed or was cancelled"
+        )
     now = database_now(session)
     mine = cell.c.audit_id == audit_id
+    begun: dict[str, Any] = {"owner": None, "lease_until": None, "attempt": 0, "error": None, "finished_at": None}
+    unfinished = select(func.count()).where(
+        mine, cell.c.needs.is_distinct_from(ALL_OTHERS), cell.c.state != CellState.DONE
+    )
+    if session.execute(unfinished).scalar_one():
+        again = mine & (cell.c.needs == ALL_OTHERS)
+        session.execute(update(cell).where(again).values(begun | {"state": CellState.WAITING}))
+    blocked = mine & (cell.c.state == CellState.BLOCKED)
+    session.execute(update(cell).where(blocked).values(begun | {"state": CellState.WAITING}))
     lost = (cell.c.state == CellState.RUNNING) & (cell.c.lease_until < now)
     ready = (cell.c.state == CellState.FAILED) | (cell.c.state == CellState.READY) | lost
-    reset = {"state": CellState.READY, "owner": None, "lease_until": None, "attempt": 0, "error": None}
     rows = session.execute(
         update(cell)
         .where(mine, ready)
-        .values(reset | {"finished_at": None, "dispatched_at": now})
+        .values(begun | {"state": CellState.READY, "dispatched_at": now})
         .returning(cell.c.position, cell.c.key)
     ).all()
-    again = {"state": AuditState.QUEUED, "cells_failed": 0, "error": None, "finished_at": None}
-    session.execute(update(audit).where(audit.c.id == audit_id).values(again))
+    done = select(func.count()).where(mine, cell.c.state == CellState.DONE).scalar_subquery()
+    queued = {"state": AuditState.QUEUED, "cells_failed": 0, "cells_done": done, "error": None, "finished_at": None}
+    session.execute(update(audit).where(audit.c.id == audit_id).values(queued))
     return [row.key for row in sorted(rows, key=lambda row: int(row.position))]

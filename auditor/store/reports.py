@@ -13,30 +13,33 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from auditor.errors import NotFoundError, RecordError, StoreError
 from auditor.records import AuditReport, AuditState, Finding, Verdict
-from auditor.store.cells import require_audit
 from auditor.store.clock import database_now
 from auditor.store.columns import require_clean_json
+from auditor.store.lifecycle import RETRIED
+from auditor.store.locking import require_audit
 from auditor.store.schema import audit, finding
 
 
 def save_report(session: Connection, audit_id: str, report: AuditReport) -> AuditReport:
-    """Store the report and its findings and mark the audit done; a second time replaces the first.
+    """Store the report and its findings and end the audit; a second time replaces the first.
 
-    The report as stored: its audit has the row's id and times and the state "done", whatever the report had there.
+    The state is "done", or "incomplete" where cells have failed; that audit keeps its first error. The report as
+    stored: its audit has the row's id, times and state, whatever the report had there.
 
     Raises:
         NotFoundError: no such audit.
         UnstorableValueError: a number somewhere in the report is not finite; the message gives its path.
     """
     require_audit(session, audit_id)
-    created_at = session.execute(select(audit.c.created_at).where(audit.c.id == audit_id)).scalar_one()
+    row = session.execute(select(audit.c.created_at, audit.c.cells_failed).where(audit.c.id == audit_id)).one()
+    state = AuditState.INCOMPLETE if row.cells_failed else AuditState.DONE
     finished_at = database_now(session)
     header = replace(
         report.audit,
         id=audit_id,
-        created_at=created_at.isoformat(),
+        created_at=row.created_at.isoformat(),
         finished_at=finished_at.isoformat(),
-        state=AuditState.DONE,
+        state=state,
     )
     complete = replace(report, audit=header)
     document = complete.to_json()
@@ -44,16 +47,15 @@ def save_report(session: Connection, audit_id: str, report: AuditReport) -> Audi
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     counts = Counter(str(one.verdict) for one in complete.findings)
     done = {
-        "state": AuditState.DONE,
+        "state": state,
         "finished_at": finished_at,
-        "error": None,
         "headline": report.summary.headline,
         **{str(verdict): counts[verdict] for verdict in Verdict},
         "report": zlib.compress(text.encode()),
     }
     session.execute(update(audit).where(audit.c.id == audit_id).values(done))
     session.execute(delete(finding).where(finding.c.audit_id == audit_id))
-    rows = [_finding_row(audit_id, created_at, place, one) for place, one in enumerate(complete.findings)]
+    rows = [_finding_row(audit_id, row.created_at, place, one) for place, one in enumerate(complete.findings)]
     if rows:
         session.execute(insert(finding), rows)
     return complete
@@ -70,7 +72,7 @@ def load_report(session: Connection, audit_id: str) -> AuditReport:
     if row is None:
         raise NotFoundError(f"no audit {audit_id!r}", action="list them with `dyck-audit history`")
     if row.report is None:
-        action = "type `dyck-audit retry " if row.state in ("failed", "cancelled") else "type `dyck-audit watch "
+        action = "type `dyck-audit retry " if row.state in RETRIED else "type `dyck-audit watch "
         raise NotFoundError(f"audit {audit_id} is {row.state} and has no report", action=f"{action}{audit_id}`")
     try:
         return AuditReport.from_json(json.loads(zlib.decompress(row.report)))

@@ -30,7 +30,7 @@ from auditor.verdicts.worst_case import LEAST_SEQUENCES, TAIL, WorstCase, least_
 class Subject:
     """One method on the original and on every certified variant, in the order of the audit."""
 
-    audit_id: str
+    content: str  # what is audited, a part of the ids of findings
     card: MethodCard
     itself: Pairing  # the original beside itself
     pairings: Mapping[str, Pairing]  # by key of the variant
@@ -216,7 +216,7 @@ def blank_finding(subject: Subject, claim: Claim, group: Sequence[Variant]) -> F
     kind, equivalence = group[0].kind, group[0].equivalence
     expected = subject.card.expected.get(equivalence, Expected.OPEN)
     return Finding(
-        id=_finding_id(subject.audit_id, claim, equivalence),
+        id=_finding_id(subject.content, claim, equivalence),
         claim=claim,
         equivalence=equivalence,
         kind=kind,
@@ -234,6 +234,6 @@ def blank_finding(subject: Subject, claim: Claim, group: Sequence[Variant]) -> F
     )
 
 
-def _finding_id(audit_id: str, claim: Claim, equivalence: str) -> str:
-    text = "/".join((audit_id, *claim.identity, equivalence))
+def _finding_id(content: str, claim: Claim, equivalence: str) -> str:
+    text = "/".join((content, *claim.identity, equivalence))
     return "f" + hashlib.sha256(text.encode()).hexdigest()[:11]

@@ -59,7 +59,7 @@ class Settings:
 
 
 def findings_of(
-    audit_id: str,
+    content: str,
     cards: Mapping[str, MethodCard],
     variants: Sequence[Variant],
     interpretations: Mapping[tuple[str, str], Scores],
@@ -70,12 +70,12 @@ def findings_of(
 ) -> tuple[Finding, ...]:
     """Every claim of every method under every equivalence with a certified variant, in a fixed order.
 
-    ``claims`` by method are judged instead of those that are made automatically. A claim about what a method does not
-    score is undefined, with that reason.
+    ``content`` says what is audited, and is a part of the ids of the findings. ``claims`` by method are judged instead
+    of those that are made automatically. A claim about what a method does not score is undefined, with that reason.
     """
     how = Resampling(settings.draws, settings.seed, TAIL * share_of_look(settings.look))
     certified = tuple(variant for variant in variants if variant.state is VariantState.CERTIFIED)
-    subjects = _Subjects(audit_id, cards, certified, interpretations, original)
+    subjects = _Subjects(content, cards, certified, interpretations, original)
     findings: list[Finding] = []
     sequences: dict[str, int] = {}
     for card in cards.values():
@@ -107,7 +107,7 @@ def findings_of(
 class _Subjects:
     """The methods on the original and the variants, each made once. Not slotted: what is made is kept."""
 
-    audit_id: str
+    content: str
     cards: Mapping[str, MethodCard]
     certified: tuple[Variant, ...]
     interpretations: Mapping[tuple[str, str], Scores]
@@ -143,7 +143,7 @@ class _Subjects:
                 controls[one.key] = beside(other, other) if isinstance(other, Interpretation) else None
         rerun = scores.get((RERUN, method))
         again = beside(rerun) if isinstance(rerun, Interpretation) else None
-        return Subject(self.audit_id, card, beside(base), pairings, self.certified, again, controls)
+        return Subject(self.content, card, beside(base), pairings, self.certified, again, controls)
 
 
 def _corrected(findings: Sequence[Finding], settings: Settings) -> list[Finding]:

@@ -45,12 +45,17 @@ class WorkerProcess:
                 open_cells.pop(int(pid), None)
         return {pid: what for pid, what in open_cells.items() if pid in self.pool}
 
-    def kill_one_that_computes(self) -> int:
-        """SIGKILL a pool process in the middle of a cell; its id."""
-        eventually(lambda: bool(self.begun()), "a pool process computes")
-        victim = next(iter(self.begun()))
-        os.kill(victim, signal.SIGKILL)
-        return victim
+    def kill_one_that_computes(self, what: str = "") -> int:
+        """SIGKILL a pool process in the middle of a cell, of the one named if one is; its id."""
+        victims: list[int] = []
+
+        def found() -> bool:
+            victims.extend(pid for pid, cell in self.begun().items() if what in ("", cell))
+            return bool(victims)
+
+        eventually(found, f"a pool process computes {what}")
+        os.kill(victims[0], signal.SIGKILL)
+        return victims[0]
 
     def kill_all(self) -> None:
         """SIGKILL the whole worker."""

@@ -22,6 +22,7 @@ from auditor.store import (
     get_audit,
     load_behaviour,
     load_interpretations,
+    load_missing,
     load_report,
     load_variant,
     progress,
@@ -206,7 +207,7 @@ def test_a_method_that_fails_keeps_the_scores_of_the_others_and_is_tried_again_a
 @pytest.mark.parametrize(
     ("error", "attempts"), [(RuntimeError("no memory"), MAX_ATTEMPTS), (ConfigurationError("5 heads"), 1)]
 )
-def test_an_audit_fails_by_the_name_of_the_method_when_its_attempts_are_used_up(
+def test_a_cell_fails_by_the_name_of_the_method_when_its_attempts_are_used_up(
     database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch, error: Exception, attempts: int
 ) -> None:
     monkeypatch.setattr(cells, "measure_group", _measuring({"zero": Failure(error), "mean": scores("mean")}))
@@ -215,7 +216,9 @@ def test_an_audit_fails_by_the_name_of_the_method_when_its_attempts_are_used_up(
     with database.transaction() as session:
         found = get_audit(session, audit.id)
         assert set(load_interpretations(session, audit.id).scores) == {(ORIGINAL, "mean")}
-    assert (found.state, found.error) == (AuditState.FAILED, f"measure/original: zero: {one_line(error)}")
+        (lost,) = load_missing(session, audit.id)
+    assert (found.cells_failed, found.error) == (1, f"measure/original: zero: {one_line(error)}")
+    assert (lost.cell, lost.methods, lost.why) == ("measure/original", ("zero",), f"zero: {one_line(error)}")
 
 
 def test_a_method_that_fails_under_a_lost_lease_stores_nothing(
@@ -263,7 +266,7 @@ def test_what_is_refused_once_is_not_tried_again(
     assert _claim_and_fail(database, audit.id, error) == []
     with database.transaction() as session:
         found = get_audit(session, audit.id)
-    assert (found.state, found.error) == (AuditState.FAILED, "behaviour: 5 heads; expected 4")
+    assert (found.cells_failed, found.error) == (1, "behaviour: 5 heads; expected 4")
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no memory\nleft"), StoreError("database is locked")])
@@ -276,7 +279,7 @@ def test_what_may_pass_is_tried_again_until_the_attempts_are_used_up(
     assert _claim_and_fail(database, audit.id, error) == []
     with database.transaction() as session:
         found = get_audit(session, audit.id)
-    assert (found.state, found.error) == (AuditState.FAILED, f"behaviour: {one_line(error)}")
+    assert (found.cells_failed, found.error) == (1, f"behaviour: {one_line(error)}")
 
 
 def test_the_failure_of_a_cell_taken_over_meanwhile_changes_nothing(database: Database, audit: StoredAudit) -> None:

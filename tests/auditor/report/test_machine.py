@@ -40,7 +40,8 @@ def test_schema_is_itself_valid_and_names_the_version_of_the_records() -> None:
 
 
 def test_document_keeps_the_order_of_the_schema() -> None:
-    assert list(json.loads(to_json_text(sample_report()))) == list(schema()["properties"])
+    always = [name for name in schema()["properties"] if name != "missing"]
+    assert list(json.loads(to_json_text(sample_report()))) == always
 
 
 @pytest.mark.parametrize(

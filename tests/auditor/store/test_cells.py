@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from auditor.errors import NotFoundError, StoreError
-from auditor.records import AuditState, CellState
+from auditor.records import AuditState
 from auditor.store import (
     MAX_ATTEMPTS,
     ClaimedCell,
@@ -25,6 +25,8 @@ from auditor.store import (
     get_audit,
     list_audits,
     load_behaviour,
+    load_missing,
+    load_report,
     mark_dispatched,
     progress,
     ready_cells,
@@ -72,6 +74,27 @@ def _state(database: Database, audit: StoredAudit) -> StoredAudit:
 def _ready(database: Database, **conditions: object) -> list[str]:
     with database.transaction() as session:
         return [key for _, key in ready_cells(session, **conditions)]  # type: ignore[arg-type]
+
+
+def _fail(database: Database, audit: StoredAudit, key: str) -> list[str]:
+    assert _claim(database, audit, key) is not None
+    with database.transaction() as session:
+        return fail_cell(session, audit.id, key, owner="me", error="x", final=True)
+
+
+def _conclude(database: Database, audit: StoredAudit) -> None:
+    assert _claim(database, audit, "conclude") is not None
+    with database.transaction() as session:
+        save_report(session, audit.id, report())
+        finish_cell(session, audit.id, "conclude", owner="me")
+
+
+def _end_with_failures(database: Database, audit: StoredAudit) -> None:
+    """The twin cannot be built; everything else is done, the conclusion too."""
+    _do(database, audit, "behaviour")
+    assert _fail(database, audit, f"build/{TWIN}") == []
+    assert _do(database, audit, "measure/original/zero") == ["conclude"]
+    _conclude(database, audit)
 
 
 def _expire(database: Database, key: str) -> None:
@@ -173,31 +196,66 @@ def test_only_the_owner_extends_a_lease(database: Database, audit: StoredAudit) 
 
 
 def test_an_error_gives_another_attempt_until_they_are_used_up(database: Database, audit: StoredAudit) -> None:
-    states = []
+    sent = []
     for attempt in range(1, MAX_ATTEMPTS + 1):
         claimed = _claim(database, audit, "behaviour")
         assert claimed is not None
         assert claimed.attempt == attempt
         with database.transaction() as session:
-            states.append(fail_cell(session, audit.id, "behaviour", owner="me", error="out of memory", final=False))
-    assert states == [CellState.READY] * (MAX_ATTEMPTS - 1) + [CellState.FAILED]
+            sent.append(fail_cell(session, audit.id, "behaviour", owner="me", error="out of memory", final=False))
+    assert sent == [["behaviour"]] * (MAX_ATTEMPTS - 1) + [[]]
     assert _state(database, audit).error == "behaviour: out of memory"
 
 
-def test_a_final_error_fails_the_audit_and_keeps_the_rest(database: Database, audit: StoredAudit) -> None:
+def test_a_final_error_blocks_what_needs_the_cell_and_all_others_go_on(database: Database, audit: StoredAudit) -> None:
     assert _claim(database, audit, f"build/{TWIN}", "builder") is not None
     assert _claim(database, audit, "measure/original/zero", "measurer") is not None
     _do(database, audit, "behaviour")
     with database.transaction() as session:
         fail_cell(session, audit.id, f"build/{TWIN}", owner="builder", error="no\x00such\ud800 head", final=True)
-    failed = _state(database, audit)
-    assert failed.state is AuditState.FAILED
-    assert failed.error == f"build/{TWIN}: no\\0such\\ud800 head"
-    assert (failed.cells_done, failed.cells_failed) == (1, 1)
-    assert failed.finished_at is not None
-    assert _finish(database, audit, "measure/original/zero", "measurer") == []  # it was running and may finish
+    going_on = _state(database, audit)
+    assert (going_on.state, going_on.cells_done, going_on.cells_failed) == (AuditState.RUNNING, 1, 1)
+    assert going_on.error == f"build/{TWIN}: no\\0such\\ud800 head"
+    with database.transaction() as session:
+        assert progress(session, audit.id).blocked == len(MEASURES)
+    assert _finish(database, audit, "measure/original/zero", "measurer") == ["conclude"]
+    assert _ready(database) == ["conclude"]
+
+
+def test_an_audit_in_which_a_cell_failed_is_finished_with_failures(database: Database, audit: StoredAudit) -> None:
+    _end_with_failures(database, audit)
+    ended = _state(database, audit)
+    assert (ended.state, ended.error) == (AuditState.INCOMPLETE, f"build/{TWIN}: x")
+    assert ended.finished_at is not None
+    with database.transaction() as session:
+        assert load_report(session, audit.id).audit.state is AuditState.INCOMPLETE
+        assert [one.cell for one in load_missing(session, audit.id)] == [f"build/{TWIN}", *MEASURES]
+        with pytest.raises(StoreError, match="is incomplete"):
+            cancel_audit(session, audit.id)
+
+
+def test_retry_fills_the_hole_and_concludes_anew(database: Database, audit: StoredAudit) -> None:
+    _end_with_failures(database, audit)
+    with database.transaction() as session:
+        assert retry_audit(session, audit.id) == [f"build/{TWIN}"]
     assert _state(database, audit).cells_done == 2
-    assert _ready(database) == []
+    assert _do(database, audit, f"build/{TWIN}") == MEASURES
+    assert [_do(database, audit, key) for key in MEASURES] == [[], ["conclude"]]
+    _conclude(database, audit)
+    ended = _state(database, audit)
+    assert (ended.state, ended.error, ended.cells_done) == (AuditState.DONE, None, len(CELLS))
+
+
+def test_without_its_conclusion_an_audit_fails(database: Database, audit: StoredAudit) -> None:
+    for key in (*READY_AT_FIRST, *MEASURES):
+        _do(database, audit, key)
+    _fail(database, audit, "conclude")
+    failed = _state(database, audit)
+    assert (failed.state, failed.error) == (AuditState.FAILED, "conclude: x")
+    with database.transaction() as session:
+        assert retry_audit(session, audit.id) == ["conclude"]
+    _conclude(database, audit)
+    assert _state(database, audit).state is AuditState.DONE
 
 
 def test_retry_runs_what_failed_and_nothing_that_is_done(database: Database, audit: StoredAudit) -> None:
@@ -206,9 +264,10 @@ def test_retry_runs_what_failed_and_nothing_that_is_done(database: Database, aud
     assert _claim(database, audit, "measure/original/zero", "dead", lease=-1) is not None
     with database.transaction() as session:
         fail_cell(session, audit.id, f"build/{TWIN}", owner="me", error="x", final=True)
+        cancel_audit(session, audit.id)
     with database.transaction() as session:
         assert retry_audit(session, audit.id) == ["measure/original/zero", f"build/{TWIN}"]
-        with pytest.raises(StoreError, match="is queued; expected a failed or cancelled audit"):
+        with pytest.raises(StoreError, match="is queued; expected an audit that finished with failures"):
             retry_audit(session, audit.id)
     again = _state(database, audit)
     assert (again.state, again.cells_done, again.cells_failed, again.error) == (AuditState.QUEUED, 1, 0, None)
@@ -262,7 +321,7 @@ def test_a_cell_that_kills_its_workers_fails_in_the_end(database: Database, audi
         with database.transaction() as session:
             expired_cells(session)
     failed = _state(database, audit)
-    assert failed.state is AuditState.FAILED
+    assert failed.state is AuditState.RUNNING
     assert failed.error is not None
     assert f"its worker was lost {MAX_ATTEMPTS} times" in failed.error
     assert failed.cells_failed == 1
