@@ -123,6 +123,7 @@ def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, 
             seed=seed if entry.seed is None else entry.seed,
             name=entry.name,
             reuse=True,
+            is_batch=True,
         )
     except (AuditorError, OSError) as error:
         return Outcome(entry.where, entry.checkpoint, Status.FAILED, result=str(error))

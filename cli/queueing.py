@@ -33,11 +33,19 @@ def queue(
     seed: int,
     name: str | None = None,
     reuse: bool = False,
+    is_batch: bool = False,
 ) -> Submission:
-    """Store the model, create the audit, and send its first cells where there is a broker."""
+    """Store the model, create the audit, and send its first cells where there is a broker.
+
+    Cells of a batch are computed after all that somebody waits for.
+    """
+    from auditor.records import Priority
     from workers.submission import submit_audit, submit_model
 
     model = submit_model(
         database, loaded.model, name=name or loaded.name, format=loaded.format, source_sha256=loaded.sha256
     )
-    return submit_audit(database, model.id, plan, seed=seed, broker_url=settings.broker_url, reuse=reuse)
+    priority = Priority.BATCH if is_batch else Priority.INTERACTIVE
+    return submit_audit(
+        database, model.id, plan, seed=seed, broker_url=settings.broker_url, reuse=reuse, priority=priority
+    )

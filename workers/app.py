@@ -14,6 +14,9 @@ from auditor.settings import read_settings
 QUEUE: Final = "dyck-audit"
 RUN_CELL: Final = "dyck_audit.run_cell"
 
+KEY_PREFIX: Final = f"{QUEUE}:"
+"""How the names of all that is ours on the broker begin."""
+
 SOFT_LIMIT_SECONDS: Final = 2 * 3600
 """After this long a cell gets an exception that ends it. The longest cell seen, a twin of the full plan,
 takes minutes."""
@@ -49,7 +52,7 @@ def create_app(broker_url: str | None) -> Celery:
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
         broker_transport_options={
-            "global_keyprefix": f"{QUEUE}:",
+            "global_keyprefix": KEY_PREFIX,
             "queue_order_strategy": "priority",
             "socket_connect_timeout": 2,
             "socket_keepalive": True,

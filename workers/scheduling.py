@@ -9,25 +9,26 @@ from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 
 from auditor.errors import BrokerError
-from auditor.records import ORIGINAL, RERUN, Stage
-from auditor.store import Database, expired_cells, mark_dispatched, ready_cells
+from auditor.records import ORIGINAL, RERUN, Priority, Stage
+from auditor.store import Database, expired_cells, mark_dispatched, priorities, ready_cells
 from auditor.store.dispatch import CellId
 from auditor.urls import hide_password
-from workers.app import QUEUE, RUN_CELL
+from workers.app import RUN_CELL
+from workers.queued import CELL, queued_cells, reason
 
 FINISHES: Final = 0
 """Priority of what brings a begun audit to its end; Redis delivers 0 first."""
 
 BEGINS: Final = 3
 
+BATCH: Final = 6
+"""Added for an audit of a batch: all that somebody waits for goes first. Redis has the steps 0, 3, 6 and 9."""
+
 LOST_SECONDS: Final = 3.0
-"""A cell that is ready for so long while nothing is queued has lost its message."""
-
-STALE_SECONDS: Final = 600.0
-"""The same while other messages are queued: its own may just be waiting."""
+"""A cell that is ready for so long and whose message is not on the broker has lost it."""
 
 
-def send(app: Celery, cells: Iterable[CellId]) -> None:
+def send(database: Database, app: Celery, cells: Iterable[CellId]) -> None:
     """One message per cell, in this order, but what needed another cell first overtakes what begins.
 
     Raises:
@@ -36,38 +37,41 @@ def send(app: Celery, cells: Iterable[CellId]) -> None:
     waiting = list(cells)
     if not waiting:
         return
+    with database.transaction(read_only=True) as session:
+        urgency = priorities(session, waiting)
     try:
         with app.producer_or_acquire() as producer:
             for audit_id, key in waiting:
-                app.send_task(RUN_CELL, args=[audit_id, key], priority=priority(key), producer=producer)
+                app.send_task(
+                    RUN_CELL,
+                    args=[audit_id, key],
+                    priority=priority(key, urgency.get(audit_id, Priority.BATCH)),
+                    headers={CELL: f"{audit_id} {key}"},
+                    producer=producer,
+                )
     except (OperationalError, ChannelError, OSError) as error:
         raise BrokerError(
-            f"the broker {hide_password(str(app.conf.broker_url))} takes no message: {_reason(error)}",
+            f"the broker {hide_password(str(app.conf.broker_url))} takes no message: {reason(error)}",
             expected="a running Redis or Valkey server",
         ) from error
 
 
-def priority(key: str) -> int:
+def priority(key: str, urgency: Priority = Priority.INTERACTIVE) -> int:
     """Depth first: with many audits queued, the first is done before the last has begun."""
     stage, _, rest = key.partition("/")
-    if stage == Stage.CONCLUDE or (stage == Stage.MEASURE and rest not in (ORIGINAL, RERUN)):
-        return FINISHES
-    return BEGINS
+    finishes = stage == Stage.CONCLUDE or (stage == Stage.MEASURE and rest not in (ORIGINAL, RERUN))
+    return (FINISHES if finishes else BEGINS) + (BATCH if urgency is Priority.BATCH else 0)
 
 
-def dispatch(database: Database, app: Celery, audit_id: str | None = None, *, not_sent_for: float = 0.0) -> int:
-    """Send every ready cell, of one audit or of all, that was not sent in the last so many seconds; how many.
+def dispatch(database: Database, app: Celery, audit_id: str | None = None) -> int:
+    """Send every ready cell, of one audit or of all; how many.
 
     Raises:
         BrokerError: the broker does not take them; they stay ready.
     """
     with database.transaction(read_only=True) as session:
-        cells = ready_cells(session, audit_id, not_dispatched_since=not_sent_for)
-    if cells:
-        send(app, cells)
-        with database.transaction() as session:
-            mark_dispatched(session, cells)
-    return len(cells)
+        cells = ready_cells(session, audit_id)
+    return _send_again(database, app, cells)
 
 
 def sweep(database: Database, app: Celery) -> int:
@@ -78,33 +82,33 @@ def sweep(database: Database, app: Celery) -> int:
     """
     with database.transaction() as session:
         expired = expired_cells(session)
-    send(app, expired)
-    patience = STALE_SECONDS if queued(app) else LOST_SECONDS
-    return len(expired) + dispatch(database, app, not_sent_for=patience)
+    send(database, app, expired)
+    return len(expired) + _send_again(database, app, lost_cells(database, app))
 
 
-def queued(app: Celery) -> int:
-    """Messages that no worker has taken yet.
+def lost_cells(database: Database, app: Celery) -> list[CellId]:
+    """The cells that have been ready for some seconds and have no message on the broker.
+
+    The broker is asked before the database: a cell that is taken in between is then no longer ready. A message that was
+    delivered counts as gone: its cell is claimed within milliseconds, or whoever took it is dead.
 
     Raises:
         BrokerError: the broker does not answer.
     """
-    with app.connection_for_read() as connection:
-        away: tuple[type[Exception], ...] = (
-            OperationalError,
-            OSError,
-            *connection.connection_errors,
-            *connection.channel_errors,
-        )
-        try:
-            connection.ensure_connection(max_retries=1, interval_start=0.2)
-            # not passive: kombu 5.7 looks for the queue without its key prefix and would never find it
-            return int(app.amqp.queues[QUEUE](connection.default_channel).queue_declare().message_count)
-        except away as error:
-            raise BrokerError(
-                f"the broker {hide_password(str(app.conf.broker_url))} does not answer: {_reason(error)}"
-            ) from error
+    if not _silent(database):
+        return []
+    there = queued_cells(app)
+    return [one for one in _silent(database) if one not in there]
 
 
-def _reason(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _silent(database: Database) -> list[CellId]:
+    with database.transaction(read_only=True) as session:
+        return ready_cells(session, not_dispatched_since=LOST_SECONDS)
+
+
+def _send_again(database: Database, app: Celery, cells: list[CellId]) -> int:
+    if cells:
+        send(database, app, cells)
+        with database.transaction() as session:
+            mark_dispatched(session, cells)
+    return len(cells)

@@ -63,7 +63,7 @@ class Stopping:
         try:
             with database.transaction() as session:
                 cells = release_cells(session, owners=self._owners)
-            send(self._app, cells)
+            send(database, self._app, cells)
         except (BrokerError, StoreError) as away:
             _log.warning("running cells are not given back and wait for their leases: %s", away)
         else:

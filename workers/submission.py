@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auditor.errors import BrokerError
-from auditor.records import AuditState
+from auditor.records import AuditState, Priority
 from auditor.store import (
     Database,
     StoredAudit,
@@ -19,6 +19,7 @@ from auditor.store import (
     find_existing_audit,
     get_audit,
     get_model,
+    raise_priority,
     retry_audit,
 )
 from workers.app import create_app
@@ -79,6 +80,7 @@ def submit_audit(
     broker_url: str | None = None,
     label: str | None = None,
     reuse: bool = False,
+    priority: Priority = Priority.INTERACTIVE,
 ) -> Submission:
     """Store an audit with its cells and send those that are ready. Without a broker URL nothing is sent.
 
@@ -115,12 +117,14 @@ def submit_audit(
                 versions=found_versions,
                 label=label,
                 strings=None if plan.strings is None else plan.strings.data,
+                priority=priority,
             )
         elif found.state in (AuditState.INCOMPLETE, AuditState.FAILED):
             retry_audit(session, found.id)
             audit, is_retried = get_audit(session, found.id), True
         else:
             audit = found
+        raise_priority(session, audit.id, priority)
     if broker_url is not None:
         send_audit(database, audit.id, broker_url)
     return Submission(audit, is_new=found is None, is_retried=is_retried)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -19,6 +20,12 @@ from auditor.store import Database
 from workers.scheduling import sweep
 
 PERIOD_SECONDS: Final = 3.0
+
+REST: Final = 10
+"""Between two sweeps, this many times as long as the last one took: a long queue is not read all the time."""
+
+MOST_SECONDS: Final = 30.0
+"""Between two sweeps, however long they take."""
 
 _log = logging.getLogger(__name__)
 _sweeping = threading.Lock()
@@ -43,8 +50,10 @@ def start_sweeper(
         database, away = Database(database_url), ""
         while True:
             with _sweeping:
+                began = time.monotonic()
                 away = _sweep_once(database, app, away, on_other_revision)
-            if stop.wait(period_seconds):
+                took = time.monotonic() - began
+            if stop.wait(max(period_seconds, min(REST * took, MOST_SECONDS)) if not away else period_seconds):
                 return
 
     threading.Thread(target=run, name="sweeper", daemon=True).start()

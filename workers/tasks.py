@@ -44,7 +44,7 @@ def _run(audit_id: str, key: str) -> None:
     except Exception as error:  # noqa: BLE001 - the task door: one cell's defect must not be another's
         ready = record_failure(database, audit_id, key, owner=owner, error=error)
     try:
-        send(app, ready)
+        send(database, app, ready)
     except BrokerError as away:  # they stay ready in the database; a sweep sends them
         _log.warning("%s", away)
 

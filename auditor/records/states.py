@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class Kind(StrEnum):
@@ -97,3 +97,10 @@ class AuditState(StrEnum):
     INCOMPLETE = "incomplete"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class Priority(IntEnum):
+    """Whose cells are computed first, the smallest number first."""
+
+    INTERACTIVE = 0  # somebody waits for it
+    BATCH = 1

@@ -12,6 +12,7 @@ from auditor.store.audits import (
     find_existing_audit,
     get_audit,
     list_audits,
+    raise_priority,
     resolve_audit,
 )
 from auditor.store.blobs import get_blob, put_blob
@@ -26,7 +27,7 @@ from auditor.store.cells import (
     finish_cell,
 )
 from auditor.store.columns import UnstorableValueError
-from auditor.store.dispatch import expired_cells, mark_dispatched, ready_cells, release_cells
+from auditor.store.dispatch import expired_cells, mark_dispatched, priorities, ready_cells, release_cells
 from auditor.store.filters import AuditFilter, AuditSort, ClaimKind, FindingFilter, FindingSort
 from auditor.store.findings import StoredFinding, count_findings, get_finding, list_findings
 from auditor.store.functions import Function, list_functions
@@ -120,8 +121,10 @@ __all__ = [
     "mark_dispatched",
     "measured_methods",
     "open_database",
+    "priorities",
     "progress",
     "put_blob",
+    "raise_priority",
     "ready_cells",
     "release_cells",
     "remove_audits",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select, update
 
 from auditor.errors import NotFoundError, StoreError
-from auditor.records import ALL_OTHERS, AuditState, Cell, CellState, Json, VerdictCounts
+from auditor.records import ALL_OTHERS, AuditState, Cell, CellState, Json, Priority, VerdictCounts
 from auditor.store.blobs import STRINGS, put_blob
 from auditor.store.clock import database_now
 from auditor.store.digests import digest
@@ -72,6 +72,7 @@ def create_audit(
     versions: Mapping[str, Json],
     label: str | None = None,
     strings: bytes | None = None,
+    priority: Priority = Priority.INTERACTIVE,
 ) -> StoredAudit:
     """Store a queued audit and its cells; those that need nothing are ready at once. Send them after the commit.
 
@@ -90,6 +91,7 @@ def create_audit(
         "seed": seed,
         "strings_sha256": None if strings is None else put_blob(session, strings, STRINGS),
         "versions": dict(versions),
+        "priority": priority,
         "state": AuditState.QUEUED,
         "cells_total": len(cells),
         "cells_done": 0,
@@ -118,6 +120,12 @@ def find_existing_audit(
     )
     row = session.execute(query).one_or_none()
     return None if row is None else _record(row)
+
+
+def raise_priority(session: Connection, audit_id: str, priority: Priority) -> None:
+    """Let an audit be computed as early as others of this priority, if it is not already."""
+    slower = (audit.c.id == audit_id) & (audit.c.priority > priority)
+    session.execute(update(audit).where(slower).values(priority=priority))
 
 
 def resolve_audit(session: Connection, text: str) -> str:

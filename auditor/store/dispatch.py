@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, select, update
 
-from auditor.records import CellState
+from auditor.records import CellState, Priority
 from auditor.store.cells import LIVE, MAX_ATTEMPTS, fail_for_good
 from auditor.store.clock import database_now
 from auditor.store.locking import lock_audit
@@ -26,7 +26,8 @@ def ready_cells(session: Connection, audit_id: str | None = None, *, not_dispatc
     """The ready cells of one live audit or of all, that were not handed over in the last so many seconds.
 
     With 0 these are all ready cells: what to send after create_audit or retry_audit, and after a restart. With some
-    minutes these are the ones whose message was probably lost. Oldest audit first, in the order of its plan.
+    seconds these are the ones whose message may be lost. Audits that somebody waits for first, then those of a batch;
+    within these the oldest audit first, in the order of its plan.
     """
     latest = database_now(session) - timedelta(seconds=not_dispatched_since)
     query = (
@@ -34,11 +35,18 @@ def ready_cells(session: Connection, audit_id: str | None = None, *, not_dispatc
         .join_from(cell, audit)
         .where(cell.c.state == CellState.READY, audit.c.state.in_(LIVE))
         .where(cell.c.dispatched_at.is_(None) | (cell.c.dispatched_at <= latest))
-        .order_by(audit.c.created_at, audit.c.id, cell.c.position)
+        .order_by(audit.c.priority, audit.c.created_at, audit.c.id, cell.c.position)
     )
     if audit_id is not None:
         query = query.where(cell.c.audit_id == audit_id)
     return [(row.audit_id, row.key) for row in session.execute(query)]
+
+
+def priorities(session: Connection, cells: Iterable[CellId]) -> dict[str, Priority]:
+    """The priority of each audit of these cells."""
+    ids = {audit_id for audit_id, _ in cells}
+    query = select(audit.c.id, audit.c.priority).where(audit.c.id.in_(ids))
+    return {row.id: Priority(row.priority) for row in session.execute(query)}
 
 
 def mark_dispatched(session: Connection, cells: Iterable[CellId]) -> None:

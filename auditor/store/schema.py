@@ -87,6 +87,7 @@ class _AuditColumns(TypedColumns):
     seed: Named[int] = Column(BigInteger)
     strings_sha256: Named[str | None] = Column(CleanText, ForeignKey("blob.sha256"))  # the user's file, where given
     versions: Named[Any] = Column(CleanJson, nullable=False)
+    priority: Named[int] = Column(Integer, server_default="0")  # Priority
     state: Named[str] = Column(CleanText)  # AuditState
     cells_total: Named[int] = Column(Integer)
     cells_done: Named[int] = Column(Integer)

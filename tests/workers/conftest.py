@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.records import Cell
+from auditor.records import Cell, Priority
 from auditor.store import Database, StoredAudit, StoredModel, create_audit
 from auditor.store.revisions import upgrade
 from tests.workers import standins
@@ -48,7 +48,7 @@ def model(database: Database) -> StoredModel:
 def new_audit(database: Database, model: StoredModel) -> Callable[..., StoredAudit]:
     """Makes audits of the stored model with given cells."""
 
-    def make(cells: tuple[Cell, ...] = standins.CELLS) -> StoredAudit:
+    def make(cells: tuple[Cell, ...] = standins.CELLS, priority: Priority = Priority.INTERACTIVE) -> StoredAudit:
         with database.transaction() as session:
             return create_audit(
                 session,
@@ -58,6 +58,7 @@ def new_audit(database: Database, model: StoredModel) -> Callable[..., StoredAud
                 seed=0,
                 cells=cells,
                 versions={},
+                priority=priority,
             )
 
     return make

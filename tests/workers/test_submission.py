@@ -15,7 +15,7 @@ from auditor.store import Database, StoredModel, cancel_audit, list_audits, list
 from tests.workers import standins
 from workers.app import create_app
 from workers.embedded_broker import embedded_broker
-from workers.scheduling import queued
+from workers.queued import queued_cells
 from workers.submission import send_audit, submit_audit, submit_model
 
 PLAN = replace(PLANS["quick"], methods=("weights_ov_norm",), equivalences=("exact_head_permutation",), exact_variants=1)
@@ -50,7 +50,7 @@ def test_an_audit_with_a_broker_is_sent(database: Database, model: StoredModel) 
         with database.transaction() as session:
             ready = ready_cells(session, audit.id)
         app = create_app(broker.url)
-        assert queued(app) == len(ready) > 0
+        assert len(queued_cells(app)) == len(ready) > 0
         app.close()
 
 

@@ -23,7 +23,7 @@ def sent(monkeypatch: pytest.MonkeyPatch, database: Database) -> Iterator[Sent]:
     """What the task sends, in a process whose database is the test's."""
     messages: Sent = []
     monkeypatch.setattr(tasks, "process_database", lambda: database)
-    monkeypatch.setattr(tasks, "send", lambda _app, cells: messages.extend(cells))
+    monkeypatch.setattr(tasks, "send", lambda _database, _app, cells: messages.extend(cells))
     return messages
 
 
