@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from auditor.behaviour.answers import answered
 from auditor.behaviour.comparison import Comparison, compare
 from auditor.behaviour.input_batch import InputBatch, Rewritten, inputs_of
 from auditor.canonical.model import CanonicalTransformer
@@ -54,7 +55,8 @@ def worst_string(
 
     Without rounds it is the worst of ``inputs``.
     """
-    worst = _numbers(inputs, found, int(_row_means(found).argmax()))
+    row = int(_row_means(found).argmax())
+    worst, read = _numbers(inputs, found, row), inputs.tokens[row][inputs.not_padding[row]].numpy()
     if not rounds:
         return worst
     beam = _start(inputs, found)
@@ -73,8 +75,8 @@ def worst_string(
         searched += len(pairs)
         beam = sorted([*beam, *_run(original, variant, inputs.task, pairs)], key=lambda one: -one.kl)[:BEAM]
     if beam and beam[0].kl > worst.kl_nats:
-        worst = beam[0].numbers
-    return replace(worst, searched=searched)
+        worst, read = beam[0].numbers, beam[0].shown
+    return answered(replace(worst, searched=searched), original, variant, read)
 
 
 def _start(inputs: InputBatch, found: Comparison) -> list[_Found]:

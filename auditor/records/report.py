@@ -27,6 +27,8 @@ class Illustration(Record):
     original: tuple[tuple[float, ...], ...]  # [query][key], rounded by the maker
     twin: tuple[tuple[float, ...], ...]
     total_variation: float  # mean over queries of this sequence
+    openers: tuple[int | None, ...] = field(default=(), metadata=LEFT_OUT_IF_NONE)
+    """Per token the place of the last opening bracket that is unmatched after it: what the next one would close."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ class WorstString(Record):
     decisions: int
     decisions_differ: int
     searched: int  # strings that were compared to find it
+    tokens: tuple[str, ...] = field(default=(), metadata=LEFT_OUT_IF_NONE)  # as the models read them, with START
+    opener: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)  # in ``tokens``: what a bracket would close
+    answers: Mapping[str, tuple[float, float]] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    """Next token, or class → probability by (original, variant) at ``position``; those that one of them finds likely.
+    None where the variant reads rewritten inputs."""
 
 
 @dataclass(frozen=True, slots=True)

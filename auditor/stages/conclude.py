@@ -33,7 +33,7 @@ from auditor.report.summary import summarise
 from auditor.stages.content import content_of
 from auditor.stages.sequences import interpretation_inputs
 from auditor.verdicts.claims import AUTOMATIC_KINDS
-from auditor.verdicts.illustration import illustrate
+from auditor.verdicts.illustration import Sentence, illustrate
 from auditor.verdicts.missing import comparable, without_missing
 from auditor.verdicts.scores import score_table
 from auditor.verdicts.sequential import open_claims, still_asked
@@ -134,10 +134,13 @@ def _absent(results: Results) -> tuple[Exclusion, ...]:
     return whole + tuple(Exclusion("method", method, why, name) for (method, name), why in by_field.items())
 
 
-def _sentences(model: ModelHeader, plan: Plan, seed: int) -> list[list[str]]:
-    """The inputs of the interpretations, spelled."""
+def _sentences(model: ModelHeader, plan: Plan, seed: int) -> list[Sentence]:
+    """The inputs of the interpretations, spelled, each with the bracket that is open after each of its tokens."""
     task = Task.from_json(model.task)
     inputs = interpretation_inputs(task, plan, seed)
     lengths = inputs.not_padding.sum(1).tolist()
-    rows = inputs.tokens.tolist()
-    return [task.language.vocabulary.decode(row[:length]) for row, length in zip(rows, lengths, strict=True)]
+    rows, openers = inputs.tokens.tolist(), inputs.opener.tolist()
+    return [
+        Sentence(task.language.vocabulary.decode(row[:length]), [at if at >= 0 else None for at in places[:length]])
+        for row, places, length in zip(rows, openers, lengths, strict=True)
+    ]

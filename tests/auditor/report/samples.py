@@ -183,6 +183,7 @@ def sample_illustrations() -> tuple[Illustration, ...]:
             original=_attention(seed=index, sharp=5.0),
             twin=_attention(seed=index if head.layer == 0 else 100 + index, sharp=5.0 if head.layer == 0 else 2.2),
             total_variation=0.03 if head.layer == 0 else 0.902 - 0.01 * index,
+            openers=tuple(None if place == 0 else max(1, place - 2) for place in range(len(TOKENS))),
         )
         for index, head in enumerate(HEADS)
     )
@@ -300,7 +301,18 @@ def _behavioural_certificate(*, passed: bool) -> Certificate:
             CertificateRow("in_distribution", "depth", 5, 7.7e-4, "3", 0.0036, "4"),
             CertificateRow("longer", "kind", 4, 0.02, "word", None, None),
         ),
-        worst_string=WorstString("(a (b b) a)", 0.135, 1.91, 3, 4, 2, searched=2_466),
+        worst_string=WorstString(
+            "(a (b b) a)",
+            0.135,
+            1.91,
+            3,
+            4,
+            2,
+            searched=2_466,
+            tokens=("START", "(a", "(b", "b)", "a)"),
+            opener=1,
+            answers={"END": (0.0, 0.61), "(b": (0.41, 0.02), "a)": (0.58, 0.37)},
+        ),
         weight_noise={"kl_mean_nats_at_0.02": 3.2e-4},
     )
 
