@@ -23,8 +23,8 @@ test: setup  ## every test, real Redis and PostgreSQL included
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not acceptance"
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m acceptance
 
-fast: setup  ## the tests that need no server and no training
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not acceptance and not slow"
+fast: setup  ## the tests that need no server, no browser and no training
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not acceptance and not slow and not browser"
 
 check: setup  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .

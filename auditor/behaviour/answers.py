@@ -14,9 +14,6 @@ from auditor.records import WorstString
 SHOWN = 6
 """Answers that are kept: those to which one of the two models gives most."""
 
-CLASSES = ("not in the language", "in the language")
-"""The two classes of a classifier."""
-
 
 @torch.no_grad()
 def answered(
@@ -32,12 +29,13 @@ def answered(
     outputs = [model(tokens).to(original.dtype).softmax(-1)[0] for model in (original, variant)]
     rows = [found if original.architecture.is_classifier else found[at] for found in outputs]
     both = torch.stack(rows).double()  # [2, answer]
-    names = CLASSES if original.architecture.is_classifier and both.shape[1] == len(CLASSES) else vocabulary.spellings
+    is_classifier = original.architecture.is_classifier
+    names = [f"class {i}" for i in range(both.shape[1])] if is_classifier else vocabulary.spellings
     likely = sorted(both.amax(0).topk(min(SHOWN, both.shape[1])).indices.tolist())
     opener = int(states(original.task.language, tokens.numpy()).opener[0, at])
     return replace(
         worst,
         tokens=tuple(vocabulary.decode(tokens[0].tolist())),
-        opener=None if opener < 0 or original.architecture.is_classifier else opener,
+        opener=None if opener < 0 or is_classifier else opener,
         answers={names[i]: (round(float(both[0, i]), 6), round(float(both[1, i]), 6)) for i in likely},
     )

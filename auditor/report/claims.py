@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from auditor.records import AuditReport, Claim, Finding, Kind, Variant, Verdict
 from auditor.report.matrix import CLAIM_ORDER, SEVERITY, by_severity
-from auditor.report.wording import interval, number, plain, sameness, words
+from auditor.report.wording import MISSING, interval, number, plain, sameness, words
 
 KINDS = (Kind.EXACT, Kind.BEHAVIOURAL, Kind.INPUT)
 """Kinds of equivalence in reading order."""
@@ -57,21 +57,36 @@ def tally(lines: Iterable[ClaimLine]) -> Mapping[Verdict, int]:
 
 def why(line: ClaimLine) -> str:
     """What overturns a claim or leaves it open, with the id that commands take."""
-    finding = line.deciding
+    return f"{plain(line.deciding.id)}: {what_decides(line.deciding, line.witness)}"
+
+
+def what_decides(finding: Finding, witness: Variant | None) -> str:
+    """What moved and on which model, or why it is open; ``witness`` is the worst variant of the finding."""
     if finding.verdict is Verdict.INCONCLUSIVE:
         why = finding.reason or f"effect {number(finding.effect)}, 95 % {interval(finding.interval)}"
         more = f"; would need {finding.needed_sequences} sequences" if finding.needed_sequences else ""
-        return f"{plain(finding.id)}: under {plain(finding.equivalence)}: {plain(why)}{more}"
+        return f"under {plain(finding.equivalence)}: {plain(why)}{more}"
     shown_by = plain(finding.equivalence)
-    if line.witness is not None:
-        shown_by = f"{plain(line.witness.key)} ({sameness(line.witness.certificate, finding.kind)})"
+    if witness is not None:
+        shown_by = f"{plain(witness.key)} ({sameness(witness.certificate, finding.kind)})"
     if finding.rashomon is None:
         moved = f"effect {number(finding.effect)}"
     else:
         quantity = words(plain(finding.rashomon.quantity))
         moved = f"{quantity} {number(finding.rashomon.original)}, on variants {interval(finding.rashomon.own)}"
     theory = "; AGAINST THEORY" if finding.contradicts_theory else ""
-    return f"{plain(finding.id)}: {moved} by {shown_by}{theory}"
+    return f"{moved} by {shown_by}{theory}"
+
+
+def ranged(finding: Finding) -> str:
+    """The number that a claim is about, on the original and over every certified variant of the audit."""
+    if finding.rashomon is None:
+        return MISSING
+    found = finding.rashomon
+    said = f"{words(plain(found.quantity))} {number(found.original)}"
+    if found.overall == (found.original, found.original):
+        return f"{said} on all"
+    return f"{said} → {interval(found.overall)}"
 
 
 def _line(findings: Sequence[Finding], variants: Mapping[str, Variant]) -> ClaimLine:

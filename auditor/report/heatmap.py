@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from auditor.records import Illustration
-from auditor.report.wording import plain
+from auditor.report.wording import number, plain
 
 LEVELS = 20
 TOKEN_LIMIT = 6
@@ -44,6 +44,8 @@ class Picture:
     original: Heatmap
     twin: Heatmap
     total_variation: float
+    openers: tuple[int | None, ...] = ()  # per query the key that is the open bracket
+    said: str = ""  # what the drawing shows of them, in words
 
     @property
     def weight(self) -> int:
@@ -74,7 +76,22 @@ def picture(illustration: Illustration) -> Picture:
         original=heatmap(illustration.original),
         twin=heatmap(illustration.twin),
         total_variation=illustration.total_variation,
+        openers=illustration.openers,
+        said=_said(illustration),
     )
+
+
+def _said(illustration: Illustration) -> str:
+    """How much attention goes to the open bracket, on average over the queries that have one."""
+    places = [(query, key) for query, key in enumerate(illustration.openers) if key is not None]
+    if not places:
+        return ""
+    shares = [
+        sum(matrix[query][key] for query, key in places) / len(places)
+        for matrix in (illustration.original, illustration.twin)
+    ]
+    original, twin = (number(share) for share in shares)
+    return f"Of a query's attention {original} is on the open bracket in the original, {twin} in the twin, on average."
 
 
 def _level(weight: float) -> int:

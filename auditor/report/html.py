@@ -10,19 +10,22 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from auditor.records import AuditReport, Illustration, Rates
+from auditor.records import AuditReport, Exclusion, Illustration, Rates
 from auditor.report import claims, matrix, wording
+from auditor.report.folded import UNTESTED, folded
 from auditor.report.heatmap import Picture, picture
 from auditor.report.scores import PLOT_WIDTH, score_panels
 from auditor.report.view import ReportView, provenance, view_of
 
-SIZE_LIMIT = 1_000_000
+SIZE_LIMIT = 2_000_000
 """Bytes of UTF-8."""
 
 
@@ -32,10 +35,16 @@ class Budget:
 
     rows: int
     fields: int
+    panels: int
     paths: int
 
 
-BUDGETS = (Budget(250, 2000, 400_000), Budget(100, 800, 150_000), Budget(25, 200, 40_000))
+BUDGETS = (
+    Budget(1000, 4000, 40, 400_000),
+    Budget(300, 2000, 20, 200_000),
+    Budget(100, 800, 10, 100_000),
+    Budget(25, 200, 3, 40_000),
+)
 """Tried in turn until the page is small enough."""
 
 
@@ -50,9 +59,10 @@ def render_html(report: AuditReport) -> str:
 
 
 def _page(view: ReportView, budget: Budget) -> str:
-    report = view.report
+    report, map_ = view.report, folded(view.matrix)
     style, script = (_source(name) for name in ("style.css", "script.js"))
-    methods = max(1, len(view.matrix.rows))
+    panels = score_panels(report)
+    columns = map_.columns[: max(1, min(80, budget.fields // max(1, len(map_.rows))))]
     return (
         _engine()
         .get_template("report.html.j2")
@@ -60,20 +70,44 @@ def _page(view: ReportView, budget: Budget) -> str:
             view=view,
             report=report,
             budget=budget,
-            matrix_lines=view.matrix.lines()[: max(1, budget.fields // methods)],
-            matrix_methods=min(methods, budget.fields),
-            panels=score_panels(report)[: budget.rows // 10],
+            map=map_,
+            matrix_columns=columns,
+            matrix_rows=map_.rows[: budget.fields // max(1, len(columns))],
+            panels=panels[: budget.panels],
+            panels_left_out=len(panels[budget.panels :]),
             pictures=_pictures(report.illustrations, budget.paths),
             provenance=provenance(report),
             calibration_rows=_calibration_rows(report),
+            excuses=_excuses(report.not_applicable),
             plot_width=PLOT_WIDTH,
             kinds=[kind for kind in claims.KINDS if any(kind in line.worst for line in view.lines)],
+            finding_links=_links("finding", [finding.id for finding in view.findings[: budget.rows]]),
+            twin_links=_links("twin", [variant.key for variant in report.variants[: budget.rows]]),
             style=Markup(style),
             script=Markup(script),
             style_hash=_hash(style),
             script_hash=_hash(script),
         )
     )
+
+
+def _links(what: str, names: list[str]) -> dict[str, str]:
+    """Links within the page; a name that is safe as it stands is part of its link, so that links can be shared."""
+    return {
+        name: f"#{what}-{name.replace('/', '-')}" if _PLAIN.fullmatch(name) else f"#{what}-at-{place}"
+        for place, name in enumerate(names)
+    }
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_/-]{1,80}")
+
+
+def _excuses(exclusions: Sequence[Exclusion]) -> list[tuple[str, list[str]]]:
+    """Why something does not apply, and what; the reasons with most names first."""
+    reasons: dict[str, list[str]] = {}
+    for entry in exclusions:
+        reasons.setdefault(entry.why, []).append(wording.plain(entry.label))
+    return sorted(reasons.items(), key=lambda reason: -len(reason[1]))
 
 
 def _calibration_rows(report: AuditReport) -> list[tuple[str, Rates]]:
@@ -121,9 +155,13 @@ def _engine() -> Environment:
         yardstick=wording.yardstick,
         seeds_apart=wording.seeds_apart,
         breakable=_breakable,
+        breakable_list=_breakable_list,
+        worst_bin=wording.worst_bin,
+        ranged=claims.ranged,
+        what_decides=claims.what_decides,
     )
     engine.globals.update(sameness=wording.sameness, counted=wording.counted, claim_text=wording.claim_text)
-    engine.globals.update(kind_heads=claims.KIND_HEADS, said=claims.SAID, why=claims.why, letters=matrix.LETTERS)
+    engine.globals.update(kind_heads=claims.KIND_HEADS, said=claims.SAID, letters=matrix.LETTERS, untested=UNTESTED)
     return engine
 
 
@@ -135,6 +173,11 @@ def _harmless(value: object) -> object:
 def _breakable(name: str) -> Markup:
     """A name that may wrap after each underscore."""
     return Markup("_<wbr>").join(escape(part) for part in wording.plain(name).split("_"))
+
+
+def _breakable_list(names: str) -> Markup:
+    """Names that may wrap after each underscore, joined already."""
+    return Markup("_<wbr>").join(escape(part) for part in wording.plain(names, 20_000).split("_"))
 
 
 def _source(name: str) -> str:

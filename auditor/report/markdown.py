@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from auditor.records import AuditReport, Finding, Variant, Verdict
 from auditor.report.claims import KIND_HEADS, KINDS, SAID, why
-from auditor.report.matrix import Agreement, Field
+from auditor.report.folded import UNTESTED, folded
+from auditor.report.matrix import LETTERS, Agreement, Field
 from auditor.report.view import ReportView, view_of
 from auditor.report.wording import (
     MISSING,
@@ -41,7 +42,7 @@ def render_markdown(report: AuditReport, *, max_findings: int = 100) -> str:
         "\n".join(f"- ⚠️ {_safe(warning, 1000)}" for warning in view.warnings),
         "## Which claims can be published" if view.lines else "",
         _claims(view, max_findings),
-        "## Stability matrix",
+        "## Method × equivalence",
         _matrix(view),
         "## Findings that are not stable",
         _findings(view, max_findings),
@@ -91,16 +92,30 @@ def _claims(view: ReportView, limit: int) -> str:
 
 
 def _matrix(view: ReportView) -> str:
-    head = ["equivalence", *(row.method for row in view.matrix.rows)]
-    lines = view.matrix.lines()
-    return _table(head, ([line.column.equivalence, *(_field(field) for field in line.fields)] for line in lines))
+    """Methods down, equivalences across as letters, which the line below names."""
+    found = folded(view.matrix)
+    if not found.columns:
+        return "Nothing was tested."
+    names = zip(found.marks, found.columns, strict=True)
+    parts = [
+        _table(
+            ["method", *found.marks], ([row.method, *(_letter(field) for field in row.fields)] for row in found.rows)
+        )
+        if found.rows
+        else "",
+        f"Stable under every equivalence: {', '.join(_safe(method) for method in found.calm)}." if found.calm else "",
+        ", ".join(f"{mark} {_safe(column.equivalence)}" for mark, column in names) + ".",
+        f"{found.legend} {found.theory}.",
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
-def _field(field: Field) -> str:
-    if field.verdict is None or field.worst is None:
-        return f"{field.state}: {field.reason}"
-    against = ", AGAINST THEORY" if field.agreement is Agreement.CONTRADICTS else ""
-    return f"{SIGNS[field.verdict]} {field.count} of {field.total}, effect {number(field.worst.effect)}{against}"
+def _letter(field: Field) -> str:
+    if field.verdict is None:
+        return UNTESTED[field.state]
+    against = "!" if field.agreement is Agreement.CONTRADICTS else ""
+    letter = LETTERS[field.verdict]
+    return f"{letter}{against}"
 
 
 def _findings(view: ReportView, limit: int) -> str:

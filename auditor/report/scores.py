@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditor.records import ORIGINAL, AuditReport, Kind, ScoreTable, Variant, VariantState
-from auditor.report.wording import number, plain
+from auditor.report.wording import interval, number, plain
 
 COMPONENT_LIMIT = 24
 VARIANT_LIMIT = 24
+SAID_LIMIT = 6
 PLOT_WIDTH = 100.0
 """Length of the value axis, in units of the drawing."""
 
@@ -48,6 +49,7 @@ class ScorePanel:
     rows: tuple[ScoreRow, ...]
     ticks: tuple[tuple[float, str], ...]
     left_out: int
+    said: str  # the ranges in words, for who does not see the drawing
 
 
 def score_panels(report: AuditReport) -> tuple[ScorePanel, ...]:
@@ -62,11 +64,21 @@ def score_panels(report: AuditReport) -> tuple[ScorePanel, ...]:
             for other in report.interpretations
             if other.method == entry.method and other.variant in variants
         ]
-        panels.append(_panel(entry, others[:VARIANT_LIMIT]))
+        panels.append(_panel(entry, others[:VARIANT_LIMIT], _said(entry, [values for _, values in others])))
     return tuple(panels)
 
 
-def _panel(entry: ScoreTable, others: Sequence[tuple[Variant, Sequence[float | None]]]) -> ScorePanel:
+def _said(entry: ScoreTable, others: Sequence[Sequence[float | None]]) -> str:
+    """Each component's score on the original and its smallest and largest score over all variants."""
+    ranges = []
+    for index, component in enumerate(entry.components[:SAID_LIMIT]):
+        values = [value for values in others if index < len(values) and (value := values[index]) is not None]
+        spread = f", {interval((min(values), max(values)))} on variants" if values else ""
+        ranges.append(f"{plain(component.label, 40)} {number(entry.values[index])}{spread}")
+    return "; ".join(ranges) + "."
+
+
+def _panel(entry: ScoreTable, others: Sequence[tuple[Variant, Sequence[float | None]]], said: str) -> ScorePanel:
     shown = range(min(COMPONENT_LIMIT, len(entry.components)))
     drawn = [entry.values[index] for index in shown]
     drawn += [bound for index in shown for bound in entry.intervals[index] or ()]
@@ -74,7 +86,7 @@ def _panel(entry: ScoreTable, others: Sequence[tuple[Variant, Sequence[float | N
     axis = _Axis.over([float(value) for value in drawn if value is not None])
     rows = []
     for index in shown:
-        label = plain(entry.components[index].label, 12)
+        label = plain(entry.components[index].label, 24)
         value, bounds = entry.values[index], entry.intervals[index]
         marks = tuple(
             Mark(axis.x(values[index]), variant.kind, f"{label} on {plain(variant.key)}: {number(values[index])}")
@@ -93,7 +105,7 @@ def _panel(entry: ScoreTable, others: Sequence[tuple[Variant, Sequence[float | N
             )
         )
     left_out = len(entry.components) - len(rows)
-    return ScorePanel(entry.method, entry.unit, tuple(rows), axis.ticks(), left_out)
+    return ScorePanel(entry.method, entry.unit, tuple(rows), axis.ticks(), left_out, said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,10 +136,19 @@ def _verdict(findings: Sequence[Finding], variants: Sequence[Variant]) -> str:
     return f"STABLE: {_all(counts.total)} survived every function-preserving change tested ({equivalences})."
 
 
-def _overturned(findings: Sequence[Finding], variants: Sequence[Variant], counts: ClaimCounts) -> str:
+def leading_of(findings: Sequence[Finding]) -> Finding | None:
+    """The finding that a report states first; None where there is none."""
+    if not findings:
+        return None
     leading = min(findings, key=lambda finding: (finding.contradicts_theory, *by_weight(finding)))
     if leading.verdict is not Verdict.UNSTABLE:  # everything unstable contradicts theory
         leading = min(findings, key=by_weight)
+    return leading
+
+
+def _overturned(findings: Sequence[Finding], variants: Sequence[Variant], counts: ClaimCounts) -> str:
+    leading = leading_of(findings)
+    assert leading is not None
     twin = next((variant for variant in variants if variant.key == leading.worst_variant), None)
     same = sameness(None if twin is None else twin.certificate, leading.kind)
     against = " although theory rules that out" if leading.contradicts_theory else ""

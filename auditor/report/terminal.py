@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from rich.text import Text
 from auditor.records import AuditReport, Exclusion, Finding, Verdict
 from auditor.report.claims import KIND_HEADS, KINDS, SAID, ClaimLine, tally, why
 from auditor.report.difference import AuditDifference, FindingPair
+from auditor.report.folded import UNTESTED, folded
 from auditor.report.matrix import LETTERS, Agreement, Field, FieldState, Matrix
 from auditor.report.view import BasisLine, ReportView, measured, view_of
 from auditor.report.wording import (
@@ -29,13 +29,6 @@ from auditor.report.wording import (
 )
 
 STYLES = {Verdict.UNSTABLE: "bold red", Verdict.INCONCLUSIVE: "yellow", Verdict.STABLE: "green"}
-UNTESTED = {
-    FieldState.NOT_APPLICABLE: "·",
-    FieldState.NOT_CERTIFIED: "x",
-    FieldState.NO_CLAIM: "·",
-    FieldState.MISSING: "?",
-}
-COLUMN_MARKS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def render_report(report: AuditReport, *, max_claims: int = 16) -> RenderableType:
@@ -199,39 +192,28 @@ class FoldedMatrix:
     matrix: Matrix
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        rows = [row for row in self.matrix.rows if any(field.total for field in row.fields)]
-        columns = [index for index, _ in enumerate(self.matrix.columns) if any(row.fields[index].total for row in rows)]
-        if not columns:
+        found = folded(self.matrix)
+        if not found.columns:
             return
-        marks = [COLUMN_MARKS[place % len(COLUMN_MARKS)] for place, _ in enumerate(columns)]
         yield Text("\nMethod × equivalence", style="bold")
-        widest = max(len(row.method) for row in rows)
-        label = min(widest, max(20, options.max_width - 2 * len(columns) - 2))
-        yield Text(" " * (label + 2) + " ".join(marks), style="dim")
-        calm = []
-        for row in rows:
-            fields = [row.fields[index] for index in columns]
-            if all(field.verdict in (None, Verdict.STABLE) for field in fields):
-                calm.append(row.method)
-                continue
-            letters = (Text.assemble(_letter(field), " ") for field in fields)
+        widest = max([len(row.method) for row in found.rows], default=0)
+        label = min(widest, max(20, options.max_width - 2 * len(found.columns) - 2))
+        if found.rows:
+            yield Text(" " * (label + 2) + " ".join(found.marks), style="dim")
+        for row in found.rows:
+            letters = (Text.assemble(_letter(field), " ") for field in row.fields)
             yield Text.assemble(f"{plain(row.method, label):{label}}  ", *letters)
-        if calm:
-            named = ", ".join(plain(method) for method in calm)
+        if found.calm:
+            named = ", ".join(plain(method) for method in found.calm)
             yield Text(f"S under every equivalence: {named}", style=STYLES[Verdict.STABLE])
         named = "  ".join(
-            f"{mark} {plain(self.matrix.columns[index].equivalence)}"
-            for mark, index in zip(marks, columns, strict=True)
+            f"{mark} {plain(column.equivalence)}" for mark, column in zip(found.marks, found.columns, strict=True)
         )
         yield Text(named, style="dim")
-        failed = [
-            plain(column.equivalence)
-            for index, column in enumerate(self.matrix.columns)
-            if any(row.fields[index].state is FieldState.NOT_CERTIFIED for row in self.matrix.rows)
-        ]
-        if failed:
-            yield Text(f"not certified, so that no verdict rests on them: {', '.join(failed)}", style="yellow")
-        yield Text(_theory([field for row in rows for field in row.fields]), style="dim")
+        if found.failed:
+            named = ", ".join(plain(name) for name in found.failed)
+            yield Text(f"not certified, so that no verdict rests on them: {named}", style="yellow")
+        yield Text(f"{found.legend} {found.theory}", style="dim")
 
 
 def _letter(field: Field) -> Text:
@@ -240,19 +222,6 @@ def _letter(field: Field) -> Text:
     if field.agreement is Agreement.CONTRADICTS:
         return Text("!", style="bold red")
     return Text(LETTERS[field.verdict], style=STYLES[field.verdict])
-
-
-def _theory(fields: Sequence[Field]) -> str:
-    """What theory predicted and was confirmed, in one line; contradictions and what was not seen are named above."""
-    counts = Counter(field.agreement for field in fields if field.total)
-    holes = ", ? missing" if any(field.state is FieldState.MISSING for field in fields) else ""
-    return (
-        f"U unstable, I inconclusive, S stable, ! against theory, x not certified, · not tested{holes}. "
-        "Theory predicted "
-        f"{counts[Agreement.AGREES] + counts[Agreement.NOT_SEEN] + counts[Agreement.CONTRADICTS]} of these fields: "
-        f"{counts[Agreement.AGREES]} confirmed, {counts[Agreement.CONTRADICTS]} contradicted, "
-        f"{counts[Agreement.NOT_SEEN]} where a change was allowed and not seen"
-    )
 
 
 def _wrapped(name: str, width: int = 24) -> str:

@@ -15,6 +15,7 @@ from auditor.records import (
     ClaimCounts,
     Finding,
     Json,
+    Kind,
     Variant,
     VariantState,
     Verdict,
@@ -22,6 +23,8 @@ from auditor.records import (
 )
 from auditor.report.claims import ClaimLine, claim_lines
 from auditor.report.matrix import Agreement, Matrix, by_severity, by_weight, matrix_of
+from auditor.report.story import LOCAL, Story, story_of
+from auditor.report.summary import leading_of
 from auditor.report.wording import (
     calibration,
     counted,
@@ -37,9 +40,6 @@ from auditor.report.wording import (
 
 RANGES = ("in_distribution", "longer", "deeper")
 """Parts of the behaviour, in reading order."""
-
-LOCAL = "local"
-"""Id of an audit that is in no store, so that no command can read it later."""
 
 SHARES = frozenset({"closing_accuracy", "argmax_accuracy"})
 
@@ -89,6 +89,7 @@ class ReportView:
     headline: str  # the rest of it
     claims: ClaimCounts
     lines: tuple[ClaimLine, ...]  # which claims can be published
+    stories: tuple[Story, ...]  # the finding of the headline; then the worst under a twin of the same behaviour
     by_basis: tuple[BasisLine, ...]  # the verdicts apart by what they rest on; only where there are some
     certified: int
     strings: str  # the user's own strings; empty where they were drawn from the task
@@ -113,6 +114,7 @@ def view_of(report: AuditReport) -> ReportView:
         headline=rest[:1].upper() + rest[1:],
         claims=report.summary.claims,
         lines=claim_lines(report),
+        stories=tuple(story_of(report, finding) for finding in _told(report.findings)),
         by_basis=_by_basis(report),
         certified=sum(variant.state is VariantState.CERTIFIED for variant in report.variants),
         strings=given_strings(report.audit.strings),
@@ -125,6 +127,21 @@ def view_of(report: AuditReport) -> ReportView:
         behaviour=behaviour_table(report.behaviour),
         commands=_commands(report, notable),
     )
+
+
+def _told(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    leading = leading_of(findings)
+    if leading is None:
+        return ()
+    fallen = [
+        finding
+        for finding in findings
+        if finding.verdict is Verdict.UNSTABLE and finding.kind is Kind.BEHAVIOURAL and finding != leading
+    ]
+    if not fallen or leading.kind is Kind.BEHAVIOURAL:
+        return (leading,)
+    patterns = [finding for finding in fallen if finding.claim.kind == "pattern"]
+    return leading, min(patterns or fallen, key=by_weight)
 
 
 def _by_basis(report: AuditReport) -> tuple[BasisLine, ...]:

@@ -7,6 +7,7 @@ lone surrogates or megabytes of text. Every string that a person will read goes 
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
@@ -30,6 +31,8 @@ MISSING = "–"
 FRESH_SEED = "behavioural_fresh_seed"
 """The equivalence whose variants are independently trained."""
 
+_PARTS_OF_A_SECOND = re.compile(r"(:\d\d)\.\d+")
+
 TEXT_LIMIT = 300
 """Characters of one foreign string that a person is shown."""
 
@@ -38,9 +41,13 @@ def plain(text: object, limit: int = TEXT_LIMIT) -> str:
     r"""One harmless line: control, format and surrogate characters as ``\uXXXX``, cut at ``limit`` characters."""
     shown = str(text)
     cut = shown[:limit]
-    harmless = "".join(
-        character if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else _escape(character)
-        for character in cut
+    harmless = (
+        cut
+        if cut.isprintable()
+        else "".join(
+            character if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else _escape(character)
+            for character in cut
+        )
     )
     return harmless + ("…" if len(shown) > limit else "")
 
@@ -78,8 +85,9 @@ def counted(count: int, noun: str) -> str:
 
 
 def moment(timestamp: str | None) -> str:
-    """A UTC time as a person reads it: ``2025-11-22 15:03:02 UTC``."""
-    return plain(timestamp or MISSING).replace("T", " ", 1).replace("+00:00", "Z").replace("Z", " UTC")
+    """A UTC time as a person reads it, without parts of a second: ``2025-11-22 15:03:02 UTC``."""
+    said = plain(timestamp or MISSING).replace("T", " ", 1).replace("+00:00", "Z").replace("Z", " UTC")
+    return _PARTS_OF_A_SECOND.sub(r"\1", said)
 
 
 def words(name: str) -> str:
@@ -91,7 +99,7 @@ def pairs(values: Mapping[str, Json] | None) -> str:
     """A flat mapping on one line: ``sequences 500, kl mean nats 0.03``."""
     if not values:
         return MISSING
-    return plain(", ".join(f"{words(name)} {setting(value)}" for name, value in values.items()))
+    return plain(", ".join(f"{words(name)} {setting(value)}" for name, value in values.items()), 1000)
 
 
 def setting(value: Json) -> str:
@@ -158,10 +166,11 @@ def sameness(certificate: Certificate | None, kind: Kind) -> str:
 
 def weakest(certificate: Certificate) -> str:
     """Where two models are furthest apart, row by row; empty where nothing was cut into parts."""
-    return "; ".join(_worst_bin(row) for row in certificate.rows)
+    return "; ".join(worst_bin(row) for row in certificate.rows)
 
 
-def _worst_bin(row: CertificateRow) -> str:
+def worst_bin(row: CertificateRow) -> str:
+    """One way to cut the inputs into bins, and where the two models are furthest apart by it."""
     said = f"{words(row.inputs)}, {plain(row.by)}: KL ≤ {number(row.kl_upper95_nats)} at {plain(row.kl_at)}"
     if row.disagreement_upper95 is None:
         return said

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const table = document.querySelector("table.findings");
-  if (!table) return;
+  if (!table) return; // certificates alone need no help
   const body = table.tBodies[0];
   const rows = Array.from(body.rows);
   const text = document.getElementById("filter-text");
@@ -43,7 +43,19 @@
     header.replaceChildren(button);
     button.addEventListener("click", () => sort(header));
   }
+  const reveal = () => {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    if (rows.includes(target) && target.hidden) {
+      text.value = verdict.value = "";
+      filter();
+      target.scrollIntoView();
+    }
+    if (target.matches("tr")) target.focus();
+  };
+  addEventListener("hashchange", reveal);
   text.addEventListener("input", filter);
   verdict.addEventListener("change", filter);
   filter();
+  reveal();
 })();

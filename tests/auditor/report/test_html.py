@@ -6,14 +6,18 @@ import base64
 import dataclasses
 import hashlib
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import pytest
 
-from auditor.records import Exclusion
+from auditor.records import AuditReport, Exclusion
 from auditor.report.heatmap import heatmap
 from auditor.report.html import SIZE_LIMIT, render_html
 from auditor.report.scores import score_panels
+from auditor.report.story import bars_of
+from auditor.report.view import view_of
+from tests.auditor.report.hostile import hostile_report, large_report, without_verdicts
 from tests.auditor.report.samples import BIAS_SHIFT, make_finding, sample_illustrations, sample_report
 
 HOSTILE = "</style></script><script>alert(1)</script><img src=x onerror=alert(2)>\"'{{7*7}}\u202e\x1b[31m"
@@ -52,7 +56,7 @@ def outline(page: str) -> Outline:
 
 def test_page_shows_verdict_matrix_certificates_pictures_and_commands() -> None:
     page = render_html(sample_report())
-    for said in ("UNSTABLE", "Stability matrix", "not certified", "not applicable", "logits equal to 2e-15"):
+    for said in ("UNSTABLE", "Method × equivalence", "Not certified", "Not applicable", "logits equal to 2e-15"):
         assert said in page
     assert "undefined: every query attends to one position only" in page
     assert "total variation 0.882" in page
@@ -66,7 +70,8 @@ def test_page_is_well_formed_accessible_and_asks_for_nothing() -> None:
     assert names.count("script") == names.count("style") == names.count("h1") == 1
     assert not {"link", "img", "iframe", "base", "object", "image", "use"} & set(names)
     for tag, attributes in parsed.tags:
-        assert not {"src", "style", "href", "xlink:href"} & set(attributes)
+        assert not {"src", "style", "xlink:href"} & set(attributes)
+        assert (attributes.get("href") or "#").startswith("#")
         assert not any(name.startswith("on") for name in attributes)
         if tag == "th":
             assert "scope" in attributes
@@ -114,7 +119,7 @@ def test_lone_surrogates_do_not_break_the_page() -> None:
     assert "\\udc80" in render_html(sample_report(name="caf\udc80")).encode().decode()
 
 
-@pytest.mark.parametrize("size", [3, 60])
+@pytest.mark.parametrize("size", [6, 60])
 def test_page_stays_small_whatever_the_report_holds(size: int) -> None:
     findings = tuple(make_finding(id=f"f{index}", text="x" * 5000) for index in range(200 * size))
     sample = sample_report(findings=findings, name="n" * 2_000_000)
@@ -122,6 +127,48 @@ def test_page_stays_small_whatever_the_report_holds(size: int) -> None:
     page = render_html(report)
     assert len(page.encode()) < SIZE_LIMIT
     assert f"of {200 * size} findings" in page
+
+
+@pytest.mark.parametrize("report", [hostile_report, large_report, without_verdicts])
+def test_pages_of_hard_reports_are_well_formed_small_and_lead_somewhere(report: Callable[[], AuditReport]) -> None:
+    page = render_html(report())
+    assert len(page.encode()) < SIZE_LIMIT
+    parsed = outline(page)
+    ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {(attributes["href"] or "")[1:] for _, attributes in parsed.tags if "href" in attributes} <= {*ids}
+    assert [tag for tag, _ in parsed.tags].count("script") == 1
+
+
+def test_a_large_page_says_what_it_leaves_out() -> None:
+    page = render_html(large_report())
+    assert "of 2000 findings; all of them are in the CSV and JSON reports" in page
+    for what in ("claims", "pictures", "methods", "components"):
+        assert re.search(rf"\d+ {what} more in the JSON report", page), what
+
+
+def test_the_leading_finding_is_told_with_both_models_side_by_side() -> None:
+    first, second = stories = view_of(sample_report()).stories
+    assert first.said == second.said == "OVERTURNED"
+    assert [pair.name for pair in first.scores] == ["L0H0", "L0H1", "L1H0", "L1H1"]
+    assert [pair.name for pair in first.scores if pair.claimed] == [first.finding.claim.component.label]
+    shown = [(pair.original.text, pair.twin.text) for pair in first.scores if pair.original and pair.twin]
+    assert shown[1] == ("0.134", "1.62")
+    assert second.picture is not None
+    assert second.picture.said.endswith("in the twin, on average.")
+    assert second.answers is not None
+    assert second.answers.said.startswith("END: original 0, twin 0.61; (b: original 0.41, twin 0.02")
+    page = render_html(sample_report())
+    for story in stories:
+        assert f"dyck-audit witness {story.finding.id} --out witness" in page
+
+
+def test_bars_of_one_scale_start_at_zero() -> None:
+    """From −1 to 3: zero is a quarter of the way; a missing number has no bar."""
+    low, high, none = bars_of([-1.0, 3.0, None])
+    assert low is not None
+    assert high is not None
+    assert (low.x, low.width, high.x, high.width, none) == (0.0, 25.0, 25.0, 75.0, None)
 
 
 def test_heatmap_merges_equal_neighbours_and_leaves_out_zero() -> None:
@@ -147,6 +194,7 @@ def test_scores_show_where_the_value_bias_shift_takes_zero_ablation() -> None:
 
 def test_page_shows_where_a_twin_is_furthest_from_the_original() -> None:
     page = render_html(sample_report())
-    assert "in distribution, depth: KL ≤ 7.7e-4 at 3, decisions differ ≤ 0.0036 at 4; longer, kind" in page
+    assert "in distribution, depth: KL ≤ 7.7e-4 at 3, decisions differ ≤ 0.0036 at 4" in page
+    assert "longer, kind: KL ≤ 0.02 at word" in page
     assert "(a (b b) a): mean KL 0.135 nats, at most 1.91 at one output (position 3), 2 of 4 decisions differ" in page
     assert "noise 0.02" in page

@@ -6,18 +6,23 @@ import csv
 import dataclasses
 import io
 import math
+import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from auditor.records import Component, Expected, Verdict
+from auditor.records import AuditReport, Component, Expected, Verdict
 from auditor.report.html import render_html
+from auditor.report.machine import to_json_text
 from auditor.report.markdown import render_markdown
 from auditor.report.tables import COLUMNS, FORMULA_STARTS, findings_csv
 from auditor.report.terminal import render_findings, render_report
 from auditor.report.wording import moment, number, plain, setting, share
+from tests.auditor.report.hostile import hostile_report, large_report, without_verdicts
 from tests.auditor.report.samples import make_finding, sample_report
 
 
@@ -74,7 +79,7 @@ def test_markdown_lists_what_is_not_stable_and_counts_what_it_cuts() -> None:
     text = render_markdown(sample_report(), max_findings=4)
     assert "overturned by exact\\_value\\_bias\\_shift" in text
     assert "7 findings more in the CSV and JSON reports" in text
-    assert "not applicable: the model has no MLP layer to permute" in text
+    assert "| exact\\_neuron\\_permutation | the model has no MLP layer to permute |" in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
@@ -101,6 +106,19 @@ def test_terminal_escapes_in_names_have_no_effect() -> None:
     assert "[bold red]x[/] \\u001b[2J\\u0007 :smile:" in text
     assert "\x1b" not in text
     assert "[bold red]" in shown(render_findings(findings))
+
+
+@pytest.mark.parametrize("report", [hostile_report, large_report, without_verdicts])
+def test_hard_reports_are_harmless_in_every_form(report: Callable[[], AuditReport]) -> None:
+    built = report()
+    terminal, markdown = shown(render_report(built), width=80), render_markdown(built)
+    assert max(map(cell_len, terminal.splitlines())) <= 80
+    assert len(terminal.splitlines()) < 200
+    assert len(markdown) < 200_000
+    for text in (terminal, markdown, to_json_text(built)):
+        text.encode()
+        assert not {"\x1b", "\x07", "\u202e", "\u200b", "\u2028"} & set(text)
+    assert not re.search(r"(?<!\\)<", markdown.split("```sh")[0])
 
 
 def test_terminal_marks_a_contradiction_of_theory() -> None:
