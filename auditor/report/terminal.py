@@ -15,7 +15,7 @@ from auditor.records import AuditReport, Exclusion, Finding, Verdict
 from auditor.report.claims import KIND_HEADS, KINDS, SAID, ClaimLine, tally, why
 from auditor.report.difference import AuditDifference, FindingPair
 from auditor.report.folded import UNTESTED, folded
-from auditor.report.matrix import LETTERS, Agreement, Field, FieldState, Matrix
+from auditor.report.matrix import LETTERS, Agreement, Field, Matrix
 from auditor.report.view import BasisLine, ReportView, measured, view_of
 from auditor.report.wording import (
     claim_text,
