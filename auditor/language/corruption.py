@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.language.grammar import Dyck, Ids, states, token_roles
+from auditor.language.grammar import Dyck, Ids, is_member, token_roles
 from auditor.language.sampling import Sample, sample
 
 MEMBER, OTHER = 1, 0
@@ -88,8 +88,7 @@ def corrupted(language: Dyck, tokens: Ids, brackets: NDArray[np.int64], generato
     """A word [position] with one random edit that takes it out of the language; ``brackets`` are its positions."""
     edits = [_exchange, _turn] if language.types == 1 else [_exchange, _turn, _retype]
     edited = edits[int(generator.integers(len(edits)))](language, tokens, brackets, generator)
-    found = states(language, edited[None])
-    if bool(found.legal[0, brackets[-1]]) and int(found.depth[0, brackets[-1]]) == 0:
+    if is_member(language, edited[brackets].tolist()):
         return _turn(language, tokens, brackets, generator)  # one turned bracket can never balance
     return edited
 

@@ -109,19 +109,24 @@ def states(language: Dyck, tokens: Ids) -> States:
 
 
 def is_member(language: Dyck, tokens: list[int]) -> bool:
-    """Whether a string (with or without START and END) is a complete word of the language."""
+    """Whether a string (with or without START and END) is a complete word of the language.
+
+    A plain loop: for one string it is many times faster than the arrays of :func:`states`.
+    """
     vocabulary = language.vocabulary
-    body = list(tokens)
-    if body and body[0] == vocabulary.start:
-        body = body[1:]
+    body = tokens[1:] if tokens and tokens[0] == vocabulary.start else tokens
     if body and body[-1] == vocabulary.end:
         body = body[:-1]
-    if any(token not in vocabulary.opening and token not in vocabulary.closing for token in body):
-        return False
-    if not body:
-        return True
-    found = states(language, np.asarray([body], dtype=np.int64))
-    return bool(found.legal[0, -1]) and int(found.depth[0, -1]) == 0
+    opener_of = dict(zip(vocabulary.closing, vocabulary.opening, strict=True))
+    stack: list[int] = []
+    for token in body:
+        if token in vocabulary.opening:
+            stack.append(token)
+        elif token not in opener_of or not stack or stack.pop() != opener_of[token]:
+            return False
+        if len(stack) > language.depth:
+            return False
+    return not stack
 
 
 def reference_distribution(language: Dyck, found: States, *, open_probability: float = 0.5) -> Probabilities:
