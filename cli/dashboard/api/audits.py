@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from auditor.errors import NotFoundError
 from auditor.store.audits import get_audit, list_audits, resolve_audit
@@ -36,7 +37,15 @@ class StringsGiven(BaseModel):
 
     name: str = Field(max_length=200)
     format: str = Field("auto", max_length=20)
-    content: Base64Bytes
+    content: bytes  # in base64
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _decoded(cls, given: object) -> bytes:
+        try:
+            return base64.b64decode(str(given), validate=True)
+        except ValueError:
+            raise ValueError("no base64") from None
 
 
 class AuditWanted(BaseModel):

@@ -40,8 +40,9 @@ def new_app(home: Path, database: Database) -> Iterator[NewApp]:
     with upload_folder(home) as uploads:
 
         def make(**changes: Any) -> FastAPI:
-            given = {"models": SameProcess(), "uploads": uploads, "computing": Computing(settings, wanted=False)}
-            return create_app(Services(settings, database, **{**given, **changes}))
+            given: dict[str, Any] = {"settings": settings, "database": database}
+            given |= {"models": SameProcess(), "uploads": uploads, "computing": Computing(settings, wanted=False)}
+            return create_app(Services(**{**given, **changes}))
 
         yield make
 
