@@ -42,6 +42,14 @@ def worker(
             min=0, metavar="SECONDS", help="Time to finish running cells on SIGTERM; then they are given back."
         ),
     ] = GRACE_SECONDS,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT",
+            help="Answer Prometheus at /metrics.",
+            show_default="not; PORT alone: this machine only",
+        ),
+    ] = None,
     health: Annotated[
         Health | None,
         typer.Option(help="Start nothing: exit 0 if the worker of this home and --hostname lives, or takes work."),
@@ -53,7 +61,11 @@ def worker(
         _tell_health(door, health, hostname)
         return
     logs = LogOptions(log_file, log_format, door.output.verbose)
-    options = WorkerOptions(concurrency or processes(), hostname, logs, grace)
+    if metrics is not None:
+        from workers.metrics_server import read_address
+
+        read_address(metrics)  # refused before anything is started
+    options = WorkerOptions(concurrency or processes(), hostname, logs, grace, metrics)
     require_broker(door.settings)
     with door.database():
         pass  # a broker or a database that cannot be used is refused before anything is printed

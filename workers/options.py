@@ -35,6 +35,7 @@ class WorkerOptions:
     hostname: str | None = None  # None: the machine's name and the process id
     logs: LogOptions = field(default_factory=LogOptions)
     grace_seconds: float = GRACE_SECONDS
+    metrics: str | None = None  # the address that they are served at; None: nowhere
 
     def arguments(self) -> list[str]:
         """The same options for ``python -m workers.serving``."""
@@ -44,6 +45,7 @@ class WorkerOptions:
             "--log-file": self.logs.file,
             "--log-format": self.logs.format,
             "--grace": self.grace_seconds,
+            "--metrics": self.metrics,
         }
         words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
         return [*words, "--verbose"] if self.logs.verbose else words

@@ -9,7 +9,8 @@ import argparse
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 from auditor.errors import BrokerError
 from auditor.settings import Settings, read_settings
-from auditor.store import open_database
+from auditor.store import Database, open_database
 from workers.broker import ping_broker
 from workers.health import Beating, new_state
 from workers.options import GRACE_SECONDS, LogFormat, LogOptions, WorkerOptions
@@ -34,7 +35,7 @@ def serve(settings: Settings, options: WorkerOptions | None = None) -> int:
         BrokerError: no broker URL, or no answer.
         StoreError: the database cannot be used as it is.
         WorkerStateError: a worker of this name runs already.
-        AuditorError: the log cannot be written.
+        AuditorError: the log cannot be written, or the address of the metrics cannot be used.
     """
     options = options or WorkerOptions()
     if settings.broker_url is None:
@@ -49,9 +50,34 @@ def serve(settings: Settings, options: WorkerOptions | None = None) -> int:
         from workers.logs import set_up_logs
 
         set_up_logs(settings, options.logs, name)
-        return _consume(settings, options, name, beating)
+        with _metrics(settings, options.metrics):
+            return _consume(settings, options, name, beating)
     finally:
         beating.stop()
+
+
+@contextmanager
+def _metrics(settings: Settings, address: str | None) -> Iterator[None]:
+    """Serve the metrics for the length of the block, if there is an address."""
+    if address is None:
+        yield
+        return
+    from workers.metrics import Metrics
+    from workers.metrics_server import read_address, serving_metrics
+    from workers.sweeper import between_forks
+
+    database = Database(settings.database_url)
+    metrics = Metrics(database, settings.home)
+
+    def text() -> str:
+        with between_forks():
+            try:
+                return metrics.text()
+            finally:
+                database.dispose()
+
+    with serving_metrics(read_address(address), text):
+        yield
 
 
 def _consume(settings: Settings, options: WorkerOptions, name: str, beating: Beating) -> int:
@@ -135,6 +161,7 @@ def options_of(arguments: Sequence[str] | None) -> WorkerOptions:
     parser.add_argument("--log-file", type=Path)
     parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT)
     parser.add_argument("--grace", type=float, default=GRACE_SECONDS)
+    parser.add_argument("--metrics")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args(arguments)
     return WorkerOptions(
@@ -142,6 +169,7 @@ def options_of(arguments: Sequence[str] | None) -> WorkerOptions:
         hostname=given.hostname,
         logs=LogOptions(given.log_file, given.log_format, given.verbose),
         grace_seconds=given.grace,
+        metrics=given.metrics,
     )
 
 

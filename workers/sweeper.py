@@ -10,7 +10,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from celery import Celery
@@ -32,6 +33,13 @@ _sweeping = threading.Lock()
 os.register_at_fork(before=_sweeping.acquire, after_in_parent=_sweeping.release, after_in_child=_sweeping.release)
 
 
+@contextmanager
+def between_forks() -> Iterator[None]:
+    """Hold forks up for the length of the block, which uses a database in the main process and lets it go."""
+    with _sweeping:
+        yield
+
+
 def start_sweeper(
     database_url: str,
     app: Celery,
@@ -49,7 +57,7 @@ def start_sweeper(
     def run() -> None:
         database, away = Database(database_url), ""
         while True:
-            with _sweeping:
+            with between_forks():
                 began = time.monotonic()
                 away = _sweep_once(database, app, away, on_other_revision)
                 took = time.monotonic() - began

@@ -211,6 +211,7 @@ Index(None, audit.c.state)
 Index(None, audit.c.strings_sha256)
 Index(None, baseline.c.audit_id)
 Index(None, cell.c.state, cell.c.lease_until)
+Index(None, cell.c.finished_at)
 Index(None, variant.c.weights_sha256)
 Index(None, finding.c.id, postgresql_ops={"id": "text_pattern_ops"})  # for the start of an id, in any locale
 Index(None, finding.c.method, finding.c.equivalence)

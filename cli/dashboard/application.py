@@ -14,7 +14,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from fastapi.staticfiles import StaticFiles
 
 from cli.api_documents import ErrorDocument
-from cli.dashboard import errors
+from cli.dashboard import errors, metrics
 from cli.dashboard.access import Requires
 from cli.dashboard.admission import Admission
 from cli.dashboard.api import API
@@ -41,7 +41,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(Admission, services=services)
     app.add_middleware(Protection)  # added last: outermost
     errors.install(app)
-    for router in (*PAGES, *API):
+    for router in (*PAGES, *API, metrics.router):
         app.include_router(router)
     app.state.body_bytes = {
         route.path: route.max_body_size

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -41,9 +43,9 @@ def database_url(tmp_path: Path) -> str:
 def test_health_json_lines_and_an_end_that_finishes_what_runs(
     settings: Settings, tmp_path: Path, database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker
 ) -> None:
-    file, audit = tmp_path / "worker.jsonl", new_audit()
+    file, audit, address = tmp_path / "worker.jsonl", new_audit(), f"127.0.0.1:{_free_port()}"
     options = ("--hostname", "one", "--log-file", str(file), "--log-format", "json", "--grace", "60")
-    worker = new_worker(*options, seconds=1.0)
+    worker = new_worker(*options, "--metrics", address, seconds=1.0)
     send(audit)
     eventually(lambda: len(worker.begun()) == 2, "two cells run")
     running = set(worker.begun().values())
@@ -52,6 +54,10 @@ def test_health_json_lines_and_an_end_that_finishes_what_runs(
     assert said.startswith("worker one is ready, 2 processes")
     refused = run(settings, "worker", "--hostname", "one", expect=1).stderr
     assert f"a worker named one runs here already, process {worker.process.pid}" in refused
+    with urlopen(f"http://{address}/metrics") as answer:
+        numbers = answer.read().decode()
+    assert 'dyck_audit_cells{state="running"} 2' in numbers
+    assert 'dyck_audit_worker_ready{worker="one"} 1' in numbers
     pool = worker.pool
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(60) == 0
@@ -132,6 +138,12 @@ def test_a_log_that_cannot_be_written_is_one_line(settings: Settings, database: 
     said = run(settings, "worker", "--log-file", "/nowhere/worker.log", expect=1).stderr.splitlines()
     assert "the log /nowhere/worker.log cannot be written" in said[-1]
     assert "Traceback" not in "".join(said)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 def _log(worker: WorkerProcess) -> str:

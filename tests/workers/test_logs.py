@@ -75,6 +75,6 @@ def test_a_file_that_was_moved_aside_is_opened_again(tmp_path: Path) -> None:
 
 
 def test_options_survive_the_way_to_a_child_process() -> None:
-    given = WorkerOptions(3, "one", LogOptions(Path("/tmp/log"), LogFormat.JSON, True), 1.5)
+    given = WorkerOptions(3, "one", LogOptions(Path("/tmp/log"), LogFormat.JSON, True), 1.5, "[::1]:9464")
     for options in (given, WorkerOptions()):
         assert options_of(options.arguments()) == options
