@@ -85,12 +85,22 @@ class EdgeRuns(CircuitRuns):
     @torch.no_grad()
     def margins(self, kept: Tensor) -> Array:
         """Margin of the clean type, [sequence], when only the ``kept`` edges [edge] carry clean writes."""
-        table = self.graph.table(kept)
+        table, same = self.graph.table(kept), self._untouched(kept)
         found = np.empty(self.count)
         for piece in self.pieces:
-            again = run(self.model, self.graph, piece.embedded[0], piece.part.tokens, cut(table, piece.corrupt))
+            reads = cut(table, piece.corrupt)
+            again = run(
+                self.model, self.graph, piece.embedded[0], piece.part.tokens, reads, known=piece.clean[1 : 1 + same]
+            )
             found[piece.rows.numpy()] = mean_margin(piece.part, again.logits).numpy()
         return found
+
+    def _untouched(self, kept: Tensor) -> int:
+        """How many writers, behind the embedding, come before anything that reads a corrupt write."""
+        first = min((self.graph.edges[index][1] for index in (~kept).nonzero().flatten().tolist()), default=None)
+        if first is None:
+            return len(self.graph.writers) - 1
+        return next(step.writers for step in self.graph.steps if first in step.readers) - 1
 
     @cached_property
     def ends(self) -> tuple[Array, Array]:

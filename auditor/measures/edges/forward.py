@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,21 +26,37 @@ class Pass:
     writes: list[Residual]  # of each writer
 
 
-def run(model: CanonicalTransformer, graph: Graph, embedded: Residual, tokens: Tensor, reads: Reads) -> Pass:
+def run(
+    model: CanonicalTransformer,
+    graph: Graph,
+    embedded: Residual,
+    tokens: Tensor,
+    reads: Reads,
+    *,
+    known: Sequence[Residual] = (),
+) -> Pass:
     """The model on input vectors ``embedded`` [batch, position, model]; equal to its own pass but for ``reads``.
 
-    ``tokens`` say what is padding.
+    ``tokens`` say what is padding. ``known`` are the writes of the parts that come before anything changes, behind that
+    of the embedding: they are not computed again.
     """
     blocked, writes, x = model.blocked(tokens), [embedded], embedded
     steps = iter(graph.steps)
     for layer in range(model.architecture.layers):
-        block = model.block(layer)
-        heads = _heads(block, reads(next(steps), x, writes), blocked)
+        block, step = model.block(layer), next(steps)
+        count = len(block.attention.b_Q)
+        if len(known) >= len(writes) - 1 + count:
+            heads = torch.stack([*known[len(writes) - 1 : len(writes) - 1 + count]], 2)
+        else:
+            heads = _heads(block, reads(step, x, writes), blocked)
         writes += heads.unbind(2)
         x = x + heads.sum(2) + (0.0 if block.attention.b_O is None else block.attention.b_O)
         if block.mlp is not None:
-            read = reads(next(steps), x, writes).squeeze(2)
-            writes.append(block.mlp(block.normed("mlp_in", read), layer, None))
+            step = next(steps)
+            if len(known) >= len(writes):
+                writes.append(known[len(writes) - 1])
+            else:
+                writes.append(block.mlp(block.normed("mlp_in", reads(step, x, writes).squeeze(2)), layer, None))
             x = x + writes[-1]
     return Pass(model.unembed(reads(next(steps), x, writes).squeeze(2)), writes)
 

@@ -13,8 +13,9 @@ from auditor.canonical.architecture import Architecture, Block
 from auditor.checkpoints.intake.detection import load
 from auditor.contracts import Request, methods
 from auditor.measures.edges.circuit import edge_runs
-from auditor.measures.edges.forward import run, unchanged
+from auditor.measures.edges.forward import cut, run, unchanged
 from auditor.measures.edges.graph import Graph
+from auditor.measures.patching.pairs import mean_margin
 from auditor.records import Component, Interpretation, Relabelling
 from auditor.records.edges import edge
 from auditor.seeds import numpy_generator
@@ -69,6 +70,21 @@ def test_a_circuit_of_some_paths_is_as_faithful_as_what_they_carry() -> None:
     last = torch.tensor([one == "L1.mlp->logits" for one in labels])
     np.testing.assert_allclose(runs.faithfulness(last), 0.0, rtol=0, atol=EXACT)
     np.testing.assert_allclose(runs.completeness(last), BY_MLP / 12.5, rtol=0, atol=EXACT)
+
+
+def test_what_comes_before_the_first_cut_edge_need_not_be_run_again() -> None:
+    """The same margins to the last bit, wherever the first cut edge lies."""
+    model = random_model()
+    runs = edge_runs(Request(model, inputs_for(model, 6), numpy_generator(0, "reuse")))
+    edges = len(runs.graph.edges)
+    for first in range(0, edges, 5):
+        kept = torch.arange(edges) != first
+        kept[first + 7 :: 7] = False
+        table = runs.graph.table(kept)
+        for piece in runs.pieces:
+            whole = run(model, runs.graph, piece.embedded[0], piece.part.tokens, cut(table, piece.corrupt)).logits
+            expected = mean_margin(piece.part, whole).detach().numpy()
+            np.testing.assert_array_equal(runs.margins(kept)[piece.rows.numpy()], expected)
 
 
 def test_the_circuit_of_the_constructed_model_is_the_construction() -> None:
