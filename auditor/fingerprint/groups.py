@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -9,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.fingerprint.sketch import TOLERANCE, distances, read_sketch
+
+SHELF = 2 * TOLERANCE
+"""Width of a shelf in ln ‖sketch‖."""
 
 
 def one_function(fingerprints: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
@@ -25,11 +29,15 @@ def one_function(fingerprints: Iterable[tuple[str, str]]) -> tuple[tuple[str, ..
 
 
 class _Classes:
-    """The first fingerprint of each class, ready to be compared with a new one all at once."""
+    """The first fingerprint of each class, where those of about the same norm are found at once.
+
+    ‖a − b‖ ≤ t max(‖a‖, ‖b‖) implies |ln ‖a‖ − ln ‖b‖| ≤ −ln(1 − t), less than the width of a shelf: what is one
+    function stands on the same shelf or on one beside it.
+    """
 
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}
-        self.first: dict[str, tuple[list[int], list[NDArray[np.float64]]]] = defaultdict(lambda: ([], []))
+        self.shelves: dict[tuple[str, int | None], list[tuple[int, NDArray[np.float64]]]] = defaultdict(list)
 
     def place(self, fingerprint: str) -> int:
         """The number of the class that the fingerprint belongs to, a new one where there is none."""
@@ -41,11 +49,15 @@ class _Classes:
         new, sketch = len(self.seen), read_sketch(fingerprint)
         if sketch is None:
             return new
-        places, vectors = self.first[sketch.interface]
-        if vectors:
-            near = distances(sketch, np.stack(vectors)) <= TOLERANCE
-            if near.any():
-                return places[int(near.argmax())]
-        places.append(new)
-        vectors.append(sketch.vector)
+        vector = sketch.vector
+        norm = float(np.linalg.norm(vector))
+        shelf = math.floor(math.log(norm) / SHELF) if norm > 0 else None
+        beside = [shelf] if shelf is None else [shelf - 1, shelf, shelf + 1]
+        near = [entry for one in beside for entry in self.shelves.get((sketch.interface, one), ())]
+        if near:
+            apart = distances(sketch, np.stack([vector for _, vector in near]))
+            same = [place for (place, _), distance in zip(near, apart, strict=True) if distance <= TOLERANCE]
+            if same:
+                return min(same)
+        self.shelves[sketch.interface, shelf].append((new, vector))
         return new

@@ -17,8 +17,8 @@ from auditor.store.digests import digest
 from auditor.store.filters import AuditFilter, AuditSort, Filter
 from auditor.store.functions import models_of_function
 from auditor.store.ids import LATEST, new_id, resolve
-from auditor.store.paging import COUNTED, INDEX_HINT, Page, SortKey, beyond, lost_place, one_more, page
-from auditor.store.schema import AUDIT_LIST, audit, cell, model
+from auditor.store.paging import COUNTED, Page, SortKey, beyond, lost_place, one_more, page, unindexed
+from auditor.store.schema import audit, cell, model
 
 _LIST_COMMAND = "dyck-audit history"
 
@@ -35,6 +35,12 @@ _ORDERS: Mapping[str, tuple[SortKey, ...]] = {
     AuditSort.PLAN: (SortKey(audit.c.plan_name), _NEWEST),
     AuditSort.STATE: (SortKey(audit.c.state), _NEWEST),
 }
+
+
+_COLUMNS = (
+    *(column for column in audit.c if column.name not in ("behaviour", "report", "request")),
+    model.c.name.label("model_name"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +170,9 @@ def list_audits(session: Connection, wanted: AuditFilter = AuditFilter()) -> Pag
     if wanted.after is not None:
         ids = ids.where(beyond(keys, _place(session, keys, wanted.after)))
     found = ids.limit(one_more(wanted.limit)).subquery()
-    rows = session.execute(_query().join(found, found.c.id == audit.c.id).order_by(*order))
+    # outer joins, because SQLite takes their tables in this order: the page first
+    query = select(*_COLUMNS).join_from(found, audit, found.c.id == audit.c.id, isouter=True).join(model, isouter=True)
+    rows = session.execute(query.order_by(*order))
     return page([_record(row) for row in rows], wanted.limit, lambda last: last.id)
 
 
@@ -176,17 +184,16 @@ def count_matching_audits(session: Connection, wanted: AuditFilter, *, at_most: 
 
 def _listed(session: Connection, wanted: AuditFilter) -> Select[Any]:
     """The ids of the audits that meet every condition, from the index that has nearly all they are about."""
-    query = select(audit.c.id).join_from(audit, model)
-    return query.where(*_conditions(session, wanted)).with_hint(audit, INDEX_HINT.format(AUDIT_LIST.name), "sqlite")
+    return select(audit.c.id).join_from(audit, model).where(*_conditions(session, wanted))
 
 
 def _conditions(session: Connection, wanted: AuditFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.model is not None:
         yield is_model(wanted.model)
     if wanted.function is not None:
-        yield audit.c.model_id.in_(models_of_function(session, wanted.function))
+        yield unindexed(session, audit.c.model_id).in_(models_of_function(session, wanted.function))
     if wanted.state is not None:
-        yield audit.c.state == wanted.state
+        yield unindexed(session, audit.c.state) == wanted.state
     if wanted.plan is not None:
         yield audit.c.plan_name == wanted.plan
     if wanted.verdict is not None:
@@ -229,8 +236,7 @@ def audits_of(session: Connection, wanted: Filter) -> Select[Any] | None:
 
 
 def _query() -> Select[Any]:
-    columns = [column for column in audit.c if column.name not in ("behaviour", "report", "request")]
-    return select(*columns, model.c.name.label("model_name")).join_from(audit, model)
+    return select(*_COLUMNS).join_from(audit, model)
 
 
 def _request(plan: Mapping[str, Json], seed: int, versions: Mapping[str, Json]) -> str:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from auditor.records import Finding
 from auditor.store import schema
 from auditor.store.audits import audits_of, resolve_audit
 from auditor.store.filters import FindingFilter, FindingSort
 from auditor.store.ids import begins, only_match
-from auditor.store.paging import COUNTED, INDEX_HINT, Page, SortKey, beyond, lost_place, one_more, page
+from auditor.store.paging import COUNTED, Page, SortKey, beyond, lost_place, one_more, page, unindexed
 
 _LIST_COMMAND = "dyck-audit findings"
 
@@ -26,19 +25,28 @@ _EQUAL = ("method", "equivalence", "layer", "head", "verdict", "claim", "basis",
 FEW_AUDITS = 200
 """Audits up to which their findings are read one audit after the other, not found in the index of all findings."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A part of a list in an order of its own, so that no key is NULL and an index has the order."""
+
+    keys: tuple[SortKey, ...]
+    condition: ColumnElement[bool] | None = None
+
+
 _NEWEST = (
     SortKey(schema.finding.c.audit_created_at, is_descending=True),
     SortKey(schema.finding.c.audit_id),
     SortKey(schema.finding.c.position),
 )
-_LARGEST = (
-    SortKey(case((schema.finding.c.effect.is_(None), 1), else_=0)),
-    SortKey(func.coalesce(schema.finding.c.effect, 0.0), is_descending=True),
-)
+_EFFECT = schema.finding.c.effect
 
-_ORDERS: Mapping[str, tuple[SortKey, ...]] = {
-    FindingSort.CREATED: _NEWEST,
-    FindingSort.EFFECT: (*_LARGEST, *_NEWEST),
+_RUNS: Mapping[str, tuple[_Run, ...]] = {
+    FindingSort.CREATED: (_Run(_NEWEST),),
+    FindingSort.EFFECT: (
+        _Run((SortKey(_EFFECT, is_descending=True), *_NEWEST), _EFFECT.is_not(None)),
+        _Run(_NEWEST, _EFFECT.is_(None)),
+    ),
 }
 
 
@@ -65,21 +73,46 @@ def list_findings(session: Connection, wanted: FindingFilter = FindingFilter()) 
         NotFoundError, AmbiguousError: the audit named is none, or several.
         FilterError: the function is none of the store's, or the page goes on after a finding that is not there.
     """
-    keys = _ORDERS[wanted.sort]
+    rows: list[StoredFinding] = []
+    most = one_more(wanted.limit)
+    for run, beginning in _runs(session, wanted):
+        listed = _listed(session, wanted).where(*beginning)
+        rows += _read(session, listed, run.keys, None if most is None else most - len(rows))
+        if len(rows) == most:
+            break
+    return page(rows, wanted.limit, lambda last: last.key)
+
+
+def _runs(session: Connection, wanted: FindingFilter) -> Iterator[tuple[_Run, list[ColumnElement[bool]]]]:
+    """The parts of the list that the page may have rows of, each with the conditions of where it begins."""
+    runs = _RUNS[wanted.sort]
+    parts = [(run, [] if run.condition is None else [run.condition]) for run in runs]
+    if wanted.after is None:
+        yield from parts
+        return
+    place = _place(session, wanted.after)
+    current = 1 if len(runs) > 1 and place.effect is None else 0
+    run, conditions = parts[current]
+    values = [place._mapping[key.expression] for key in run.keys]
+    yield run, [*conditions, beyond(run.keys, values)]
+    yield from parts[current + 1 :]
+
+
+def _read(
+    session: Connection, listed: Select[str, str], keys: Sequence[SortKey], most: int | None
+) -> Iterator[StoredFinding]:
     order = [key.ordered for key in keys]
-    listed = _listed(session, wanted).order_by(*order)
-    if wanted.after is not None:
-        listed = listed.where(beyond(keys, _place(session, keys, wanted.after)))
-    ids = listed.limit(one_more(wanted.limit)).subquery()
+    ids = listed.order_by(*order).limit(most).subquery()
     found, audit, model = schema.finding, schema.audit, schema.model
-    query = (
+    query = (  # outer joins, because SQLite takes their tables in this order: the page first
         select(found.c.audit_id, audit.c.model_id, model.c.name, audit.c.created_at, found.c.body)
-        .join_from(ids, found, (ids.c.audit_id == found.c.audit_id) & (ids.c.id == found.c.id))
-        .join(audit, audit.c.id == found.c.audit_id)
-        .join(model)
+        .join_from(ids, found, (ids.c.audit_id == found.c.audit_id) & (ids.c.id == found.c.id), isouter=True)
+        .join(audit, audit.c.id == found.c.audit_id, isouter=True)
+        .join(model, isouter=True)
         .order_by(*order)
     )
-    return page([_record(row) for row in session.execute(query)], wanted.limit, lambda last: last.key)
+    for row in session.execute(query):
+        yield StoredFinding(row.audit_id, row.model_id, row.name, row.created_at, Finding.from_json(row.body))
 
 
 def count_findings(session: Connection, wanted: FindingFilter, *, at_most: int = COUNTED) -> int:
@@ -91,7 +124,7 @@ def count_findings(session: Connection, wanted: FindingFilter, *, at_most: int =
 def _listed(session: Connection, wanted: FindingFilter) -> Select[str, str]:
     """The keys of the findings that meet every condition: by their audits where these are few, else by the index."""
     found = schema.finding.c
-    query = select(found.audit_id, found.id).where(*_conditions(wanted))
+    query = select(found.audit_id, found.id).where(*_conditions(session, wanted))
     if wanted.audit is not None:
         return query.where(found.audit_id == resolve_audit(session, wanted.audit))
     audits = audits_of(session, wanted)
@@ -99,15 +132,15 @@ def _listed(session: Connection, wanted: FindingFilter) -> Select[str, str]:
         few = session.execute(audits.limit(FEW_AUDITS + 1)).scalars().all()
         if len(few) <= FEW_AUDITS:
             return query.where(found.audit_id.in_(few))
-        query = query.where(found.audit_id.in_(audits))
-    return query.with_hint(schema.finding, INDEX_HINT.format(schema.FINDING_LIST.name), "sqlite")
+        query = query.where(unindexed(session, found.audit_id).in_(audits))
+    return query
 
 
-def _conditions(wanted: FindingFilter) -> Iterator[ColumnElement[bool]]:
+def _conditions(session: Connection, wanted: FindingFilter) -> Iterator[ColumnElement[bool]]:
     found = schema.finding.c
     for name in _EQUAL:
         if (value := getattr(wanted, name)) is not None:
-            yield found[name] == value
+            yield unindexed(session, found[name]) == value
     if wanted.since is not None:
         yield found.audit_created_at >= wanted.since
     if wanted.until is not None:
@@ -116,18 +149,14 @@ def _conditions(wanted: FindingFilter) -> Iterator[ColumnElement[bool]]:
         yield found.effect >= wanted.min_effect
 
 
-def _place(session: Connection, keys: Sequence[SortKey], text: str) -> Row[Any]:
+def _place(session: Connection, text: str) -> Row[datetime, str, int, float | None]:
     audit_id, _, finding_id = text.partition("/")
-    this = (schema.finding.c.audit_id == audit_id) & (schema.finding.c.id == finding_id)
-    query = select(*(key.expression for key in keys)).where(this)
-    row = session.execute(query).one_or_none()
+    found = schema.finding.c
+    query = select(found.audit_created_at, found.audit_id, found.position, found.effect)
+    row = session.execute(query.where(found.audit_id == audit_id, found.id == finding_id)).one_or_none()
     if row is None:
         raise lost_place(text)
     return row
-
-
-def _record(row: Row[Any]) -> StoredFinding:
-    return StoredFinding(row.audit_id, row.model_id, row.name, row.created_at, Finding.from_json(row.body))
 
 
 def get_finding(session: Connection, text: str, *, audit: str | None = None) -> tuple[str, Finding]:

@@ -11,14 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, UnaryExpression, and_, or_
+from sqlalchemy import Column, ColumnElement, Connection, UnaryExpression, and_, or_
+from sqlalchemy.sql.operators import custom_op
 
 from auditor.errors import FilterError
 
 T = TypeVar("T")
-
-INDEX_HINT = "INDEXED BY {}"
-"""Makes SQLite, which knows nothing of how common a value is, find a page in the index that is made for lists."""
 
 COUNTED = 1_000
 """Rows up to which a list is counted: beyond it says "more than" that, and the whole of a large store is not read."""
@@ -74,3 +72,14 @@ def page(rows: Sequence[T], limit: int | None, name: Callable[[T], str]) -> Page
 def lost_place(text: str) -> FilterError:
     """The error about a row to go on after that is not there."""
     return FilterError(f"no row {text[:100]!r} to go on after", action="begin at the first page")
+
+
+def unindexed(session: Connection, column: Column[Any]) -> ColumnElement[Any]:
+    """A column that SQLite looks up in no index of its own (sqlite.org/optoverview.html, unary "+").
+
+    SQLite knows nothing of how common a value is and takes an index of one column for the best, though the rows that it
+    names are then read one by one. PostgreSQL, which counts, is left to choose.
+    """
+    if session.dialect.name != "sqlite":
+        return column
+    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)

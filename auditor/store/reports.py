@@ -55,7 +55,7 @@ def save_report(session: Connection, audit_id: str, report: AuditReport) -> Audi
     }
     session.execute(update(audit).where(audit.c.id == audit_id).values(done))
     session.execute(delete(finding).where(finding.c.audit_id == audit_id))
-    rows = [_finding_row(audit_id, row.created_at, place, one) for place, one in enumerate(complete.findings)]
+    rows = [finding_row(audit_id, row.created_at, place, one) for place, one in enumerate(complete.findings)]
     if rows:
         session.execute(insert(finding), rows)
     return complete
@@ -82,7 +82,8 @@ def load_report(session: Connection, audit_id: str) -> AuditReport:
         ) from error
 
 
-def _finding_row(audit_id: str, audit_created_at: datetime, position: int, one: Finding) -> dict[str, Any]:
+def finding_row(audit_id: str, audit_created_at: datetime, position: int, one: Finding) -> dict[str, Any]:
+    """One row of the table of findings."""
     component = one.claim.component
     return {
         "audit_id": audit_id,

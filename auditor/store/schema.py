@@ -203,7 +203,7 @@ finding = Table("finding", metadata, _FindingColumns)
 calibration = Table("calibration", metadata, _CalibrationColumns)
 token = Table("token", metadata, _TokenColumns)
 
-Index(None, model.c.name)
+Index(None, model.c.name, postgresql_using="hash")  # a name may be longer than a row of another index
 Index(None, model.c.weights_sha256)
 Index(None, twin.c.weights_sha256)
 Index(None, audit.c.model_id, audit.c.request)
@@ -218,7 +218,11 @@ Index(None, finding.c.method, finding.c.equivalence)
 Index(None, finding.c.equivalence)
 Index(None, calibration.c.request, calibration.c.created_at)
 
-AUDIT_LIST = Index(
+Index(None, audit.c.plan_name, postgresql_using="hash")
+
+# Whatever lists are sorted and filtered by, but for names, which may be too long for such an index. A page is found in
+# the index alone, and only its own rows are read: rows are large, and no smaller index serves every set of conditions.
+Index(
     "ix_audit_list",
     audit.c.created_at,
     audit.c.id,
@@ -229,22 +233,17 @@ AUDIT_LIST = Index(
     audit.c.unstable,
     audit.c.inconclusive,
 )
-FINDING_LIST = Index(
-    "ix_finding_list",
-    finding.c.audit_created_at,
-    finding.c.audit_id,
-    finding.c.position,
-    finding.c.id,
+_ORDER = (finding.c.audit_created_at, finding.c.audit_id, finding.c.position, finding.c.id)
+_CONDITIONS = (
     finding.c.method,
     finding.c.equivalence,
     finding.c.layer,
     finding.c.head,
-    finding.c.effect,
     finding.c.verdict,
     finding.c.claim,
     finding.c.basis,
     finding.c.invariant,
     finding.c.resolved,
 )
-"""Whatever lists are sorted and filtered by, newest audit first. A page is found in the index alone, and only its own
-rows are read: rows are large, and no smaller index serves every set of conditions."""
+Index("ix_finding_list", *_ORDER, *_CONDITIONS, finding.c.effect)  # newest first
+Index("ix_finding_effect_list", finding.c.effect, *_ORDER, *_CONDITIONS)  # largest effect first

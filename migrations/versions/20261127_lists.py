@@ -12,10 +12,8 @@ depends_on = None
 
 VERDICTS = ("stable", "unstable", "inconclusive")
 AUDIT_LIST = ["created_at", "id", "model_id", "state", "finished_at", *VERDICTS]
-FINDING_LIST = [
-    "audit_created_at", "audit_id", "position", "id", "method", "equivalence", "layer", "head", "effect", "verdict",
-    "claim", "basis", "invariant", "resolved",
-]  # fmt: skip
+ORDER = ["audit_created_at", "audit_id", "position", "id"]
+CONDITIONS = ["method", "equivalence", "layer", "head", "verdict", "claim", "basis", "invariant", "resolved"]
 OLD_INDEXES = {
     "ix_finding_id": ["id"],
     "ix_finding_layer_head": ["layer", "head"],
@@ -31,6 +29,7 @@ finding = sa.table(
 
 def upgrade() -> None:
     """Audits get their counts of verdicts, and findings what lists filter by, from what is stored."""
+    _name_index(postgresql_using="hash")
     op.create_table(
         "baseline",
         sa.Column("model_id", sa.Text(), nullable=False),
@@ -60,8 +59,17 @@ def upgrade() -> None:
         batch.alter_column("audit_created_at", existing_type=sa.DateTime(timezone=True), nullable=False)
     op.create_index("ix_finding_id", "finding", ["id"], postgresql_ops={"id": "text_pattern_ops"})
     op.create_index("ix_finding_equivalence", "finding", ["equivalence"])
-    op.create_index("ix_finding_list", "finding", FINDING_LIST)
+    op.create_index("ix_finding_list", "finding", [*ORDER, *CONDITIONS, "effect"])
+    op.create_index("ix_finding_effect_list", "finding", ["effect", *ORDER, *CONDITIONS])
+    op.create_index("ix_audit_plan_name", "audit", ["plan_name"], postgresql_using="hash")
     op.create_index("ix_audit_list", "audit", AUDIT_LIST)
+
+
+def _name_index(**kind: str) -> None:
+    """On PostgreSQL, a row of the usual kind of index holds no name of 10,000 letters."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.drop_index("ix_model_name", "model")
+        op.create_index("ix_model_name", "model", ["name"], **kind)
 
 
 def _fill() -> None:
@@ -90,8 +98,9 @@ def _fill() -> None:
 
 def downgrade() -> None:
     """Forget the baselines; the rest is in the findings themselves."""
-    op.drop_index("ix_audit_list", "audit")
-    for name in ("ix_finding_list", "ix_finding_equivalence", "ix_finding_id"):
+    for name in ("ix_audit_list", "ix_audit_plan_name"):
+        op.drop_index(name, "audit")
+    for name in ("ix_finding_list", "ix_finding_effect_list", "ix_finding_equivalence", "ix_finding_id"):
         op.drop_index(name, "finding")
     with op.batch_alter_table("finding") as batch:
         for name in ("claim", "basis", "invariant", "resolved", "audit_created_at"):
@@ -103,3 +112,4 @@ def downgrade() -> None:
         op.create_index(name, "finding", columns)
     op.create_index("ix_audit_created_at", "audit", ["created_at"])
     op.drop_table("baseline")
+    _name_index()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 
 import pytest
 from sqlalchemy import select, update
@@ -136,3 +137,11 @@ def test_random_ids_are_short_and_differ() -> None:
     ids = {new_id("a") for _ in range(1000)}
     assert len(ids) == 1000
     assert all(len(one) == 1 + LENGTH and set(one[1:]) <= set(ALPHABET) for one in ids)
+
+
+def test_a_name_of_ten_thousand_letters_is_kept(database: Database) -> None:
+    draw = random.Random(0)
+    name = "".join(chr(draw.randrange(0x4E00, 0x9FFF)) for _ in range(10_000))  # no compression makes it short
+    added = _add(database, name=name)
+    with database.transaction() as session:
+        assert get_model(session, name) == added
