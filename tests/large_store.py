@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -35,7 +35,7 @@ METHODS = tuple(f"attribution_head_method_{number:02d}" for number in range(57))
 EQUIVALENCES = tuple(f"{kind}_change_of_weights_{number:02d}" for kind in Kind for number in range(10))
 CLAIMS = ("rank", "set", "predicate", "existence", "pattern", "value")
 PLANS = ("quick", "standard", "full", "ours")
-STATES = {"done": 90, "failed": 4, "cancelled": 3, "queued": 2, "running": 1}
+STATES = {"done": 90, "failed": 4, "incomplete": 2, "cancelled": 3, "queued": 2, "running": 1}
 VERDICTS = {Verdict.STABLE: 65, Verdict.UNSTABLE: 20, Verdict.INCONCLUSIVE: 15}
 ID, EFFECT = "@id", -98765.4321  # stand in a template for what each finding has of its own
 PLAN = {"sequences": 500, "methods": list(METHODS), "equivalences": list(EQUIVALENCES)}
@@ -147,7 +147,7 @@ def _models(draw: random.Random, number: int) -> Iterator[Row]:
 
 def _audit(draw: random.Random, audit_id: str, models: Sequence[Row], state: str, verdicts: Mapping[str, int]) -> Row:
     created_at = START + timedelta(minutes=draw.randrange(MINUTES))
-    is_over = state in ("done", "failed", "cancelled")
+    is_over = state not in ("queued", "running")
     return {
         "id": audit_id,
         "model_id": _skewed_choice(draw, models)["id"],
@@ -214,10 +214,12 @@ def _new_id(draw: random.Random, prefix: str) -> str:
 
 
 def _insert(session: Connection, table: Table[Any], rows: Iterable[Row]) -> None:
-    """Past SQLAlchemy, which would look at every value: a million rows in a minute."""
-    names = [column.name for column in table.columns]
+    """Past SQLAlchemy, which looks at every value: a million rows in a minute. A column left out has its default."""
+    rows = iter(rows)
+    first = next(rows)
+    names = [column.name for column in table.columns if column.name in first]
     is_sqlite = session.dialect.name == "sqlite"
-    texts = ([_text(row[name], is_sqlite) for name in names] for row in rows)
+    texts = ([_text(row[name], is_sqlite) for name in names] for row in chain([first], rows))
     cursor = session.connection.cursor()
     if is_sqlite:
         places = ", ".join("?" * len(names))
