@@ -12,7 +12,7 @@ import typer
 from cli.following import processes
 from cli.invocation import Invocation, invocation
 from cli.queueing import require_broker
-from workers.options import GRACE_SECONDS, LogFormat, LogOptions, WorkerOptions
+from workers.options import GRACE_SECONDS, SOFT_LIMIT_SECONDS, LogFormat, LogOptions, WorkerOptions
 
 
 class Health(StrEnum):
@@ -50,6 +50,18 @@ def worker(
             show_default="not; PORT alone: this machine only",
         ),
     ] = None,
+    time_limit: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="A cell that takes longer fails.")
+    ] = SOFT_LIMIT_SECONDS,
+    memory_limit: Annotated[
+        int | None,
+        typer.Option(
+            min=512,
+            metavar="MIB",
+            help="A cell whose process would hold more fails (Linux).",
+            show_default="what the machine has",
+        ),
+    ] = None,
     health: Annotated[
         Health | None,
         typer.Option(help="Start nothing: exit 0 if the worker of this home and --hostname lives, or takes work."),
@@ -65,7 +77,7 @@ def worker(
         from workers.metrics_server import read_address
 
         read_address(metrics)  # refused before anything is started
-    options = WorkerOptions(concurrency or processes(), hostname, logs, grace, metrics)
+    options = WorkerOptions(concurrency or processes(), hostname, logs, grace, metrics, time_limit, memory_limit)
     require_broker(door.settings)
     with door.database():
         pass  # a broker or a database that cannot be used is refused before anything is printed

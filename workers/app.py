@@ -10,6 +10,7 @@ from typing import Final
 from celery import Celery
 
 from auditor.settings import read_settings
+from workers.options import SOFT_LIMIT_SECONDS
 
 QUEUE: Final = "dyck-audit"
 RUN_CELL: Final = "dyck_audit.run_cell"
@@ -17,14 +18,14 @@ RUN_CELL: Final = "dyck_audit.run_cell"
 KEY_PREFIX: Final = f"{QUEUE}:"
 """How the names of all that is ours on the broker begin."""
 
-SOFT_LIMIT_SECONDS: Final = 2 * 3600
-"""After this long a cell gets an exception that ends it. The longest cell seen, a twin of the full plan,
-takes minutes."""
+HARD_EXTRA_SECONDS: Final = 300
+"""How long a cell has to end after its soft limit, before its process is killed."""
 
-HARD_LIMIT_SECONDS: Final = SOFT_LIMIT_SECONDS + 300
-"""After this long the process of a cell is killed."""
+HARD_LIMIT_SECONDS: Final = SOFT_LIMIT_SECONDS + HARD_EXTRA_SECONDS
 
-VISIBILITY_SECONDS: Final = HARD_LIMIT_SECONDS + 900
+VISIBILITY_EXTRA_SECONDS: Final = 900
+
+VISIBILITY_SECONDS: Final = HARD_LIMIT_SECONDS + VISIBILITY_EXTRA_SECONDS
 """Redis hands a message to a second worker after this long: never while the first may still be computing."""
 
 LOST_WORKER_RETRIES: Final = 2

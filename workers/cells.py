@@ -43,6 +43,7 @@ from auditor.urls import without_passwords
 from workers.building import build_variant, save_built
 from workers.conclusion import load_results, report_headers
 from workers.heartbeat import LEASE_SECONDS, Heartbeat
+from workers.limits import explained
 from workers.log_context import bind
 from workers.stored_models import original_model, share_of, stored_plan, variant_model
 
@@ -94,14 +95,15 @@ def execute(database: Database, audit_id: str, key: str, *, owner: str) -> list[
 def _end(database: Database, claimed: ClaimedCell, outcome: Outcome) -> list[str]:
     """Store what a cell computed and end it, or send it again for what failed; the keys that are ready now."""
     audit_id, key, owner = claimed.audit_id, claimed.cell.key, claimed.owner
-    for name, error in outcome.failures.items():
+    failures = {name: explained(error) for name, error in outcome.failures.items()}
+    for name, error in failures.items():
         _log.error("method %s in cell %s of audit %s: %s", name, key, audit_id, error, exc_info=error)
     with database.transaction() as session:
         outcome.save(session)
-        if not outcome.failures:
+        if not failures:
             return finish_cell(session, audit_id, key, owner=owner)
-        text = "; ".join(f"{name}: {one_line(error)}" for name, error in outcome.failures.items())
-        final = all(_is_refused(error) for error in outcome.failures.values())
+        text = "; ".join(f"{name}: {one_line(error)}" for name, error in failures.items())
+        final = all(_is_refused(error) for error in failures.values())
         return fail_cell(session, audit_id, key, owner=owner, error=text, final=final)
 
 
@@ -113,6 +115,7 @@ def record_failure(
     What dyck-audit refuses it will refuse again, so it is final at once; a full or locked database and anything
     unexpected may pass, so it is tried again until the attempts are used up.
     """
+    error = explained(error)
     final = final or _is_refused(error)
     _log.error("cell %s of audit %s: %s", key, audit_id, error, exc_info=error)
     try:

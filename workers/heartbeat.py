@@ -1,4 +1,4 @@
-"""A thread that keeps a cell's lease while the main thread computes, and reports when the cell was taken away."""
+"""A thread that keeps a cell's lease while another computes, and stops that one when the cell was taken away."""
 
 from __future__ import annotations
 
@@ -9,18 +9,36 @@ from typing import Final, Self
 
 from auditor.errors import StoreError
 from auditor.store import ClaimedCell, Database, LostLeaseError, extend_lease
+from workers.interruption import arm, disarm, interrupt
 
 LEASE_SECONDS: Final = 12.0
 """How long a cell stays taken after its worker was last seen: the delay after a crash."""
 
-BEAT_SECONDS: Final = 3.0
-"""Between two extensions. SQLite writers were seen to wait 1.8 s at most, so one late beat loses nothing."""
+BEAT_SECONDS: Final = 2.0
+"""Between two extensions, and so how long a cancelled cell goes on. SQLite writers were seen to wait 1.8 s at most, so
+some late beats lose nothing."""
+
+AGAIN_SECONDS: Final = 1.0
+"""Between two attempts to stop a computation that swallows the exception."""
 
 _log = logging.getLogger(__name__)
 
 
+class TakenAwayError(LostLeaseError):
+    """Raised in the middle of a computation whose cell belongs to another worker, or whose audit was cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the cell was taken over or its audit cancelled", expected="its owner", action="discard what it computed"
+        )
+
+
 class Heartbeat:
-    """Extends the lease of one claimed cell for as long as the ``with`` block lasts."""
+    """Extends the lease of one claimed cell for as long as the ``with`` block lasts.
+
+    When the cell is taken away, :class:`TakenAwayError` is raised in the block, wherever it is; in another
+    thread than the main one only :meth:`check` raises.
+    """
 
     def __init__(
         self,
@@ -40,6 +58,7 @@ class Heartbeat:
 
     def __enter__(self) -> Self:
         """Start beating."""
+        self._armed = arm(TakenAwayError, never_in=Heartbeat.__exit__.__code__)
         self._thread.start()
         return self
 
@@ -47,6 +66,8 @@ class Heartbeat:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop beating and wait for a beat that is under way, so that none comes after the end of the cell."""
+        if self._armed:
+            disarm()
         self._over.set()
         self._thread.join()
 
@@ -72,5 +93,11 @@ class Heartbeat:
                 _log.warning("lease of %s not extended: %s", cell.cell.key, error)
                 continue
             if not held:
-                self._lost.set()
+                self._stop_computing()
                 return
+
+    def _stop_computing(self) -> None:
+        self._lost.set()
+        while self._armed and not self._over.is_set():
+            interrupt()
+            self._over.wait(AGAIN_SECONDS)

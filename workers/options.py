@@ -10,6 +10,9 @@ from typing import Final
 GRACE_SECONDS: Final = 8.0
 """Under the 10 s after which Docker kills a container that it was asked to stop."""
 
+SOFT_LIMIT_SECONDS: Final = 2 * 3600.0
+"""Time that a cell may take. The longest cell seen, a twin of the full plan, takes minutes."""
+
 
 class LogFormat(StrEnum):
     """How a line of the log is written."""
@@ -36,6 +39,8 @@ class WorkerOptions:
     logs: LogOptions = field(default_factory=LogOptions)
     grace_seconds: float = GRACE_SECONDS
     metrics: str | None = None  # the address that they are served at; None: nowhere
+    time_limit: float = SOFT_LIMIT_SECONDS  # seconds that a cell may take
+    memory_limit: int | None = None  # MiB that a process may hold; None: what the machine has
 
     def arguments(self) -> list[str]:
         """The same options for ``python -m workers.serving``."""
@@ -46,6 +51,8 @@ class WorkerOptions:
             "--log-format": self.logs.format,
             "--grace": self.grace_seconds,
             "--metrics": self.metrics,
+            "--time-limit": self.time_limit,
+            "--memory-limit": self.memory_limit,
         }
         words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
         return [*words, "--verbose"] if self.logs.verbose else words

@@ -21,7 +21,7 @@ from auditor.settings import Settings, read_settings
 from auditor.store import Database, open_database
 from workers.broker import ping_broker
 from workers.health import Beating, new_state
-from workers.options import GRACE_SECONDS, LogFormat, LogOptions, WorkerOptions
+from workers.options import GRACE_SECONDS, SOFT_LIMIT_SECONDS, LogFormat, LogOptions, WorkerOptions
 
 _POLL_SECONDS = 0.5
 
@@ -86,12 +86,16 @@ def _consume(settings: Settings, options: WorkerOptions, name: str, beating: Bea
     import workers.tasks  # noqa: F401 - torch is imported here, once: pool processes are forked with it
     from workers.app import app
     from workers.consuming import Consuming
+    from workers.limits import limit_memory, limit_time
     from workers.owners import begin_worker
     from workers.stopping import Stopping
     from workers.sweeper import start_sweeper
 
     owners = begin_worker()
     app.conf.broker_url = settings.broker_url
+    limit_time(app, options.time_limit)
+    if options.memory_limit is not None:
+        limit_memory(options.memory_limit)
     app.set_current()
     _preload()
     worker = app.Worker(
@@ -162,6 +166,8 @@ def options_of(arguments: Sequence[str] | None) -> WorkerOptions:
     parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT)
     parser.add_argument("--grace", type=float, default=GRACE_SECONDS)
     parser.add_argument("--metrics")
+    parser.add_argument("--time-limit", type=float, default=SOFT_LIMIT_SECONDS)
+    parser.add_argument("--memory-limit", type=int)
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args(arguments)
     return WorkerOptions(
@@ -170,6 +176,8 @@ def options_of(arguments: Sequence[str] | None) -> WorkerOptions:
         logs=LogOptions(given.log_file, given.log_format, given.verbose),
         grace_seconds=given.grace,
         metrics=given.metrics,
+        time_limit=given.time_limit,
+        memory_limit=given.memory_limit,
     )
 
 

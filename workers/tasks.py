@@ -13,7 +13,7 @@ from celery.signals import worker_process_init
 from auditor.errors import AuditorError, BrokerError, StoreError
 from auditor.settings import read_settings
 from auditor.store import Database
-from workers.app import LOST_WORKER_RETRIES, RUN_CELL, SOFT_LIMIT_SECONDS, app
+from workers.app import LOST_WORKER_RETRIES, RUN_CELL, app
 from workers.cells import execute, record_failure
 from workers.log_context import bound
 from workers.owners import new_owner
@@ -39,7 +39,10 @@ def _run(audit_id: str, key: str) -> None:
     try:
         ready = execute(database, audit_id, key, owner=owner)
     except SoftTimeLimitExceeded:
-        over = AuditorError(f"longer than the limit of {SOFT_LIMIT_SECONDS} s", action="use a smaller plan")
+        over = AuditorError(
+            f"longer than the limit of {app.conf.task_soft_time_limit:g} s",
+            action="use a smaller plan, or start workers with a larger --time-limit",
+        )
         ready = record_failure(database, audit_id, key, owner=owner, error=over, final=True)
     except Exception as error:  # noqa: BLE001 - the task door: one cell's defect must not be another's
         ready = record_failure(database, audit_id, key, owner=owner, error=error)

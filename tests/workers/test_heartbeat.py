@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -11,7 +13,7 @@ from auditor.store import ClaimedCell, Database, LostLeaseError, StoredAudit, ca
 from workers import heartbeat
 from workers.heartbeat import BEAT_SECONDS, LEASE_SECONDS, Heartbeat
 
-LEASE = 0.4
+LEASE = 1.0
 BEAT = 0.05
 
 
@@ -38,13 +40,50 @@ def test_a_lease_outlives_its_length_while_the_heart_beats(database: Database, c
     assert _expired(database)
 
 
-def test_a_worker_notices_that_its_audit_is_cancelled(database: Database, claimed: ClaimedCell) -> None:
-    with Heartbeat(database, claimed, lease_seconds=LEASE, beat_seconds=BEAT) as beating:
-        with database.transaction() as session:
-            cancel_audit(session, claimed.audit_id)
-        time.sleep(4 * BEAT)
-        with pytest.raises(LostLeaseError, match="behaviour"):
-            beating.check(0.5, "training")
+def _cancel(database: Database, claimed: ClaimedCell) -> None:
+    with database.transaction() as session:
+        cancel_audit(session, claimed.audit_id)
+
+
+def test_a_computation_that_asks_nobody_is_stopped_when_its_audit_is_cancelled(
+    database: Database, claimed: ClaimedCell
+) -> None:
+    def compute() -> None:
+        with Heartbeat(database, claimed, lease_seconds=LEASE, beat_seconds=BEAT):
+            _cancel(database, claimed)
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                pass
+
+    with pytest.raises(LostLeaseError, match="cancelled"):
+        compute()
+
+
+def test_a_computation_that_swallows_the_exception_is_stopped_the_next_time(
+    database: Database, claimed: ClaimedCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "AGAIN_SECONDS", BEAT)
+    swallowed = 0
+    with Heartbeat(database, claimed, lease_seconds=LEASE, beat_seconds=BEAT):
+        _cancel(database, claimed)
+        while swallowed < 3:
+            try:
+                time.sleep(60)
+            except LostLeaseError:
+                swallowed += 1
+
+
+def test_what_comes_too_late_to_stop_anything_stops_nothing_else(
+    database: Database, claimed: ClaimedCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "AGAIN_SECONDS", 0.001)
+    _cancel(database, claimed)
+    for _ in range(50):
+        with suppress(LostLeaseError), Heartbeat(database, claimed, lease_seconds=LEASE, beat_seconds=0.001):
+            time.sleep(0.002)
+        for _ in range(200):  # nothing is raised here
+            pass
+    assert threading.active_count() < 20
 
 
 def test_a_database_that_is_away_for_a_moment_costs_nothing(
