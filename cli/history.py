@@ -11,10 +11,12 @@ import typer
 from cli.documents import document, moment
 from cli.filtering import note_more, read_filter
 from cli.invocation import invocation
-from cli.options import After, AsJson, FunctionName, Limit, ServerUrl, TokenFile
+from cli.options import After, AsJson, FunctionName, Limit
 
 if TYPE_CHECKING:
     from auditor.store.audits import StoredAudit
+
+app = typer.Typer(name="history", help="List past and present audits, newest first; `prune` removes old ones.")
 
 COLUMNS = ("audit", "model", "plan", "seed>", "state", "cells>", "created (UTC)", "result")
 
@@ -73,6 +75,7 @@ Until = Annotated[
 ]
 
 
+@app.callback(invoke_without_command=True)
 def history(
     context: typer.Context,
     *,
@@ -88,27 +91,20 @@ def history(
     sort: Annotated[Order, typer.Option(help="Newest first within equals.")] = Order.CREATED,
     limit: Limit = 50,
     after: After = None,
-    server: ServerUrl = None,
-    token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
     """List past and present audits, newest first."""
+    if context.invoked_subcommand is not None:
+        return
     from auditor.store.audits import list_audits
     from auditor.store.filters import AuditFilter
 
     given: dict[str, object] = {"model": model, "function": function, "state": state, "plan": plan, "verdict": verdict}
     given |= {"since": since, "until": until, "sort": sort, "limit": limit, "after": after}
     door = invocation(context)
-    if server is None:
-        with door.reading() as session:
-            wanted = read_filter(session, AuditFilter, given)
-            found = list_audits(session, wanted)
-    else:
-        from cli.remote.store import remote_store
-
-        wanted = AuditFilter.read(given)
-        with remote_store(server, token_file, door.output) as store:
-            found = store.audits(wanted)
+    with door.reading() as session:
+        wanted = read_filter(session, AuditFilter, given)
+        found = list_audits(session, wanted)
     if as_json:
         door.output.document({"audits": document(found.rows), "next": found.next})
     elif found.rows:

@@ -13,7 +13,6 @@ import typer
 
 from auditor.settings import BROKER_VARIABLE, DATABASE_VARIABLE, HOME_VARIABLE
 from cli import (
-    baseline,
     batch,
     calibrate,
     catalogue,
@@ -28,6 +27,7 @@ from cli import (
     models,
     plot,
     predict,
+    prune,
     report,
     serve,
     show,
@@ -54,12 +54,12 @@ app = typer.Typer(
 
 START, RUN, READ, SETUP = "Start here", "Run audits", "Read the results", "Set up"
 
-PANELS: Mapping[str, tuple[Callable[..., None], ...]] = {
+PANELS: Mapping[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     START: (demo.demo, submit.submit, show.show),
     "Models": (inspection.inspect, predict.predict, train.train, twin.twin),
     RUN: (batch.batch, watch.watch, watch.cancel, watch.retry, worker.worker),
     READ: (
-        history.history,
+        history.app,
         findings.findings,
         report.report,
         plot.plot,
@@ -75,8 +75,11 @@ PANELS: Mapping[str, tuple[Callable[..., None], ...]] = {
 
 for panel, commands in PANELS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
-app.add_typer(baseline.app, name="baseline", rich_help_panel=READ)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, rich_help_panel=panel)
+        else:
+            app.command(rich_help_panel=panel)(command)
+history.app.command()(prune.prune)
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 app.add_typer(tokens.app, name="tokens", rich_help_panel=SETUP)
 app.add_typer(db.app, name="db", rich_help_panel=SETUP)

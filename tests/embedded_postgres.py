@@ -34,9 +34,13 @@ _PR_SET_PDEATHSIG = 1
 class EmbeddedPostgres:
     """A running server that makes databases."""
 
-    def __init__(self, socket_folder: Path) -> None:
-        self._socket_folder = socket_folder
+    def __init__(self, socket_folder: Path, programs: Path) -> None:
+        self._socket_folder, self._programs = socket_folder, programs
         self._numbers = count()
+
+    def program(self, name: str) -> Path:
+        """One of the programs that belong to the server, such as pg_dump."""
+        return self._programs / name
 
     def url(self, database: str) -> str:
         """The URL of one of its databases."""
@@ -81,7 +85,7 @@ def embedded_postgres() -> Iterator[EmbeddedPostgres]:
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - only a system call, and no thread runs yet
         )
     try:
-        server = EmbeddedPostgres(wheel.pgdata)
+        server = EmbeddedPostgres(wheel.pgdata, wheel.bin_path)
         deadline = time.monotonic() + START_SECONDS
         while not server.accepts():
             if process.poll() is not None or time.monotonic() > deadline:

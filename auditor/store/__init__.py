@@ -15,7 +15,6 @@ from auditor.store.audits import (
     raise_priority,
     resolve_audit,
 )
-from auditor.store.baselines import Baseline, clear_baseline, get_baseline, list_baselines, set_baseline
 from auditor.store.blobs import get_blob, put_blob
 from auditor.store.calibrations import latest_calibration, save_calibration
 from auditor.store.cells import (
@@ -52,7 +51,7 @@ from auditor.store.models import (
 )
 from auditor.store.needs import skip_dependents
 from auditor.store.paging import COUNTED, Page
-from auditor.store.removal import remove_audits, remove_model, remove_orphans
+from auditor.store.removal import Pruned, prune_audits, remove_audits, remove_model, remove_orphans
 from auditor.store.reports import load_report, save_report
 from auditor.store.results import (
     load_behaviour,
@@ -71,7 +70,6 @@ __all__ = [
     "REPORTED",
     "AuditFilter",
     "AuditSort",
-    "Baseline",
     "ClaimKind",
     "ClaimedCell",
     "Database",
@@ -81,6 +79,7 @@ __all__ = [
     "LostLeaseError",
     "Page",
     "Progress",
+    "Pruned",
     "Session",
     "StoredAudit",
     "StoredFinding",
@@ -91,7 +90,6 @@ __all__ = [
     "add_model",
     "cancel_audit",
     "claim_cell",
-    "clear_baseline",
     "count_audits",
     "count_findings",
     "count_matching_audits",
@@ -105,13 +103,11 @@ __all__ = [
     "find_twin",
     "finish_cell",
     "get_audit",
-    "get_baseline",
     "get_blob",
     "get_finding",
     "get_model",
     "latest_calibration",
     "list_audits",
-    "list_baselines",
     "list_findings",
     "list_functions",
     "list_models",
@@ -128,6 +124,7 @@ __all__ = [
     "open_database",
     "priorities",
     "progress",
+    "prune_audits",
     "put_blob",
     "raise_priority",
     "ready_cells",
@@ -144,6 +141,5 @@ __all__ = [
     "save_report",
     "save_twin",
     "save_variant",
-    "set_baseline",
     "skip_dependents",
 ]
