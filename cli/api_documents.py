@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 from auditor.records import Json
 from auditor.store.audits import StoredAudit
+from auditor.store.functions import Function
 from auditor.store.models import StoredModel
 
 PROGRAM = "dyck-audit"
@@ -58,6 +59,12 @@ class ListedModel(StoredModel):
 
     function: str | None
     same_function_as: list[str]
+
+    @classmethod
+    def of(cls, model: StoredModel, function: Function) -> Self:
+        """A stored model with its function."""
+        known = {one.name: getattr(model, one.name) for one in fields(model)}
+        return cls(**known, function=function.label, same_function_as=list(function.shared_with))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import typer
 from cli.filtering import note_more, read_filter
 from cli.history import Since, Until, VerdictName
 from cli.invocation import invocation
-from cli.options import After, AsJson, FunctionName, Limit
+from cli.options import After, AsJson, FunctionName, Limit, ServerUrl, TokenFile
 
 if TYPE_CHECKING:
     from auditor.store.findings import StoredFinding
@@ -92,6 +92,8 @@ def findings(
     ] = FindingOrder.CREATED,
     limit: Limit = 100,
     after: After = None,
+    server: ServerUrl = None,
+    token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
     """List findings across all audits; export the twin behind one with `dyck-audit witness FINDING`."""
@@ -109,8 +111,14 @@ def findings(
     given |= {"basis": basis, "invariant": invariant, "resolved": resolved, "since": since, "until": until}
     given |= {"sort": sort, "limit": limit, "after": after}
     door = invocation(context)
-    with door.reading() as session:
-        found = list_findings(session, read_filter(session, FindingFilter, given))
+    if server is None:
+        with door.reading() as session:
+            found = list_findings(session, read_filter(session, FindingFilter, given))
+    else:
+        from cli.remote.store import remote_store
+
+        with remote_store(server, token_file, door.output) as store:
+            found = store.findings(FindingFilter.read(given))
     if as_json:
         rows = [{"audit": one.audit_id, "model": one.model_name} | one.finding.to_json() for one in found.rows]
         door.output.document({"findings": rows, "next": found.next})

@@ -67,7 +67,7 @@ def follow(
         with _computing(database, settings, audit_ids, output, workers) as check, tracking(output) as track:
             announced: set[str] = set()
             return wait(
-                database, audit_ids, on_progress=lambda seen: _show_progress(track, seen, announced), check=check
+                database, audit_ids, on_progress=lambda seen: show_progress(track, seen, announced), check=check
             )
     except KeyboardInterrupt:
         output.note(f"interrupted; what was computed is stored: `dyck-audit watch {' '.join(audit_ids)}` continues")
@@ -130,7 +130,8 @@ def processes() -> int:
     return max(1, min(MOST_PROCESSES, os.cpu_count() or 1))
 
 
-def _show_progress(track: Track, seen: Mapping[str, Progress], announced: set[str]) -> None:
+def show_progress(track: Track, seen: Mapping[str, Progress], announced: set[str]) -> None:
+    """Draw how far each audit is; those that are over are announced once."""
     for audit_id, progress in seen.items():
         key = f"{audit_id} {progress.audit.model_name}"
         if not progress.is_over:

@@ -11,7 +11,7 @@ import typer
 from cli.documents import document, moment
 from cli.filtering import note_more, read_filter
 from cli.invocation import invocation
-from cli.options import After, AsJson, FunctionName, Limit
+from cli.options import After, AsJson, FunctionName, Limit, ServerUrl, TokenFile
 
 if TYPE_CHECKING:
     from auditor.store.audits import StoredAudit
@@ -91,6 +91,8 @@ def history(
     sort: Annotated[Order, typer.Option(help="Newest first within equals.")] = Order.CREATED,
     limit: Limit = 50,
     after: After = None,
+    server: ServerUrl = None,
+    token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
     """List past and present audits, newest first."""
@@ -102,9 +104,16 @@ def history(
     given: dict[str, object] = {"model": model, "function": function, "state": state, "plan": plan, "verdict": verdict}
     given |= {"since": since, "until": until, "sort": sort, "limit": limit, "after": after}
     door = invocation(context)
-    with door.reading() as session:
-        wanted = read_filter(session, AuditFilter, given)
-        found = list_audits(session, wanted)
+    if server is None:
+        with door.reading() as session:
+            wanted = read_filter(session, AuditFilter, given)
+            found = list_audits(session, wanted)
+    else:
+        from cli.remote.store import remote_store
+
+        wanted = AuditFilter.read(given)
+        with remote_store(server, token_file, door.output) as store:
+            found = store.audits(wanted)
     if as_json:
         door.output.document({"audits": document(found.rows), "next": found.next})
     elif found.rows:

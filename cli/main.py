@@ -13,6 +13,7 @@ import typer
 
 from auditor.settings import BROKER_VARIABLE, DATABASE_VARIABLE, HOME_VARIABLE
 from cli import (
+    baseline,
     batch,
     calibrate,
     catalogue,
@@ -80,6 +81,7 @@ for panel, commands in PANELS.items():
         else:
             app.command(rich_help_panel=panel)(command)
 history.app.command()(prune.prune)
+app.add_typer(baseline.app, name="baseline", rich_help_panel=READ)
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 app.add_typer(tokens.app, name="tokens", rich_help_panel=SETUP)
 app.add_typer(db.app, name="db", rich_help_panel=SETUP)

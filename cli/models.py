@@ -10,7 +10,7 @@ import typer
 from cli.destinations import require_free
 from cli.documents import document, moment
 from cli.invocation import invocation
-from cli.options import AsJson, Force, Limit, ModelName
+from cli.options import AsJson, Force, Limit, ModelName, ServerUrl, TokenFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,16 +33,30 @@ app = typer.Typer(no_args_is_help=True, help="The stored models and the bundled 
 
 
 @app.command("list")
-def list_(context: typer.Context, limit: Limit = 50, as_json: AsJson = False) -> None:
+def list_(
+    context: typer.Context,
+    limit: Limit = 50,
+    server: ServerUrl = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
     """List the stored models, newest first. Models of one function carry one label."""
     from auditor.store.functions import list_functions
     from auditor.store.models import list_models
+    from cli.api_documents import ListedModel
 
     door = invocation(context)
-    with door.reading() as session:
-        found, computes = list_models(session, limit=limit), list_functions(session)
+    if server is None:
+        with door.reading() as session:
+            computes = list_functions(session)
+            found = [ListedModel.of(one, computes[one.id]) for one in list_models(session, limit=limit)]
+    else:
+        from cli.remote.store import remote_store
+
+        with remote_store(server, token_file, door.output) as store:
+            found = store.models(limit)
     if as_json:
-        door.output.document({"models": [document(m) | _function(computes[m.id]) for m in found]})
+        door.output.document({"models": document(found)})
         return
     rows = [
         (
@@ -53,8 +67,8 @@ def list_(context: typer.Context, limit: Limit = 50, as_json: AsJson = False) ->
             f"{m.parameters:,}",
             language(m.task),
             moment(m.created_at),
-            computes[m.id].label,
-            ", ".join(computes[m.id].shared_with) or None,
+            m.function,
+            ", ".join(m.same_function_as) or None,
         )
         for m in found
     ]

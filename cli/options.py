@@ -83,3 +83,15 @@ FunctionName = Annotated[
         show_default=False,
     ),
 ]
+ServerUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="Ask a `dyck-audit serve` instead; its token is in DYCK_AUDIT_TOKEN.",
+        show_default=False,
+    ),
+]
+TokenFile = Annotated[
+    Path | None, typer.Option(help="With --server: the file that holds its token.", show_default=False)
+]

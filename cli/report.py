@@ -11,7 +11,7 @@ import typer
 
 from cli.destinations import require_file
 from cli.invocation import invocation
-from cli.options import AuditId, Out
+from cli.options import AuditId, Out, ServerUrl, TokenFile
 
 if TYPE_CHECKING:
     from auditor.records import AuditReport
@@ -33,6 +33,8 @@ def report(
     form: Annotated[Form, typer.Option("--format", help="A page, a document, a text or a table.")] = Form.HTML,
     out: Out = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a report instead.")] = False,
+    server: ServerUrl = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Write the report of an audit. A page without --out goes to AUDIT.html when stdout is a terminal."""
     from auditor.report.machine import schema_text
@@ -46,11 +48,16 @@ def report(
     from auditor.store.audits import resolve_audit
     from auditor.store.reports import load_report
 
-    with door.reading() as session:
-        audit_id = resolve_audit(session, audit)
-        found = load_report(session, audit_id)
+    if server is None:
+        with door.reading() as session:
+            found = load_report(session, resolve_audit(session, audit))
+    else:
+        from cli.remote.store import remote_store
+
+        with remote_store(server, token_file, door.output) as store:
+            found = store.report(audit)
     if form is Form.HTML and out is None and sys.stdout.isatty():
-        out = Path(f"{audit_id}.html")
+        out = Path(f"{found.audit.id}.html")
     write(context, rendered(found, form), out)
 
 

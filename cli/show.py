@@ -8,7 +8,7 @@ import typer
 
 from cli.documents import document
 from cli.invocation import invocation
-from cli.options import AsJson, AuditId
+from cli.options import AsJson, AuditId, ServerUrl, TokenFile
 from cli.output import Output
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ NEXT = {
 def show(
     context: typer.Context,
     audit: AuditId = "latest",
+    *,
     claims: Annotated[int, typer.Option(min=0, help="How many claims are shown.")] = 16,
+    server: ServerUrl = None,
+    token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one audit: headline, claims, matrix; or its progress."""
@@ -34,9 +37,16 @@ def show(
     from auditor.store.reports import load_report
 
     door = invocation(context)
-    with door.reading() as session:
-        found = progress(session, resolve_audit(session, audit))
-        report = load_report(session, found.audit.id) if found.has_report else None
+    if server is None:
+        with door.reading() as session:
+            found = progress(session, resolve_audit(session, audit))
+            report = load_report(session, found.audit.id) if found.has_report else None
+    else:
+        from cli.remote.store import remote_store
+
+        with remote_store(server, token_file, door.output) as store:
+            found = store.progress(audit)
+            report = store.report(found.audit.id) if found.has_report else None
     if as_json:
         door.output.document(document(found) | {"report": None if report is None else report.to_json()})
     elif report is None:

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from auditor.records import AuditReport, Behaviour, Finding, Json, Metrics
 from auditor.records.axes import SECOND_AXES
+from auditor.report.comparability import Obstacle, is_one_function, obstacles
 from auditor.report.matrix import SEVERITY
 
 PairKey = tuple[str, str, str, str, int]
@@ -38,6 +39,19 @@ class FindingPair:
             return None
         return self.second.effect - self.first.effect
 
+    @property
+    def effect_moved(self) -> bool:
+        """Whether the effects differ by more than their 95 % intervals leave open; at all, where one has none."""
+        one, other = self.first.interval, self.second.interval
+        if self.effect_difference is None or one is None or other is None:
+            return self.first.effect != self.second.effect
+        return one[1] < other[0] or other[1] < one[0]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two audits say something else about the claim."""
+        return self.verdict_changed or self.effect_moved
+
     def to_json(self) -> dict[str, Json]:
         """The pair with what identifies it."""
         return {
@@ -46,6 +60,8 @@ class FindingPair:
             "verdict_changed": self.verdict_changed,
             "effects": [self.first.effect, self.second.effect],
             "effect_difference": self.effect_difference,
+            "intervals": [_bounds(self.first.interval), _bounds(self.second.interval)],
+            "effect_moved": self.effect_moved,
             "findings": [self.first.id, self.second.id],
         }
 
@@ -64,6 +80,11 @@ class MetricPair:
         """Second minus first."""
         return None if self.first is None or self.second is None else self.second - self.first
 
+    @property
+    def differs(self) -> bool:
+        """Whether the two audits measured another value."""
+        return self.first != self.second
+
     def to_json(self) -> dict[str, Json]:
         """JSON form."""
         return {
@@ -78,13 +99,15 @@ class MetricPair:
 class AuditDifference:
     """The paired comparison of two audits, ``first`` before ``second``."""
 
-    first: Mapping[str, Json]  # audit id, model name, plan, seed, SHA-256 of the strings (None: drawn from the task)
+    first: Mapping[str, Json]  # audit id, model name, plan, seed, SHA-256 of weights and of strings
     second: Mapping[str, Json]
-    pairs: tuple[FindingPair, ...]  # changed verdicts first, then the largest change of effect
+    pairs: tuple[FindingPair, ...]  # changed verdicts first, then moved effects, the largest change of each first
     only_first: tuple[Finding, ...]
     only_second: tuple[Finding, ...]
     behaviour: tuple[MetricPair, ...]
     other_strings: bool  # whether the two audits saw different strings: then no change is the models' alone
+    obstacles: tuple[Obstacle, ...] = ()  # all that the two audits do not share, the strings among it
+    one_function: bool | None = None  # whether the two models compute one function; None: not known
 
     SCHEMA: ClassVar[str] = "dyck-audit/difference/1"
 
@@ -94,25 +117,34 @@ class AuditDifference:
         return tuple(pair for pair in self.pairs if pair.verdict_changed)
 
     @property
+    def moved(self) -> tuple[FindingPair, ...]:
+        """The pairs with one verdict whose effects differ by more than their intervals leave open."""
+        return tuple(pair for pair in self.pairs if pair.effect_moved and not pair.verdict_changed)
+
+    @property
     def transitions(self) -> dict[tuple[str, str], int]:
         """How many pairs went from one verdict to another."""
         return dict(Counter((str(pair.first.verdict), str(pair.second.verdict)) for pair in self.changed))
 
-    def to_json(self) -> dict[str, Json]:
-        """One JSON document."""
+    def to_json(self, *, all_pairs: bool = True) -> dict[str, Json]:
+        """One JSON document; pairs and metrics that do not differ only with ``all_pairs``."""
         return {
             "schema": self.SCHEMA,
+            "comparable": not self.obstacles,
+            "not_comparable": [obstacle.to_json() for obstacle in self.obstacles],
+            "one_function": self.one_function,
             "audits": [dict(self.first), dict(self.second)],
             "other_strings": self.other_strings,
             "compared": len(self.pairs),
             "changed": len(self.changed),
+            "moved": len(self.moved),
             "transitions": [
                 {"from": old, "to": new, "count": count} for (old, new), count in sorted(self.transitions.items())
             ],
-            "pairs": [pair.to_json() for pair in self.pairs],
+            "pairs": [pair.to_json() for pair in self.pairs if all_pairs or pair.differs],
             "only_first": [{**_identity(finding), "finding": finding.id} for finding in self.only_first],
             "only_second": [{**_identity(finding), "finding": finding.id} for finding in self.only_second],
-            "behaviour": [pair.to_json() for pair in self.behaviour],
+            "behaviour": [pair.to_json() for pair in self.behaviour if all_pairs or pair.differs],
         }
 
 
@@ -128,6 +160,8 @@ def compare(report_a: AuditReport, report_b: AuditReport) -> AuditDifference:
         only_second=tuple(finding for key, finding in second.items() if key not in first),
         behaviour=_metrics(report_a.behaviour, report_b.behaviour),
         other_strings=saw_other_strings(report_a, report_b),
+        obstacles=obstacles(report_a, report_b),
+        one_function=is_one_function(report_a, report_b),
     )
 
 
@@ -149,10 +183,15 @@ def _keyed(findings: Sequence[Finding]) -> dict[PairKey, Finding]:
     return keyed
 
 
-def _by_change(pair: FindingPair) -> tuple[bool, int, float, str]:
+def _bounds(interval: tuple[float, float] | None) -> Json:
+    return None if interval is None else list(interval)
+
+
+def _by_change(pair: FindingPair) -> tuple[bool, bool, int, float, str]:
     change = pair.effect_difference
     severity = min(SEVERITY[pair.first.verdict], SEVERITY[pair.second.verdict])
-    return not pair.verdict_changed, severity, -abs(change) if change is not None else 0.0, pair.first.id
+    size = 0.0 if change is None else abs(change)
+    return not pair.verdict_changed, not pair.effect_moved, severity, -size, pair.first.id
 
 
 def _metrics(first: Behaviour, second: Behaviour) -> tuple[MetricPair, ...]:
@@ -176,6 +215,7 @@ def _origin(report: AuditReport) -> dict[str, Json]:
         "model": report.model.name,
         "plan": report.audit.plan,
         "seed": report.audit.seed,
+        "weights": report.audit.weights_sha256,
         "strings_sha256": None if report.audit.strings is None else report.audit.strings.sha256,
     }
 

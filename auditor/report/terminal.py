@@ -13,10 +13,9 @@ from rich.text import Text
 
 from auditor.records import AuditReport, Exclusion, Finding, Verdict
 from auditor.report.claims import KIND_HEADS, KINDS, SAID, ClaimLine, tally, why
-from auditor.report.difference import AuditDifference, FindingPair
 from auditor.report.folded import UNTESTED, folded
 from auditor.report.matrix import LETTERS, Agreement, Field, Matrix
-from auditor.report.view import BasisLine, ReportView, measured, view_of
+from auditor.report.view import BasisLine, ReportView, view_of
 from auditor.report.wording import (
     claim_text,
     counted,
@@ -25,7 +24,6 @@ from auditor.report.wording import (
     number,
     plain,
     spread,
-    words,
 )
 
 STYLES = {Verdict.UNSTABLE: "bold red", Verdict.INCONCLUSIVE: "yellow", Verdict.STABLE: "green"}
@@ -48,7 +46,7 @@ def render_findings(findings: Sequence[Finding]) -> RenderableType:
             Text(plain(finding.id)),
             verdict_text(finding.verdict),
             Text(claim_text(finding.claim)),
-            Text(_wrapped(finding.equivalence)),
+            Text(wrapped(finding.equivalence)),
             Text(str(finding.grounds)),
             number(finding.effect),
             Text(interval(finding.interval)),
@@ -56,33 +54,6 @@ def render_findings(findings: Sequence[Finding]) -> RenderableType:
             Text(str(finding.expected) + (" AGAINST" if finding.contradicts_theory else "")),
         )
     return table
-
-
-def render_difference(difference: AuditDifference, *, max_pairs: int = 30) -> RenderableType:
-    """What changed between two audits: verdicts, effects, behaviour, and claims that only one of them has."""
-    old, new = (f"{origin.get('audit')} ({origin.get('model')})" for origin in (difference.first, difference.second))
-    title = Text.assemble((plain(old), "bold"), " → ", (plain(new), "bold"))
-    counts = (
-        f"{len(difference.changed)} of {counted(len(difference.pairs), 'paired finding')} changed verdict; "
-        f"{len(difference.only_first)} only in the first, {len(difference.only_second)} only in the second"
-    )
-    moved = [pair for pair in difference.pairs if pair.verdict_changed or pair.effect_difference]
-    parts: list[RenderableType] = [title, Text(counts)]
-    if difference.other_strings:
-        parts.append(Text(_other_strings(difference), style="yellow"))
-    parts.append(Text())
-    if moved:
-        parts += [_pairs_table(moved[:max_pairs]), Text()]
-    if len(moved) > max_pairs:
-        parts.append(Text(f"{len(moved) - max_pairs} more differ; --json has them all", style="dim"))
-    parts.append(_behaviour_difference(difference))
-    return Group(*parts)
-
-
-def _other_strings(difference: AuditDifference) -> str:
-    known = (origin["strings_sha256"] for origin in (difference.first, difference.second))
-    first, second = ("drawn from the task" if one is None else f"sha256 {plain(one)[:16]}…" for one in known)
-    return f"! the two saw different strings ({first}; {second}): no difference is the models' alone"
 
 
 def verdict_text(verdict: Verdict) -> Text:
@@ -224,7 +195,7 @@ def _letter(field: Field) -> Text:
     return Text(LETTERS[field.verdict], style=STYLES[field.verdict])
 
 
-def _wrapped(name: str, width: int = 24) -> str:
+def wrapped(name: str, width: int = 24) -> str:
     """A name broken after underscores into lines of at most ``width`` where that is possible."""
     lines = [""]
     for piece in plain(name).replace("_", "_\0").split("\0"):
@@ -232,38 +203,3 @@ def _wrapped(name: str, width: int = 24) -> str:
             lines.append("")
         lines[-1] += piece
     return "\n".join(lines)
-
-
-def _pairs_table(pairs: Sequence[FindingPair]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for head in ("claim", "equivalence", "first", "second", "effects", "difference"):
-        table.add_column(head, justify="right" if head == "difference" else "left", overflow="fold")
-    for pair in pairs:
-        table.add_row(
-            Text(claim_text(pair.first.claim)),
-            Text(_wrapped(pair.first.equivalence)),
-            verdict_text(pair.first.verdict),
-            verdict_text(pair.second.verdict) if pair.verdict_changed else Text("same", style="dim"),
-            f"{number(pair.first.effect)} → {number(pair.second.effect)}",
-            _signed(pair.effect_difference),
-        )
-    return table
-
-
-def _behaviour_difference(difference: AuditDifference) -> Table:
-    table = Table(box=None, pad_edge=False, title="Behaviour", title_justify="left", title_style="bold")
-    for head in ("inputs", "metric", "first", "second", "difference"):
-        table.add_column(head, justify="left" if head in ("inputs", "metric") else "right")
-    for pair in difference.behaviour:
-        table.add_row(
-            Text(plain(words(pair.inputs))),
-            Text(plain(words(pair.metric))),
-            measured(pair.metric, pair.first),
-            measured(pair.metric, pair.second),
-            _signed(pair.difference),
-        )
-    return table
-
-
-def _signed(value: float | None) -> str:
-    return ("+" if value is not None and value > 0 else "") + number(value)

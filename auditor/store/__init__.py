@@ -15,6 +15,7 @@ from auditor.store.audits import (
     raise_priority,
     resolve_audit,
 )
+from auditor.store.baselines import Baseline, clear_baseline, get_baseline, list_baselines, set_baseline
 from auditor.store.blobs import get_blob, put_blob
 from auditor.store.calibrations import latest_calibration, save_calibration
 from auditor.store.cells import (
@@ -70,6 +71,7 @@ __all__ = [
     "REPORTED",
     "AuditFilter",
     "AuditSort",
+    "Baseline",
     "ClaimKind",
     "ClaimedCell",
     "Database",
@@ -90,6 +92,7 @@ __all__ = [
     "add_model",
     "cancel_audit",
     "claim_cell",
+    "clear_baseline",
     "count_audits",
     "count_findings",
     "count_matching_audits",
@@ -103,11 +106,13 @@ __all__ = [
     "find_twin",
     "finish_cell",
     "get_audit",
+    "get_baseline",
     "get_blob",
     "get_finding",
     "get_model",
     "latest_calibration",
     "list_audits",
+    "list_baselines",
     "list_findings",
     "list_functions",
     "list_models",
@@ -141,5 +146,6 @@ __all__ = [
     "save_report",
     "save_twin",
     "save_variant",
+    "set_baseline",
     "skip_dependents",
 ]

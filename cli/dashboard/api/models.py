@@ -14,7 +14,7 @@ from auditor.checkpoints.intake.file_checks import MAX_CHECKPOINT_BYTES
 from auditor.errors import NotFoundError
 from auditor.store.audits import list_audits
 from auditor.store.filters import AuditFilter
-from auditor.store.functions import Function, list_functions
+from auditor.store.functions import list_functions
 from auditor.store.models import StoredModel, get_model, list_models
 from auditor.store.paging import lost_place
 from auditor.store.removal import remove_model
@@ -75,7 +75,7 @@ def models_list(
             raise lost_place(after)
     shown = found[place : place + limit]
     more = len(found) > place + limit
-    return ModelsPage([_listed(one, computes[one.id]) for one in shown], shown[-1].id if more else None)
+    return ModelsPage([ListedModel.of(one, computes[one.id]) for one in shown], shown[-1].id if more else None)
 
 
 @router.get("/{model}", dependencies=[requires(Scope.READ)])
@@ -83,8 +83,9 @@ def model_show(session: Reading, model: str) -> ShownModel:
     """One model, by its id, the start of it, or its name."""
     found = get_model(session, model)
     audits = list_audits(session, AuditFilter(model=found.id, limit=None)).rows
-    listed = _listed(found, list_functions(session)[found.id])
-    return ShownModel(**_entries(listed), audits=[audit.id for audit in audits])
+    listed = ListedModel.of(found, list_functions(session)[found.id])
+    known = {one.name: getattr(listed, one.name) for one in fields(listed)}
+    return ShownModel(**known, audits=[audit.id for audit in audits])
 
 
 @router.post(
@@ -141,14 +142,6 @@ def _folder(files: Path, name: str, place: Path) -> Path:
     inside = place / "folder"
     inside.mkdir()
     return files.rename(inside / plain_name(name.encode()))
-
-
-def _listed(model: StoredModel, computes: Function) -> ListedModel:
-    return ListedModel(**_entries(model), function=computes.label, same_function_as=list(computes.shared_with))
-
-
-def _entries(record: Any) -> dict[str, Any]:
-    return {one.name: getattr(record, one.name) for one in fields(record)}
 
 
 def _exact(session: Session, model: str) -> str:

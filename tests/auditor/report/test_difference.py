@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from typing import Any
 
+import pytest
 from rich.console import Console
 
-from auditor.records import Component, Verdict
+from auditor.records import AuditReport, AuditState, Component, Finding, Verdict
 from auditor.report.difference import MetricPair, compare
+from auditor.report.difference_text import render_difference
 from auditor.report.machine import json_text
-from auditor.report.terminal import render_difference
 from tests.auditor.report.samples import TWIN, make_finding, sample_report, with_strings
 
 OTHER = Component(layer=0, head=1)
@@ -98,4 +100,105 @@ def test_two_audits_of_other_strings_are_said_to_be() -> None:
         assert difference.to_json()["other_strings"] is True
         stream = io.StringIO()
         Console(file=stream, width=160).print(render_difference(difference))
-        assert "the two saw different strings" in stream.getvalue()
+        assert "different strings" in stream.getvalue()
+
+
+def shown(first: AuditReport, second: AuditReport, *, everything: bool = False) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(render_difference(compare(first, second), everything=everything))
+    return stream.getvalue()
+
+
+def with_audit(report: AuditReport, **changes: Any) -> AuditReport:
+    return dataclasses.replace(report, audit=dataclasses.replace(report.audit, **changes))
+
+
+def with_model(report: AuditReport, **changes: Any) -> AuditReport:
+    return dataclasses.replace(report, model=dataclasses.replace(report.model, **changes))
+
+
+@pytest.mark.parametrize(
+    ("what", "other", "said"),
+    [
+        ("seed", lambda r: with_audit(r, seed=7), "other seed (0 → 7)"),
+        ("plan", lambda r: with_audit(r, plan="full"), "other plan (name quick → full)"),
+        (
+            "plan",
+            lambda r: with_audit(r, plan_settings={**r.audit.plan_settings, "sequences": 8, "methods": ["a"]}),
+            "other plan (sequences 512 → 8, methods)",
+        ),
+        (
+            "versions",
+            lambda r: with_audit(r, versions={**r.audit.versions, "torch": "2.14.0", "mine": "1"}),
+            "other versions (torch 2.13.0 → 2.14.0, mine none → 1)",
+        ),
+        ("strings", with_strings, "different strings (drawn from the task → sha256"),
+        ("state", lambda r: with_audit(r, state=AuditState.INCOMPLETE), "1 audit with parts that failed"),
+        ("task", lambda r: with_model(r, task={**r.model.task, "depth": 5}), "other languages (depth 4 → 5)"),
+        (
+            "architecture",
+            lambda r: with_model(r, architecture={**r.model.architecture, "heads": 4}),
+            "other shapes (heads 2 → 4)",
+        ),
+        (
+            "function",
+            lambda r: with_audit(with_model(r, function_fingerprint="other"), weights_sha256="0" * 64),
+            "models that compute different functions",
+        ),
+    ],
+)
+def test_what_two_audits_do_not_share_stands_first(what: str, other: Any, said: str) -> None:
+    first = sample_report()
+    second = other(first)
+    document = compare(first, second).to_json()
+    assert document["comparable"] is False
+    (obstacle,) = document["not_comparable"]
+    assert (obstacle["what"], said in obstacle["text"]) == (what, True), obstacle
+    assert obstacle["changes"]
+    lines = shown(first, second).splitlines()
+    assert "not comparable" in lines[1]
+    assert said in lines[2]
+
+
+def test_audits_that_share_all_are_comparable_whatever_their_weights() -> None:
+    first = sample_report()
+    second = with_audit(first, weights_sha256="0" * 64, id="another")
+    document = compare(first, second).to_json()
+    assert (document["comparable"], document["not_comparable"], document["one_function"]) == (True, [], True)
+    lines = shown(first, second).splitlines()
+    assert "comparable: same plan, seed, strings, versions and function" in lines[1]
+    assert "one function with other weights" in lines[2]
+    assert "one function" not in shown(first, first)
+
+
+def test_only_what_differs_is_shown_unless_all_is_asked_for() -> None:
+    """a: same verdict, intervals apart; b: within its interval; c: equal; d: in the first only."""
+
+    def at(name: str, head: int, effect: float, half: float) -> Finding:
+        component = Component(layer=0, head=head)
+        one = make_finding(id=name, component=component, effect=effect, verdict=Verdict.STABLE)
+        return dataclasses.replace(one, interval=(effect - half, effect + half))
+
+    old = (at("a", 0, 0.1, 0.01), at("b", 1, 0.2, 0.1), at("c", 2, 0.3, 0.1), at("d", 3, 1, 1))
+    first = sample_report(findings=old)
+    second = sample_report(findings=(at("a", 0, 0.2, 0.01), at("b", 1, 0.25, 0.1), at("c", 2, 0.3, 0.1)))
+    difference = compare(first, second)
+    assert [(pair.first.id, pair.effect_moved) for pair in difference.pairs] == [
+        ("a", True),
+        ("b", False),
+        ("c", False),
+    ]
+    few, every = difference.to_json(all_pairs=False), difference.to_json()
+    assert [len(one["pairs"]) for one in (few, every)] == [1, 3]
+    assert (few["compared"], few["moved"], few["changed"], few["behaviour"]) == (3, 1, 0, [])
+    assert few["pairs"][0]["intervals"] == [[0.1 - 0.01, 0.1 + 0.01], [0.2 - 0.01, 0.2 + 0.01]]
+    text = shown(first, second)
+    assert (
+        "0 of 3 paired findings changed verdict; 1 effect more beyond the 95 % intervals; 1 only in the first" in text
+    )
+    assert "[0.09, 0.11] → [0.19, 0.21]" in text
+    assert "(within)" not in text
+    assert "Behaviour: no metric differs" in text
+    whole = shown(first, second, everything=True)
+    assert whole.count("(within)") == 2
+    assert whole.count("only in the first") == 2

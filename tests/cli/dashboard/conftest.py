@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.types import ASGIApp
 
 from auditor.settings import read_settings
 from auditor.store.session import Database, open_database
 from auditor.store.tokens import Scope, create_token
 from cli.dashboard.application import create_app
 from cli.dashboard.computing import Computing
+from cli.dashboard.listening import listening, url_of
 from cli.dashboard.model_process import SameProcess
 from cli.dashboard.services import Services
 from cli.dashboard.uploads import upload_folder
@@ -73,3 +78,24 @@ def token(database: Database) -> Callable[[Scope], str]:
 def bearer(secret: str) -> dict[str, str]:
     """The header that carries a token."""
     return {"Authorization": f"Bearer {secret}"}
+
+
+@contextmanager
+def served(app: ASGIApp) -> Iterator[str]:
+    """Answer on a free port for the length of the block; its address."""
+    with listening("127.0.0.1", 0) as bound:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+        thread.start()
+        try:
+            yield url_of(bound)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def server_url(new_app: NewApp) -> Iterator[str]:
+    """A server of the prepared home that requires no token."""
+    with served(new_app()) as url:
+        yield url

@@ -1,0 +1,1 @@
+"""The command line at a server (``--server URL``): the same commands, with neither database nor broker here."""
