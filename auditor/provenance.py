@@ -37,14 +37,21 @@ def versions(used: Iterable[Plugin] = ()) -> dict[str, Json]:
     foreign = [one for one in used if not one.origin.is_own]
     packages = {one.origin.package: one.origin.version for one in foreign}
     return {
-        "dyck-audit": dyck_audit_version(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
+        **library_versions(),
         "methods": {name: one.version for name, one in methods().items() if one.origin.is_own or one in foreign},
         "equivalences": {
             name: one.version for name, one in equivalences().items() if one.origin.is_own or one in foreign
         },
         **({"plugins": packages} if packages else {}),
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of this package, of Python and of the libraries that decide numbers."""
+    return {
+        "dyck-audit": dyck_audit_version(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
     }
 
 

@@ -30,6 +30,7 @@ from cli import (
     predict,
     prune,
     report,
+    reproduce,
     serve,
     show,
     submit,
@@ -58,7 +59,7 @@ START, RUN, READ, SETUP = "Start here", "Run audits", "Read the results", "Set u
 PANELS: Mapping[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     START: (demo.demo, submit.submit, show.show),
     "Models": (inspection.inspect, predict.predict, train.train, twin.twin),
-    RUN: (batch.batch, watch.watch, watch.cancel, watch.retry, worker.worker),
+    RUN: (batch.batch, watch.watch, watch.cancel, watch.retry, worker.worker, reproduce.reproduce),
     READ: (
         history.app,
         findings.findings,

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Request
+from auditor.language.task import Task
 from auditor.measures.circuits import output_maps
 from auditor.measures.expectations import HEAD_READINGS
 from auditor.records import Expected, Interpretation
@@ -95,6 +96,18 @@ def no_balance_condition(model: CanonicalTransformer) -> str | None:
     return None
 
 
+def canonical_string(task: Task) -> list[int]:
+    """START and the tower of each type: (a^D a)^D (b^D b)^D …; without START the vocabulary's first token leads."""
+    return [task.language.vocabulary.start or 0, *towers(task)]
+
+
+def towers(task: Task) -> list[int]:
+    """Every type nested as deep as it goes, one after the other."""
+    vocabulary, depth = task.language.vocabulary, task.language.depth
+    brackets = zip(vocabulary.opening, vocabulary.closing, strict=True)
+    return [token for opens, closes in brackets for token in [opens] * depth + [closes] * depth]
+
+
 def _normalises(model: CanonicalTransformer) -> bool:
     """Whether a norm is the first thing behind the attention."""
     architecture = model.architecture
@@ -107,10 +120,8 @@ def _normalises(model: CanonicalTransformer) -> bool:
 
 def _attention_and_values(model: CanonicalTransformer) -> tuple[Tensor, Tensor]:
     """Attention without a mask [head, query, key] and centred writes [head, key, model] on the canonical string."""
-    vocabulary, depth = model.task.language.vocabulary, model.task.language.depth
-    brackets = zip(vocabulary.opening, vocabulary.closing, strict=True)
-    tokens = [vocabulary.start or 0, *(token for pair in brackets for token in [pair[0]] * depth + [pair[1]] * depth)]
-    x = model.block(0).normed("attention_in", model.embed(torch.tensor([tokens])))[0]
+    tokens = torch.tensor([canonical_string(model.task)])
+    x = model.block(0).normed("attention_in", model.embed(tokens))[0]
     attention = model.attentions[0]
     q, k, v = (
         torch.einsum("pm,mhw->hpw", x, weight) + bias[:, None]

@@ -106,7 +106,7 @@ def rashomon(report: AuditReport) -> Figure:
     shown = spreads[:MOST_ROWS]
     figure, (axis,) = _figure(1, 1, width=9.0, height=1.4 + 0.3 * len(shown))
     axis.set_xscale("symlog", linthresh=1.0)
-    _plain_numbers(axis.xaxis)
+    plain_numbers(axis.xaxis)
     for down, (line, found) in enumerate(shown):
         low, high = found.overall
         axis.plot([low, high], [down, down], color=COLOURS[line.verdict], linewidth=3, solid_capstyle="butt")
@@ -145,7 +145,7 @@ def ladder(report: AuditReport) -> Figure:
                     label=f"{plain(name)}{'' if certified else ', not certified'}",
                 )
     axis.set_xscale("log")
-    _plain_numbers(axis.xaxis)
+    plain_numbers(axis.xaxis)
     axis.set_xlabel("mean KL to the original, nats per token")
     axis.set_ylabel("least total variation of a head's attention")
     axis.legend(fontsize=7)
@@ -200,7 +200,7 @@ def _square(across: int, down: int, colour: str) -> Any:
 
 def _scores(axis: Axes, report: AuditReport, method: str, variants: Mapping[str, Variant]) -> None:
     axis.set_yscale("symlog", linthresh=0.1)
-    _plain_numbers(axis.yaxis)
+    plain_numbers(axis.yaxis)
     base = next(entry for entry in report.interpretations if (entry.variant, entry.method) == (ORIGINAL, method))
     for entry in report.interpretations:
         if entry.method != method or entry.variant not in variants:
@@ -216,7 +216,7 @@ def _scores(axis: Axes, report: AuditReport, method: str, variants: Mapping[str,
     axis.set_xticks(range(len(base.components)), [component.label for component in base.components], fontsize=7)
 
 
-def _plain_numbers(axis: Axis) -> None:
+def plain_numbers(axis: Axis) -> None:
     """Numbers as text: a logarithmic axis writes formulas, which are switched off so that names stay names."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
