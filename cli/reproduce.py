@@ -78,12 +78,13 @@ def run(door: Invocation, study: str, scale: Scale, seeds: int | None) -> Reprod
         sent = _submit_all(door, database, workers, study, scale, seeds)
         seen = follow(database, settings, [one.audit_id for one in sent], door.output, workers)
         for problem in unfinished(seen):
-            raise AuditorError(problem, action="type the command again, which goes on")
+            door.output.note(problem)
+        for audit_id, progress in seen.items():
+            if not progress.has_report:
+                raise AuditorError(f"audit {audit_id} has no report", action="type the command again, which goes on")
         with tracking(door.output) as track:
             audited = list(collected(database, sent, scale.plan))
-            found: Reproduction = STUDIES[study].reproduction(
-                audited, scale, progress=partial(track.move, "measuring")
-            )
+            found: Reproduction = STUDIES[study].reproduction(audited, scale, progress=partial(track.move, "measuring"))
             track.end("measuring", f"{len(found.rows)} numbers from {len(audited)} models")
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.language.sampling import Sample
+from auditor.language.task import Task
 from auditor.measures.balance import towers
 from auditor.records import Json
 from auditor.reproduction.cohort import Cohort
@@ -70,11 +71,15 @@ class TrainingSet:
 
 def training_set(family: Family, *, tokens: int = TRAINING_TOKENS) -> TrainingSet:
     """Strings until they have so many tokens, END counted and START not."""
-    drawn = family.task.draw(
-        max(2, tokens // 4), numpy_generator(0, "reproduction", "training set", int(family.prefixes))
-    )
+    return TrainingSet(family, _strings(family.task, tokens))
+
+
+@lru_cache(maxsize=4)
+def _strings(task: Task, tokens: int) -> Sample:
+    """The same for all families of a task."""
+    drawn = task.draw(max(2, tokens // 4), numpy_generator(0, "reproduction", "training set", int(task.prefixes)))
     until = int(np.searchsorted(np.cumsum(drawn.lengths - 1), tokens)) + 1
-    return TrainingSet(family, drawn.rows(slice(until)))
+    return drawn.rows(slice(until))
 
 
 def losses_at(stack: Stack, data: TrainingSet, seeds: Sequence[int], step: int) -> Tensor:
