@@ -12,6 +12,7 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.measures.attention import with_choice
 from auditor.records import Certificate, Variant
+from auditor.report.wording import counted
 from auditor.reproduction.results import TwinLine
 
 TWINS: Mapping[str, str] = {
@@ -51,7 +52,7 @@ def twin_line(family: str, seed: int, variant: Variant, moved: float | None) -> 
         total_variation=moved,
         kl_nats=None if found is None else found.kl_mean_nats,
         accuracy_change=_accuracy_change(found),
-        reason=variant.reason or "; ".join(failures),
+        reason=f"{counted(len(failures), 'margin')} missed, first {failures[0]}" if failures else variant.reason,
     )
 
 

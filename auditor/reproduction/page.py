@@ -53,8 +53,8 @@ def ours(row: Row) -> str:
     """Our number, and the range over models where there are several."""
     if row.ours is None:
         return wording.plain(row.reason)
-    among = "" if row.range is None or row.models < 2 else f" ({_digits(row.range[0])}–{_digits(row.range[1])})"
-    return f"{_digits(row.ours)}{among}"
+    ends = () if row.range is None else tuple(map(_digits, row.range))
+    return f"{_digits(row.ours)} ({'–'.join(ends)})" if len(set(ends)) > 1 else _digits(row.ours)
 
 
 def _digits(value: float) -> str:
@@ -74,18 +74,18 @@ def _by_method(rates: Sequence[FallRate]) -> dict[str, dict[str, FallRate]]:
     return found
 
 
-def _images(found: Reproduction) -> dict[str, list[tuple[str, str]]]:
+def _images(found: Reproduction) -> dict[str, list[tuple[str, Markup]]]:
     """The pictures of each part."""
-    images: dict[str, list[tuple[str, str]]] = {}
+    images: dict[str, list[tuple[str, Markup]]] = {}
     for name in pictures(found):
         images.setdefault(PICTURES[name][2], []).append(_image(found, name))
     return images
 
 
-def _image(found: Reproduction, name: str) -> tuple[str, str]:
-    """(what it shows, the picture as a data URL)."""
+def _image(found: Reproduction, name: str) -> tuple[str, Markup]:
+    """(what it shows, the picture as a data URL, which is longer than any text may be)."""
     data = base64.b64encode(drawn(found, name, "svg")).decode()
-    return (PICTURES[name][0].__doc__ or name), f"data:image/svg+xml;base64,{data}"
+    return (PICTURES[name][0].__doc__ or name), Markup("data:image/svg+xml;base64,") + data
 
 
 @functools.cache

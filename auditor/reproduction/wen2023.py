@@ -44,6 +44,9 @@ MODELS, DIVERSITY, BALANCE, TWIN_PART, METHODS, PRUNING = (
     "approximate pruning",
 )
 
+ERRORS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
+"""Largest errors of a logit that a pruned network may have."""
+
 DISTANT = {2: 0.8, 1: 0.6}
 """Total variation of the last layer that a twin of a model of so many layers should reach."""
 
@@ -95,7 +98,7 @@ def reproduction(audited: Sequence[Audited], scale: Scale, *, progress: Progress
         twins=twins,
         fall_rates=fall_rates(findings),
         widths=widths,
-        tables=(_configurations(scale),),
+        tables=(_configurations(scale), _width_table(widths)),
     )
 
 
@@ -126,10 +129,12 @@ def _diversity_rows(varied: Sequence[Variation], lines: Sequence[ModelLine], tok
         )
         for one in varied
     ]
-    baseline = dirichlet_baseline(tokens, causal=True)
-    found.append(
-        row(STUDY, f"dirichlet/causal/{tokens}", [baseline], part=DIVERSITY, quantity="random causal rows", unit=unit)
-    )
+    for name, causal in (("causal", True), ("not causal", False)):
+        baseline = [dirichlet_baseline(tokens, causal=causal)]
+        words = f"two random attention matrices, rows {name}"
+        found.append(
+            row(STUDY, f"dirichlet/{name}/{tokens}", baseline, part=DIVERSITY, quantity=words, unit=unit, counted=0)
+        )
     shares = [len(line.stack_like) / line.heads for line in lines]
     words = "share of heads that look stack-like"
     return [*found, row(STUDY, "stack_like", shares, part=DIVERSITY, quantity=words, unit="share of heads")]
@@ -229,6 +234,17 @@ def _width_rows(widths: Sequence[WidthPoint]) -> list[Row]:
         slopes.append(slope)
     words = "halvings of the largest logit error with each further random number"
     return [row(STUDY, "pruning", slopes, part=PRUNING, quantity=words, unit="halvings")]
+
+
+def _width_table(widths: Sequence[WidthPoint]) -> Table:
+    """The smallest width tried whose largest error of a logit is at most the error asked for."""
+    rows = []
+    for name in dict.fromkeys(point.model for point in widths):
+        own = [point for point in widths if point.model == name]
+        needed = [min((p.width for p in own if p.largest_logit_error <= error), default=None) for error in ERRORS]
+        rows.append((name, *(f"more than {max(p.width for p in own)}" if w is None else str(w) for w in needed)))
+    columns = ("model", *(f"error ≤ {error:g}" for error in ERRORS))
+    return Table(PRUNING, "Width of queries and keys for an error of logits", columns, tuple(rows))
 
 
 def _configurations(scale: Scale) -> Table:

@@ -108,7 +108,7 @@ class _StoppedError(Exception):
 
 
 def test_a_stopped_training_goes_on_where_it_was(tmp_path: Path) -> None:
-    made, seeds = cohort(FAMILIES["balance_acc"], least_steps=25, share=0.0, tokens=400), (0, 5)
+    made, seeds = cohort(FAMILIES["balance_acc"], least_steps=30, share=0.0, tokens=400), (0, 5)
     whole = trained(made, seeds, tmp_path)
     forget(made, seeds, tmp_path)
     seen = []
