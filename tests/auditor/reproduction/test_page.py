@@ -7,7 +7,6 @@ import json
 import re
 from dataclasses import replace
 from functools import cache
-
 from pathlib import Path
 
 import pytest
