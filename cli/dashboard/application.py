@@ -58,6 +58,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     watch = asyncio.create_task(services.computing.watch())
     yield
     watch.cancel()
+    services.models.close()  # a thread that waits for it would hold up the end
 
 
 def requirement_of(route: RouteContext) -> Requires:

@@ -38,6 +38,9 @@ class ModelProcess(Protocol):
     def run(self, work: Callable[Given, Answer], *given: Given.args, **named: Given.kwargs) -> Answer:
         """The answer of the function, or the AuditorError that it raised."""
 
+    def close(self) -> None:
+        """End what runs."""
+
 
 class ChildProcess:
     """A process of its own."""
@@ -109,6 +112,9 @@ class SameProcess:
     def run(self, work: Callable[Given, Answer], *given: Given.args, **named: Given.kwargs) -> Answer:
         """As the protocol says."""
         return work(*given, **named)
+
+    def close(self) -> None:
+        """Nothing runs."""
 
 
 def _started() -> tuple[SpawnProcess, Connection]:
