@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from cli.output import Output
 
     F = TypeVar("F", bound=Filter)
+    Row = TypeVar("Row")
+
+PAGE_ROWS = 1_000
+"""Rows that an export reads at a time."""
 
 LISTED_BY = {
     "method": "list them with `dyck-audit methods`",
@@ -46,6 +51,18 @@ def read_filter(
         if name not in (names := (known or _known_names)(what)):
             raise unknown(what, name, {*names, *used_names(session, what)}, action=action)
     return wanted
+
+
+def pages_of(read: Callable[[F], Page[Row]], wanted: F, limit: int | None) -> Iterator[Page[Row]]:
+    """The pages of a list in turn, until there are no more rows or ``limit`` of them."""
+    left, after = limit, wanted.after
+    while True:
+        size = PAGE_ROWS if left is None else min(PAGE_ROWS, left)
+        page = read(replace(wanted, limit=size, after=after))
+        yield page
+        left, after = None if left is None else left - len(page.rows), page.next
+        if after is None or left == 0:
+            return
 
 
 def note_more(output: Output, shown: Page[Any], limit: int | None) -> None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.filtering import note_more, read_filter
+from cli.filtering import note_more, pages_of, read_filter
 from cli.history import Since, Until, VerdictName
-from cli.invocation import invocation
-from cli.options import After, AsJson, FunctionName, Limit, ServerUrl, TokenFile
+from cli.invocation import Invocation, invocation
+from cli.options import After, AsJson, FunctionName, Out, ServerUrl, TokenFile
+from cli.tables import TableForm, require_table, write_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from auditor.store.filters import FindingFilter
     from auditor.store.findings import StoredFinding
+    from auditor.store.paging import Page
 
 COLUMNS = (
     "finding",
@@ -30,6 +38,9 @@ COLUMNS = (
     "over all",
     "witness",
 )
+
+SHOWN = 100
+"""Rows of a list where no other number is asked for."""
 
 
 class ClaimKind(StrEnum):
@@ -90,10 +101,17 @@ def findings(
     sort: Annotated[
         FindingOrder, typer.Option(help="created: newest audit first; effect: largest first.")
     ] = FindingOrder.CREATED,
-    limit: Limit = 100,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Largest number of rows; without it 100, or all with --format.")
+    ] = None,
     after: After = None,
     server: ServerUrl = None,
     token_file: TokenFile = None,
+    form: Annotated[
+        TableForm | None,
+        typer.Option("--format", help="A table of all columns; `report --format csv --schema` has their types."),
+    ] = None,
+    out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """List findings across all audits; export the twin behind one with `dyck-audit witness FINDING`."""
@@ -109,8 +127,16 @@ def findings(
     }
     given |= {"layer": layer, "head": head, "verdict": verdict, "min_effect": min_effect, "claim": claim}
     given |= {"basis": basis, "invariant": invariant, "resolved": resolved, "since": since, "until": until}
-    given |= {"sort": sort, "limit": limit, "after": after}
+    given |= {"sort": sort, "after": after}
     door = invocation(context)
+    if form is not None:
+        if as_json:
+            raise typer.BadParameter("--json and --format: give one of them")
+        _export(door, form, given, limit, out, server, token_file)
+        return
+    if out is not None:
+        raise typer.BadParameter("--out goes with --format")
+    given["limit"] = limit = limit or SHOWN
     if server is None:
         with door.reading() as session:
             found = list_findings(session, read_filter(session, FindingFilter, given))
@@ -127,6 +153,39 @@ def findings(
     else:
         door.output.note("no finding matches; `dyck-audit history` shows which audits are done")
     note_more(door.output, found, limit)
+
+
+def _export(
+    door: Invocation,
+    form: TableForm,
+    given: dict[str, object],
+    limit: int | None,
+    out: Path | None,
+    server: str | None,
+    token_file: Path | None,
+) -> None:
+    """Write all findings that match, or ``limit`` of them, page by page."""
+    from auditor.report.tables import COLUMNS as TABLE
+    from auditor.report.tables import ORIGIN, finding_row
+    from auditor.store.filters import FindingFilter
+    from auditor.store.findings import list_findings
+
+    require_table(form, out)
+    with ExitStack() as stack:
+        if server is None:
+            session = stack.enter_context(door.reading())
+            wanted = read_filter(session, FindingFilter, given)
+            read: Callable[[FindingFilter], Page[StoredFinding]] = partial(list_findings, session)
+        else:
+            from cli.remote.store import remote_store
+
+            wanted = FindingFilter.read(given)
+            read = stack.enter_context(remote_store(server, token_file, door.output)).findings
+        pages = (
+            [(one.audit_id, one.model_name, *finding_row(one.finding)) for one in page.rows]
+            for page in pages_of(read, wanted, limit)
+        )
+        write_table(door.output, form, (*ORIGIN, *TABLE), pages, out)
 
 
 def _row(one: StoredFinding) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ import typer
 from cli.destinations import require_file
 from cli.invocation import invocation
 from cli.options import AuditId, Out, ServerUrl, TokenFile
+from cli.tables import TableForm, require_table, write_table
 
 if TYPE_CHECKING:
     from auditor.records import AuditReport
@@ -24,27 +25,32 @@ class Form(StrEnum):
     JSON = "json"
     MARKDOWN = "markdown"
     CSV = "csv"
+    PARQUET = "parquet"
 
 
 def report(
     context: typer.Context,
     audit: AuditId = "latest",
     *,
-    form: Annotated[Form, typer.Option("--format", help="A page, a document, a text or a table.")] = Form.HTML,
+    form: Annotated[Form, typer.Option("--format", help="A page, a document, a text, or a table.")] = Form.HTML,
     out: Out = None,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a report instead.")] = False,
+    schema: Annotated[
+        bool,
+        typer.Option("--schema", help="Print instead the JSON Schema of a report, or the types of a table."),
+    ] = False,
     server: ServerUrl = None,
     token_file: TokenFile = None,
 ) -> None:
     """Write the report of an audit. A page without --out goes to AUDIT.html when stdout is a terminal."""
-    from auditor.report.machine import schema_text
-
     door = invocation(context)
+    table = TableForm(form.value) if form in (Form.CSV, Form.PARQUET) else None
     if out is not None and str(out) != "-":
         require_file(out)
     if schema:
-        write(context, schema_text(), out)
+        write(context, _schema(table), out)
         return
+    if table is not None:
+        require_table(table, out)
     from auditor.store.audits import resolve_audit
     from auditor.store.reports import load_report
 
@@ -56,6 +62,11 @@ def report(
 
         with remote_store(server, token_file, door.output) as store:
             found = store.report(audit)
+    if table is not None:
+        from auditor.report.tables import COLUMNS, finding_row
+
+        write_table(door.output, table, COLUMNS, [[finding_row(one) for one in found.findings]], out)
+        return
     if form is Form.HTML and out is None and sys.stdout.isatty():
         out = Path(f"{found.audit.id}.html")
     write(context, rendered(found, form), out)
@@ -71,13 +82,16 @@ def rendered(found: AuditReport, form: Form) -> str:
         from auditor.report.markdown import render_markdown
 
         return render_markdown(found)
-    if form is Form.CSV:
-        from auditor.report.tables import findings_csv
-
-        return findings_csv(found.findings)
     from auditor.report.machine import to_json_text
 
     return to_json_text(found)
+
+
+def _schema(table: TableForm | None) -> str:
+    from auditor.report.machine import json_text, schema_text
+    from auditor.report.tables import table_schema
+
+    return schema_text() if table is None else json_text(table_schema(), indent=2)
 
 
 def write(context: typer.Context, text: str, out: Path | None) -> None:
