@@ -1,12 +1,14 @@
-"""Fixtures for every test: real databases. Heavy modules are imported by the tests that need them."""
+"""Fixtures for every test: real databases, a real browser. Heavy modules are imported by the tests that need them."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests.browser.chromium import NewPage, Watched, running, watched
 from tests.embedded_postgres import EmbeddedPostgres, embedded_postgres
 
 
@@ -16,6 +18,29 @@ def _one_torch_thread() -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, one for all tests of a process; started at the first test that asks for it."""
+    with running() as started:
+        yield started
+
+
+@pytest.fixture
+def new_page(browser: Any) -> Iterator[NewPage]:
+    """Opens watched pages, each in an empty context; options are those of a context: ``viewport``, ``color_scheme``."""
+    contexts = []
+
+    def opened(**options: Any) -> Watched:
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(60_000)
+        return watched(page)
+
+    yield opened
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,19 +8,18 @@ counted on the page and is complete in the JSON and CSV reports.
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from auditor.records import AuditReport, Exclusion, Illustration, Rates
-from auditor.report import claims, matrix, wording
-from auditor.report.folded import UNTESTED, folded
+from auditor.report import claims, wording
+from auditor.report.engine import report_engine
+from auditor.report.folded import folded
 from auditor.report.heatmap import Picture, picture
 from auditor.report.scores import PLOT_WIDTH, score_panels
 from auditor.report.view import ReportView, provenance, view_of
@@ -64,7 +63,7 @@ def _page(view: ReportView, budget: Budget) -> str:
     panels = score_panels(report)
     columns = map_.columns[: max(1, min(80, budget.fields // max(1, len(map_.rows))))]
     return (
-        _engine()
+        report_engine()
         .get_template("report.html.j2")
         .render(
             view=view,
@@ -128,56 +127,6 @@ def _pictures(illustrations: tuple[Illustration, ...], characters: int) -> tuple
             break
         drawn.append(one)
     return tuple(drawn)
-
-
-@functools.cache
-def _engine() -> Environment:
-    engine = Environment(
-        loader=PackageLoader("auditor.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_harmless,
-    )
-    engine.filters.update(
-        number=wording.number,
-        share=wording.share,
-        interval=wording.interval,
-        flips=wording.flips,
-        standing=wording.standing,
-        setting=wording.setting,
-        pairs=wording.pairs,
-        moment=wording.moment,
-        making=wording.making,
-        weakest=wording.weakest,
-        worst_string=wording.worst_string,
-        yardstick=wording.yardstick,
-        seeds_apart=wording.seeds_apart,
-        breakable=_breakable,
-        breakable_list=_breakable_list,
-        worst_bin=wording.worst_bin,
-        ranged=claims.ranged,
-        what_decides=claims.what_decides,
-    )
-    engine.globals.update(sameness=wording.sameness, counted=wording.counted, claim_text=wording.claim_text)
-    engine.globals.update(kind_heads=claims.KIND_HEADS, said=claims.SAID, letters=matrix.LETTERS, untested=UNTESTED)
-    return engine
-
-
-def _harmless(value: object) -> object:
-    """Clean what an expression of the template prints; markup made by the template itself passes."""
-    return wording.plain(value, 2000) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _breakable(name: str) -> Markup:
-    """A name that may wrap after each underscore."""
-    return Markup("_<wbr>").join(escape(part) for part in wording.plain(name).split("_"))
-
-
-def _breakable_list(names: str) -> Markup:
-    """Names that may wrap after each underscore, joined already."""
-    return Markup("_<wbr>").join(escape(part) for part in wording.plain(names, 20_000).split("_"))
 
 
 def _source(name: str) -> str:

@@ -38,6 +38,7 @@ class _Part:
     name: str = ""
     text: bytearray = field(default_factory=bytearray)
     sink: BinaryIO | None = None
+    is_empty: bool = False
 
 
 class FormReader:
@@ -120,7 +121,9 @@ class FormReader:
             kind = "file" if b"filename" in options else "text"
             raise Refusal(422, f"a {kind} named {name[:60]!a} in the form", expected=", ".join(known))
         self._part.name = name
-        if b"filename" in options:
+        if options.get(b"filename") == b"":  # a browser's form has a part for each file that was not chosen
+            self._part.is_empty = True
+        elif b"filename" in options:
             self._part.sink = self._new_file(name, options[b"filename"])
 
     def _new_file(self, part: str, raw: bytes) -> BinaryIO:
@@ -144,6 +147,8 @@ class FormReader:
     def _end(self) -> None:
         if self._part.sink is not None:
             self._part.sink.close()
+            return
+        if self._part.is_empty:
             return
         try:
             self.form.texts[self._part.name] = self._part.text.decode()

@@ -27,11 +27,18 @@ _BOX: Final = "; frame-ancestors 'self'; sandbox allow-scripts allow-modals"
 def report_response(report: AuditReport, form: Form) -> Response:
     """The report in one of its forms."""
     text = rendered(report, form)
-    answer = Response(text, media_type=MEDIA_TYPES[form])
     if form is Form.HTML:
-        own = _OWN_POLICY.search(text[:10_000])
-        answer.headers["Content-Security-Policy"] = POLICY if own is None else own[1] + _BOX
-        answer.headers["X-Frame-Options"] = "SAMEORIGIN"
+        return page_response(text)
+    answer = Response(text, media_type=MEDIA_TYPES[form])
     if form is Form.CSV:
         answer.headers["Content-Disposition"] = f'attachment; filename="{report.audit.id}.csv"'
+    return answer
+
+
+def page_response(text: str) -> Response:
+    """The page of a report, which is rendered already."""
+    answer = Response(text, media_type=MEDIA_TYPES[Form.HTML])
+    own = _OWN_POLICY.search(text[:10_000])
+    answer.headers["Content-Security-Policy"] = POLICY if own is None else own[1] + _BOX
+    answer.headers["X-Frame-Options"] = "SAMEORIGIN"
     return answer

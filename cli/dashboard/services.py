@@ -12,6 +12,7 @@ from auditor.settings import Settings
 from auditor.store.session import Database, Session
 from auditor.urls import secrets_of, without_passwords
 from cli.dashboard.computing import Computing
+from cli.dashboard.kept_reports import KeptReports
 from cli.dashboard.model_process import ModelProcess
 from cli.dashboard.origins import Names
 from cli.dashboard.sessions import Failures, Sessions
@@ -31,6 +32,7 @@ class Services:
     requires_token: bool = False
     sessions: Sessions = field(default_factory=Sessions)
     failures: Failures = field(default_factory=Failures)
+    reports: KeptReports = field(default_factory=KeptReports)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -1,21 +1,21 @@
-"""Templates to pages. Every value is escaped; ``|plain`` also takes out what moves a cursor or reorders text."""
+"""Templates to pages. Every value is made harmless and escaped, as on the page of a report, whose parts they share."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader
 
-from auditor.report.wording import plain
+from auditor.report.engine import TEMPLATES, engine_for
 from cli.dashboard.access import Scope, access_of
 from cli.documents import moment
 from cli.history import result
-
-LONGEST = 2_000
-"""Characters of one value on a page."""
+from cli.models import language, shape
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -28,12 +28,13 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 
 @functools.cache
 def _engine() -> Environment:
-    engine = Environment(
-        loader=PackageLoader("cli.dashboard"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    engine.filters |= {"moment": moment, "plain": lambda value: plain(value, LONGEST), "result": result}
+    engine = engine_for(ChoiceLoader([PackageLoader("cli.dashboard"), TEMPLATES]))
+    engine.filters |= {"moment": moment, "result": result, "shape": shape, "language": language}
+    engine.globals |= {"address": address}
     return engine
+
+
+def address(path: str, query: Mapping[str, object]) -> str:
+    """A link with a query; what is empty is left out."""
+    given = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(given)}" if given else path

@@ -10,7 +10,7 @@ import pytest
 from auditor.report.html import render_html
 from tests.auditor.report.hostile import hostile_report, large_report, without_verdicts
 from tests.auditor.report.samples import sample_report
-from tests.browser.conftest import NewPage
+from tests.browser.chromium import NewPage
 
 pytestmark = pytest.mark.browser
 

@@ -109,7 +109,7 @@ def audit_report(session: Reading, audit: str, format: Form = Form.JSON) -> Resp
 def audit_cancel(database: Store, audit: str) -> Progress:
     """Stop an audit, named by its whole id; what it has computed is kept."""
     with database.transaction() as session:
-        cancel_audit(session, _exact(session, audit))
+        cancel_audit(session, exact_audit(session, audit))
         return progress(session, audit)
 
 
@@ -120,7 +120,7 @@ def audit_retry(services: Own, database: Store, audit: str) -> QueuedAgain:
 
     services.computing.require_broker()
     with database.transaction() as session:
-        cells = len(retry_audit(session, _exact(session, audit)))
+        cells = len(retry_audit(session, exact_audit(session, audit)))
     if services.computing.broker_url is not None:
         send_audit(database, audit, services.computing.broker_url)
     with database.transaction(read_only=True) as session:
@@ -131,11 +131,11 @@ def audit_retry(services: Own, database: Store, audit: str) -> QueuedAgain:
 def audit_remove(database: Store, audit: str) -> Removed:
     """Remove an audit that is over, named by its whole id."""
     with database.transaction() as session:
-        remove_audits(session, [_exact(session, audit)])
+        remove_audits(session, [exact_audit(session, audit)])
     return Removed(audit)
 
 
-def _exact(session: Session, audit: str) -> str:
+def exact_audit(session: Session, audit: str) -> str:
     """What changes something takes no `latest` and no starts of ids."""
     if resolve_audit(session, audit) != audit:
         raise NotFoundError(f"no audit has the id {audit[:100]!r}", expected="a whole id")

@@ -102,7 +102,7 @@ async def model_upload(request: Request, response: Response, services: Own) -> U
 def model_remove(database: Store, model: str, with_audits: bool = False) -> Removed:
     """Remove a model, named by its whole id; with its audits only if asked."""
     with database.transaction() as session:
-        return Removed(remove_model(session, _exact(session, model), with_audits=with_audits).id)
+        return Removed(remove_model(session, exact_model(session, model), with_audits=with_audits).id)
 
 
 async def store_upload(request: Request, services: Services) -> tuple[StoredModel, tuple[str, ...]]:
@@ -144,7 +144,7 @@ def _folder(files: Path, name: str, place: Path) -> Path:
     return files.rename(inside / plain_name(name.encode()))
 
 
-def _exact(session: Session, model: str) -> str:
+def exact_model(session: Session, model: str) -> str:
     """What removes something takes no names and no starts of ids."""
     if get_model(session, model).id != model:
         raise NotFoundError(f"no model has the id {model[:100]!r}", expected="a whole id")

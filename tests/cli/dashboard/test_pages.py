@@ -11,7 +11,7 @@ from tests.cli.conftest import Ids
 def test_the_first_page_lists_the_audits(client: TestClient, ids: Ids) -> None:
     shown = client.get("/")
     assert shown.status_code == 200
-    assert all(f"<code>{audit}</code>" in shown.text for audit in (ids.done, ids.again, ids.failed, ids.queued))
+    assert all(f'href="/audits/{audit}"' in shown.text for audit in (ids.done, ids.again, ids.failed, ids.queued))
 
 
 @pytest.mark.parametrize("path", ["/", "/no-such-page", "/static/dashboard.css", "/static/none.css"])
