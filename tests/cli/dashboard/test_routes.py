@@ -18,6 +18,7 @@ PUBLIC = None
 
 SCOPES: Mapping[str, Scope | None] = {
     "GET /login": PUBLIC,
+    "GET /style.css": PUBLIC,
     "POST /login": PUBLIC,
     "POST /logout": PUBLIC,
     "GET /api/v1": PUBLIC,
@@ -41,7 +42,7 @@ SCOPES: Mapping[str, Scope | None] = {
     "GET /api/v1/equivalences": Scope.READ,
     "GET /api/v1/plans": Scope.READ,
 }
-"""Pages are not here: those that are read need to be read, the others at least to submit."""
+"""Pages are not here: what they change needs at least to submit."""
 
 
 def routes(app: FastAPI) -> Iterator[tuple[str, Scope | None]]:
