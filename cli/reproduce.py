@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from cli.progress import tracking
 from cli.queueing import require_broker
 
 if TYPE_CHECKING:
+    from auditor.reproduction.cohort import Cohort
     from auditor.reproduction.results import Reproduction
     from auditor.reproduction.scales import Scale
     from auditor.store.session import Database
@@ -33,6 +35,10 @@ def reproduce(
     scale: Annotated[
         str, typer.Option(metavar="smoke|paper", help="Every part in minutes, or the study's own sizes.")
     ] = "smoke",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FAMILY", help="Only this family; give it several times for several.", show_default="all"),
+    ] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, max=100, help="Models of each family.", show_default="by the scale")
     ] = None,
@@ -52,7 +58,7 @@ def reproduce(
     folder = out or Path(f"reproduction-{study}-{scale}")
     require_output_folder(folder)
     try:
-        found = run(door, study, chosen, seeds)
+        found = run(door, study, chosen, seeds, only=only or ())
     except KeyboardInterrupt:
         door.output.note("interrupted; the same command goes on from here")
         raise
@@ -63,19 +69,20 @@ def reproduce(
         print_result(door.output, found, folder)
 
 
-def run(door: Invocation, study: str, scale: Scale, seeds: int | None) -> Reproduction:
+def run(door: Invocation, study: str, scale: Scale, seeds: int | None, *, only: Sequence[str]) -> Reproduction:
     """Train, store and submit family by family while workers audit; then wait, and measure what is left.
 
     Raises:
-        AuditorError: an audit failed; the message gives the reason.
+        NotFoundError: no such family.
+        AuditorError: an audit has no report.
     """
     from auditor.errors import AuditorError
-    from workers.reproducing import STUDIES, collected
+    from workers.reproducing import STUDIES, chosen_cohorts, collected
 
-    settings = door.settings
+    settings, cohorts = door.settings, chosen_cohorts(study, scale, only)
     require_broker(settings)
     with door.database(create=True) as database, workers_here(settings) as workers:
-        sent = _submit_all(door, database, workers, study, scale, seeds)
+        sent = _submit_all(door, database, workers, study, cohorts, scale, seeds)
         seen = follow(database, settings, [one.audit_id for one in sent], door.output, workers)
         for problem in unfinished(seen):
             door.output.note(problem)
@@ -90,13 +97,18 @@ def run(door: Invocation, study: str, scale: Scale, seeds: int | None) -> Reprod
 
 
 def _submit_all(
-    door: Invocation, database: Database, workers: LocalWorkers | None, study: str, scale: Scale, seeds: int | None
+    door: Invocation,
+    database: Database,
+    workers: LocalWorkers | None,
+    study: str,
+    cohorts: Sequence[Cohort],
+    scale: Scale,
+    seeds: int | None,
 ) -> list[Submitted]:
-    from workers.reproducing import STUDIES, submitted
+    from workers.reproducing import submitted
 
     broker_url = door.settings.broker_url if workers is None else workers.broker_url
     sent: list[Submitted] = []
-    cohorts = STUDIES[study].cohorts(scale)
     for cohort in cohorts:
         with tracking(door.output) as track:
             made = submitted(

@@ -12,6 +12,7 @@ from types import ModuleType
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Progress, silent
+from auditor.errors import NotFoundError
 from auditor.plans.plan import Plan
 from auditor.records import AuditReport, AuditState, Kind, VariantState
 from auditor.reproduction import steinberg2026, wen2023
@@ -27,6 +28,20 @@ STUDIES: Mapping[str, ModuleType] = {module.STUDY: module for module in (wen2023
 """Each has ``cohorts(scale)`` and ``reproduction(audited, scale)``."""
 
 FORMAT = "native"
+
+
+def chosen_cohorts(study: str, scale: Scale, only: Sequence[str] = ()) -> tuple[Cohort, ...]:
+    """The cohorts of a study, or those of these names.
+
+    Raises:
+        NotFoundError: the study has no cohort of that name.
+    """
+    cohorts: tuple[Cohort, ...] = STUDIES[study].cohorts(scale)
+    names = [cohort.name for cohort in cohorts]
+    for name in only:
+        if name not in names:
+            raise NotFoundError(f"{study} has no family {name[:80]!r}", expected=" or ".join(names))
+    return tuple(cohort for cohort in cohorts if not only or cohort.name in only)
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,8 @@ def _loss_rows(audited: Sequence[Audited], scale: Scale) -> list[Row]:
     for types in TYPES:
         name = name_of(types)
         floor = entropy_floor(types, depth=DEPTH, brackets=BRACKETS, open_probability=OPEN_PROBABILITY)
+        if name not in {one.cohort for one in audited}:
+            continue
         gaps = [held_out_loss(one.model, 8 * scale.sequences) - floor for one in audited if one.cohort == name]
         found += [
             row(STUDY, f"{name}/floor", [floor], part=LOSS, quantity=f"{name}: entropy floor, exact", unit="nats"),
@@ -96,6 +98,7 @@ def _geometry_rows(audited: Sequence[Audited]) -> list[Row]:
             unit="|r|",
         )
         for name in map(name_of, TYPES)
+        if name in {one.cohort for one in audited}
     ]
 
 
@@ -106,6 +109,9 @@ def _recoveries(one: Audited, scale: Scale) -> Mapping[str, Recovery]:
 
 
 def _patching_rows(found: Sequence[Recovery]) -> list[Row]:
+    if not found:
+        return []
+
     def add(key: str, quantity: str, values: Sequence[float], unit: str = "share recovered") -> Row:
         return row(STUDY, key, values, part=PATCHING, quantity=f"{STUDIED}: {quantity}", unit=unit)
 

@@ -88,7 +88,7 @@ def reproduction(audited: Sequence[Audited], scale: Scale, *, progress: Progress
         ),
         models=tuple(lines),
         variations=tuple(varied),
-        heat_maps=most_different({one.name: one.model for one in by_family.get("example", ())}),
+        heat_maps=most_different({one.name: one.model for one in _drawn_family(by_family)}),
         baselines={
             "causal": dirichlet_baseline(tokens, causal=True),
             "not causal": dirichlet_baseline(tokens, causal=False),
@@ -104,7 +104,7 @@ def reproduction(audited: Sequence[Audited], scale: Scale, *, progress: Progress
 
 def _model_rows(lines: Sequence[ModelLine]) -> list[Row]:
     found = []
-    for family in FAMILIES:
+    for family in _present(lines):
         own = [line for line in lines if line.family == family]
         for name, quantity, values in (
             ("in_distribution", "closing accuracy in distribution", [line.in_distribution for line in own]),
@@ -143,7 +143,7 @@ def _diversity_rows(varied: Sequence[Variation], lines: Sequence[ModelLine], tok
 def _balance_rows(lines: Sequence[ModelLine]) -> list[Row]:
     found: list[Row] = []
     means: dict[str, float] = {}
-    for family in (one.name for one in FAMILIES.values() if one.is_minimal):
+    for family in (name for name in _present(lines) if FAMILIES[name].is_minimal):
         own = [line for line in lines if line.family == family]
         for name, values in (
             ("violation_matched", [line.violation_matched for line in own]),
@@ -155,9 +155,20 @@ def _balance_rows(lines: Sequence[ModelLine]) -> list[Row]:
             if name == "violation_matched" and one.ours is not None:
                 means[family] = one.ours
     plain, regular = means.get("balance_acc"), means.get("balance_acc_contrastive")
-    ratio = [plain / regular] if plain is not None and regular else []
+    if plain is None or not regular:
+        return found
     words = "matched violation, plain over regularised"
-    return [*found, row(STUDY, "violation_ratio", ratio, part=BALANCE, quantity=words, unit="times")]
+    return [*found, row(STUDY, "violation_ratio", [plain / regular], part=BALANCE, quantity=words, unit="times")]
+
+
+def _drawn_family(by_family: Mapping[str, Sequence[Audited]]) -> Sequence[Audited]:
+    """The first family with several models."""
+    return next((of for of in by_family.values() if len(of) > 1), ())
+
+
+def _present(lines: Sequence[ModelLine]) -> list[str]:
+    """The families that have models, in the order of the configurations."""
+    return [name for name in FAMILIES if any(line.family == name for line in lines)]
 
 
 def _correlations(lines: Sequence[ModelLine]) -> tuple[Correlation, ...]:
@@ -190,12 +201,14 @@ def _twin_rows(twins: Sequence[TwinLine], audited: Sequence[Audited]) -> list[Ro
     found = []
     for count, least in DISTANT.items():
         own = [line for line in twins if layers[line.family] == count]
+        if not own:
+            continue
         share, models = share_with_distant_twin(own, least)
         found.append(
             row(
                 STUDY,
                 f"twins/{count}-layer",
-                [share] if models else [],
+                [share],
                 part=TWIN_PART,
                 quantity=f"models of {count} layer{'s' if count > 1 else ''} with a certified twin "
                 f"at total variation ≥ {least}",
