@@ -14,15 +14,15 @@ from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Progress, silent
 from auditor.errors import NotFoundError
 from auditor.plans.plan import Plan
-from auditor.records import AuditReport, AuditState, Kind, VariantState
+from auditor.records import AuditReport, Kind, Priority, VariantState
 from auditor.reproduction import steinberg2026, wen2023
 from auditor.reproduction.audited import Audited
 from auditor.reproduction.cohort import Cohort
 from auditor.reproduction.scales import Scale
 from auditor.reproduction.training import forget, trained
-from auditor.store import Database, StoredModel, list_models, load_report, retry_audit
+from auditor.store import Database, StoredModel, list_models, load_report
 from workers.stored_models import original_model, variant_model
-from workers.submission import send_audit, submit_audit, submit_model
+from workers.submission import submit_audit, submit_model
 
 STUDIES: Mapping[str, ModuleType] = {module.STUDY: module for module in (wen2023, steinberg2026)}
 """Each has ``cohorts(scale)`` and ``reproduction(audited, scale)``."""
@@ -85,19 +85,9 @@ def submitted(
     found = []
     for seed in seeds:
         stored = known[cohort.recipe(seed)]
-        made = submit_audit(database, stored.id, scale.plan, broker_url=broker_url, reuse=True)
-        if made.audit.state in (AuditState.FAILED, AuditState.INCOMPLETE):
-            _again(database, made.audit.id, broker_url)
+        made = submit_audit(database, stored.id, scale.plan, broker_url=broker_url, reuse=True, priority=Priority.BATCH)
         found.append(Submitted(cohort, seed, stored, made.audit.id, made.is_new))
     return found
-
-
-def _again(database: Database, audit_id: str, broker_url: str | None) -> None:
-    """Run what failed in an earlier run."""
-    with database.transaction() as session:
-        retry_audit(session, audit_id)
-    if broker_url is not None:
-        send_audit(database, audit_id, broker_url)
 
 
 def model_name(study: str, scale: Scale, cohort: Cohort, seed: int) -> str:
