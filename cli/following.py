@@ -158,11 +158,11 @@ def summary_rows(seen: Mapping[str, Progress]) -> list[tuple[object, ...]]:
     ]
 
 
-def unfinished(seen: Mapping[str, Progress]) -> list[str]:
+def unfinished(seen: Mapping[str, Progress], *, options: str = "") -> list[str]:
     """A line for each audit that is over and lacks something."""
     return [
         f"audit {audit_id} {_how(progress)}: {progress.audit.error or 'cancelled'}; "
-        f"`dyck-audit retry {audit_id}` runs again what is missing"
+        f"`dyck-audit retry {audit_id}{options}` runs again what is missing"
         for audit_id, progress in seen.items()
         if progress.audit.state != "done"
     ]

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from auditor.settings import Settings
     from auditor.store.lifecycle import Progress
     from auditor.store.session import Database
+    from cli.remote.store import RemoteStore
     from cli.remote.submitting import Request
     from workers.local import LocalWorkers
     from workers.submission import Submission
@@ -201,13 +202,20 @@ def _at_server(
     output: Output, server: str, token_file: Path | None, asked: Request, *, wait: bool, as_json: bool
 ) -> None:
     from cli.remote.store import remote_store
-    from cli.remote.submitting import follow_remotely, problems, submit_remotely, tell_started
+    from cli.remote.submitting import submit_remotely, tell_started
 
     with remote_store(server, token_file, output) as store:
         made = submit_remotely(store, asked, output)
         if not wait:
             tell_started(output, store, made, as_json=as_json)
             return
-        seen = follow_remotely(store, [one.id for one in made], output)
-        reports = [store.report(audit_id) for audit_id, progress in seen.items() if progress.has_report]
-        tell_finished(output, seen, reports, problems(store, seen), as_json=as_json)
+        wait_at_server(store, [one.id for one in made], output, as_json=as_json)
+
+
+def wait_at_server(store: RemoteStore, audit_ids: Sequence[str], output: Output, *, as_json: bool) -> None:
+    """Follow audits on a server to their end and print what they found; exit 1 if one lacks something."""
+    from cli.remote.submitting import follow_remotely
+
+    seen = follow_remotely(store, audit_ids, output)
+    reports = [store.report(audit_id) for audit_id, progress in seen.items() if progress.has_report]
+    tell_finished(output, seen, reports, unfinished(seen, options=store.option), as_json=as_json)

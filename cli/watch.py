@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,52 +11,84 @@ import typer
 from cli.documents import document
 from cli.following import COLUMNS, follow, summary_rows, unfinished
 from cli.invocation import Invocation, invocation
-from cli.options import AnyAuditIds, AsJson, AuditIds, Wait
+from cli.options import AnyAuditIds, AsJson, AuditIds, ServerUrl, TokenFile, Wait
 from cli.queueing import require_broker
 from cli.submit import finish
 
 if TYPE_CHECKING:
     from auditor.store.session import Database
+    from cli.output import Output
 
 
-def watch(context: typer.Context, audits: AnyAuditIds = None, as_json: AsJson = False) -> None:
+def watch(
+    context: typer.Context,
+    audits: AnyAuditIds = None,
+    server: ServerUrl = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Follow audits (all unfinished ones by default) until they are done. Without a broker, compute them here."""
     door = invocation(context)
-    with door.database() as database:
-        audit_ids = _chosen(database, audits)
-        if not audit_ids and not as_json:
-            door.output.note("nothing is queued or running; `dyck-audit history` lists what is done")
-            return
-        seen = follow(database, door.settings, audit_ids, door.output) if audit_ids else {}
+    options = ""
+    if server is None:
+        with door.database() as database:
+            audit_ids = _chosen(database, audits)
+            seen = follow(database, door.settings, audit_ids, door.output) if audit_ids else {}
+    else:
+        from cli.remote.lifecycle import watch_remotely
+        from cli.remote.store import remote_store
+
+        with remote_store(server, token_file, door.output) as store:
+            seen, options = watch_remotely(store, audits, door.output), store.option
+    if not seen and not as_json:
+        door.output.note("nothing is queued or running; `dyck-audit history` lists what is done")
+        return
     if as_json:
         door.output.document({"audits": [document(progress) for progress in seen.values()]})
     else:
         door.output.table(COLUMNS, summary_rows(seen))
-    problems = unfinished(seen)
+    problems = unfinished(seen, options=options)
     for problem in problems:
         door.output.error(problem)
     if problems:
         raise typer.Exit(1)
 
 
-def cancel(context: typer.Context, audits: AuditIds) -> None:
+def cancel(context: typer.Context, audits: AuditIds, server: ServerUrl = None, token_file: TokenFile = None) -> None:
     """Stop audits; what they have computed is kept, and `retry` resumes them."""
     from auditor.store.lifecycle import cancel_audit
 
     door = invocation(context)
-    with door.database() as database:
-        audit_ids = _named(database, audits)
-        with database.transaction() as session:
-            cancelled = [cancel_audit(session, audit_id) for audit_id in audit_ids]
+    if server is None:
+        with door.database() as database:
+            audit_ids = _named(database, audits)
+            with database.transaction() as session:
+                cancelled = [cancel_audit(session, audit_id) for audit_id in audit_ids]
+    else:
+        from cli.remote.lifecycle import cancel_remotely
+        from cli.remote.store import remote_store
+
+        with remote_store(server, token_file, door.output) as store:
+            cancelled = cancel_remotely(store, audits)
     for audit in cancelled:
         door.output.text(f"{audit.id} {audit.state}")
 
 
-def retry(context: typer.Context, audits: AuditIds, wait: Wait = False, as_json: AsJson = False) -> None:
+def retry(
+    context: typer.Context,
+    audits: AuditIds,
+    wait: Wait = False,
+    server: ServerUrl = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Run again what failed or was cancelled; what is done is kept."""
     from auditor.store.lifecycle import retry_audit
 
     door = invocation(context)
+    if server is not None:
+        _retry_at_server(door.output, server, token_file, audits, wait=wait, as_json=as_json)
+        return
     require_broker(door.settings)
     with door.database() as database:
         audit_ids = _named(database, audits)
@@ -63,12 +97,32 @@ def retry(context: typer.Context, audits: AuditIds, wait: Wait = False, as_json:
         _send(door, database, audit_ids)
         if wait:
             finish(database, door.settings, audit_ids, door.output, as_json=as_json)
-        elif as_json:
-            door.output.document({"audits": [{"id": audit_id, "cells": count} for audit_id, count in cells.items()]})
         else:
-            for audit_id, count in cells.items():
-                door.output.text(f"{audit_id} queued again")
-                door.output.note(f"{count} cells; `dyck-audit watch {audit_id}` shows the progress")
+            _tell_again(door.output, cells, as_json=as_json)
+
+
+def _retry_at_server(
+    output: Output, server: str, token_file: Path | None, audits: list[str], *, wait: bool, as_json: bool
+) -> None:
+    from cli.remote.lifecycle import retry_remotely
+    from cli.remote.store import remote_store
+    from cli.submit import wait_at_server
+
+    with remote_store(server, token_file, output) as store:
+        cells = retry_remotely(store, audits)
+        if wait:
+            wait_at_server(store, list(cells), output, as_json=as_json)
+        else:
+            _tell_again(output, cells, as_json=as_json, options=store.option)
+
+
+def _tell_again(output: Output, cells: Mapping[str, int], *, as_json: bool, options: str = "") -> None:
+    if as_json:
+        output.document({"audits": [{"id": audit_id, "cells": count} for audit_id, count in cells.items()]})
+        return
+    for audit_id, count in cells.items():
+        output.text(f"{audit_id} queued again")
+        output.note(f"{count} cells; `dyck-audit watch {audit_id}{options}` shows the progress")
 
 
 def _send(door: Invocation, database: Database, audit_ids: list[str]) -> None:

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from urllib.parse import unquote
 
-from auditor.urls import without_passwords
+from auditor.urls import has_token, without_passwords
 from cli.output import Output
 
 OURS: Final = ("uvicorn", "cli.dashboard", "workers")
@@ -20,7 +21,10 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """One record, with its traceback where there is one."""
-        self._output.error(without_passwords(record.getMessage(), self._output.secrets))
+        said = record.getMessage()
+        if has_token(unquote(said)):  # an address may hold it with some letters as %64
+            said = unquote(said)
+        self._output.error(without_passwords(said, self._output.secrets))
         if record.exc_info and record.exc_info[1] is not None:
             self._output.traceback(record.exc_info[1])
 

@@ -31,6 +31,8 @@ HEADERS: Final = {
 }
 """Where a response has not set its own."""
 
+STATIC: Final = "/static/"
+
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +54,8 @@ class Protection:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
+                if scope["path"].startswith(STATIC):
+                    headers["Cache-Control"] = "no-cache"  # kept, and asked for again: it changes with the version
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)

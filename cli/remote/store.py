@@ -1,4 +1,4 @@
-"""What the reading commands take from a store, from a server instead: the same records."""
+"""What commands take from a store and change in it, through a server instead: the same records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from auditor.store.filters import AuditFilter, Filter, FindingFilter
 from auditor.store.findings import StoredFinding
 from auditor.store.lifecycle import Progress
 from auditor.store.paging import Page
-from cli.api_documents import MOST_ROWS, AuditsPage, FindingsPage, ListedModel, ModelsPage
+from cli.api_documents import MOST_ROWS, AuditsPage, FindingsPage, ListedModel, ModelsPage, QueuedAgain
 from cli.remote.connection import Connection, ServerError, connected
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Answer = TypeVar("Answer")
 
 
 class RemoteStore:
-    """The store behind a server, for reading."""
+    """The store behind a server."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -37,6 +37,11 @@ class RemoteStore:
     def address(self) -> str:
         """Where the server is."""
         return self.connection.address
+
+    @property
+    def option(self) -> str:
+        """What a command needs to reach the same server, after a blank."""
+        return f" --server {self.address}"
 
     def audits(self, wanted: AuditFilter) -> Page[StoredAudit]:
         """As ``auditor.store.list_audits``."""
@@ -76,6 +81,14 @@ class RemoteStore:
     def report(self, audit: str) -> AuditReport:
         """As ``auditor.store.load_report``."""
         return AuditReport.from_json(self.connection.get(f"/audits/{quote(audit, safe='')}/report"))
+
+    def cancel(self, audit_id: str) -> StoredAudit:
+        """As ``auditor.store.cancel_audit``."""
+        return as_answer(Progress, self.connection.ask("POST", f"/audits/{quote(audit_id, safe='')}/cancel")).audit
+
+    def retry(self, audit_id: str) -> int:
+        """As ``auditor.store.retry_audit``, and the server goes on with it; how many cells are ready."""
+        return as_answer(QueuedAgain, self.connection.ask("POST", f"/audits/{quote(audit_id, safe='')}/retry")).cells
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.errors import PlanError
 from cli.api_documents import Listed, StartedAudit, UploadedModel
-from cli.following import show_progress, unfinished
+from cli.following import show_progress
 from cli.progress import tracking
 from cli.remote.connection import AwayError
 from cli.remote.store import RemoteStore, as_answer
@@ -97,7 +97,7 @@ def follow_remotely(store: RemoteStore, audit_ids: Sequence[str], output: Output
                 time.sleep(pause)
                 pause = min(1.5 * pause, LONGEST_PAUSE_SECONDS)
     except KeyboardInterrupt:
-        output.note(f"interrupted; the server goes on: `dyck-audit show {audit_ids[0]} --server {store.address}`")
+        output.note(f"interrupted; the server goes on: `dyck-audit watch {' '.join(audit_ids)}{store.option}`")
         raise
 
 
@@ -109,12 +109,8 @@ def tell_started(output: Output, store: RemoteStore, made: Sequence[StoredAudit]
     for one in made:
         output.text(one.id)
         output.note(f"{one.model_name}, plan {one.plan_name}: {one.cells_total} cells queued")
-    output.note(f"the server computes; `dyck-audit show {made[-1].id} --server {store.address}` shows how far it is")
-
-
-def problems(store: RemoteStore, seen: Mapping[str, Progress]) -> list[str]:
-    """A line for each audit that lacks something."""
-    return [f"{line.split('; ')[0]}; on the server {store.address}" for line in unfinished(seen)]
+    ids = " ".join(one.id for one in made)
+    output.note(f"the server computes it; `dyck-audit watch {ids}{store.option}` shows the progress")
 
 
 def _require_plan(store: RemoteStore, plan: str) -> None:

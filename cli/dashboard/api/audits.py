@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -21,7 +23,7 @@ from cli.dashboard.api.parameters import query_parameters, wanted_rows
 from cli.dashboard.model_work import Wanted, start_audit
 from cli.dashboard.multipart import plain_name
 from cli.dashboard.report_response import report_response
-from cli.dashboard.services import Own, Reading, Store
+from cli.dashboard.services import Own, Reading, Services, Store
 from cli.report import Form
 
 router = APIRouter(prefix=f"{PREFIX}/audits", tags=["audits"])
@@ -55,7 +57,7 @@ class AuditWanted(BaseModel):
 
     model: str = Field(max_length=1_000)
     plan: str = Field("quick", min_length=1, max_length=200)
-    settings: dict[str, Any] | None = None
+    settings: dict[str, bool | int | float | str | list[str]] | None = None
     seed: int = Field(0, ge=0, le=2**31 - 1)
     label: str | None = Field(None, max_length=1_000)
     strings: StringsGiven | None = None
@@ -73,19 +75,15 @@ def audits_list(request: Request, services: Own, session: Reading) -> AuditsPage
 def audit_start(services: Own, response: Response, wanted: AuditWanted) -> StartedAudit:
     """Start an audit of a stored model."""
     services.computing.require_broker()
-    with services.uploads.place() as place:
-        strings = wanted.strings
-        file = None if strings is None else place / plain_name(strings.name.encode("utf-8", "replace"))
-        if file is not None and strings is not None:
-            file.write_bytes(strings.content)
+    with _strings_file(services, wanted.strings) as strings:
         given = Wanted(
             model=wanted.model,
             plan=wanted.plan,
             settings=wanted.settings,
             seed=wanted.seed,
             label=wanted.label,
-            strings=file,
-            strings_format="auto" if strings is None else strings.format,
+            strings=strings,
+            strings_format="auto" if wanted.strings is None else wanted.strings.format,
             reuse=wanted.reuse,
         )
         made = services.models.run(start_audit, services.settings.database_url, services.computing.broker_url, given)
@@ -133,6 +131,17 @@ def audit_remove(database: Store, audit: str) -> Removed:
     with database.transaction() as session:
         remove_audits(session, [exact_audit(session, audit)])
     return Removed(audit)
+
+
+@contextmanager
+def _strings_file(services: Services, given: StringsGiven | None) -> Iterator[Path | None]:
+    if given is None:
+        yield None
+        return
+    with services.uploads.place() as place:
+        file = place / plain_name(given.name.encode("utf-8", "replace"))
+        file.write_bytes(given.content)
+        yield file
 
 
 def exact_audit(session: Session, audit: str) -> str:

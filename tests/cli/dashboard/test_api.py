@@ -173,6 +173,9 @@ def test_settings_and_strings_of_ones_own(client: TestClient, database: Database
         ({"plan": "plan.toml"}, "unknown plan"),
         ({"plan": "mine", "settings": {"colour": "red"}}, "colour"),
         ({"plan": "mine", "settings": {"sequences": 1e99}}, "sequences"),
+        ({"plan": "mine", "settings": {"sequences": True}}, "sequences = True"),
+        ({"plan": "mine", "settings": {"methods": [["x"]]}}, "settings"),
+        ({"plan": "mine", "settings": {"look": 1}}, "--decide"),
         ({"seed": -1}, "seed"),
         ({"colour": "red"}, "colour"),
         ({"strings": {"name": "../x", "content": ""}}, "without path"),
@@ -185,6 +188,13 @@ def test_audits_that_cannot_start(client: TestClient, ids: Ids, changes: dict[st
     refused = client.post(f"{API}/audits", json={"model": ids.model, **changes})
     assert refused.status_code in (404, 422), refused.text
     assert said in json.dumps(refused.json())
+
+
+def test_a_document_that_is_nested_too_deeply(client: TestClient) -> None:
+    for depth in (900, 100_000):
+        body = '{"model": "x", "settings": {"a": ' + "[" * depth + "]" * depth + "}}"
+        refused = client.post(f"{API}/audits", content=body, headers={"Content-Type": "application/json"})
+        assert refused.status_code in (400, 422)
 
 
 def test_cancel_retry_and_remove_take_whole_ids(client: TestClient, ids: Ids) -> None:

@@ -142,6 +142,21 @@ def test_a_link_is_not_followed(there: There, tmp_path: Path) -> None:
     assert "not a plain file" in there("submit", link).refusal
 
 
+def test_watch_cancel_and_retry(there: There, ids: Ids, server_url: str) -> None:
+    assert there("cancel", ids.queued[:5], ids.queued).stdout == f"{ids.queued} cancelled\n"
+    watched = there("watch", ids.queued)
+    assert watched.code == 1
+    assert f"`dyck-audit retry {ids.queued} --server {server_url}`" in watched.stderr
+    again = there("retry", ids.queued)
+    assert again.stdout == f"{ids.queued} queued again\n"
+    assert f"watch {ids.queued} --server {server_url}" in again.stderr
+    there("cancel", ids.queued)
+    assert there("retry", ids.queued, "--json").document == {"audits": [{"id": ids.queued, "cells": 1}]}
+    assert "is done" in there("cancel", ids.done).refusal
+    there("cancel", ids.queued)
+    assert "nothing is queued or running" in there("watch").stderr
+
+
 def test_a_token_from_the_environment_or_a_file(
     run: Run,
     new_app: NewApp,

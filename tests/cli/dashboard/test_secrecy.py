@@ -124,8 +124,9 @@ def test_the_log_shows_no_token_of_an_address(
 ) -> None:
     secret = token(Scope.READ)
     with logged(replace(Output(verbose=True), secrets=(PASSWORD,))):
+        logging.getLogger("uvicorn.access").info("GET /?token=%s", secret.replace("d", "%64", 1))
         logging.getLogger("uvicorn.access").info('%s - "%s %s"', "127.0.0.1", "GET", f"/?token={secret}&p={PASSWORD}")
     said = capsys.readouterr().err
-    assert "GET /?token=" in said
-    assert secret not in said
+    assert said.count("GET /?token=") == 2
+    assert secret[1:] not in said
     assert PASSWORD not in said
