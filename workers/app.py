@@ -52,6 +52,7 @@ def create_app(broker_url: str | None) -> Celery:
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a worker outlives any outage
         broker_transport_options={
             "global_keyprefix": KEY_PREFIX,
             "queue_order_strategy": "priority",

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from celery.bootsteps import RUN
 
+from auditor.urls import hide_password
+from workers.health import ENDING
+
 QUIET_SECONDS: Final = 60.0
 """The main loop was seen to turn at least every 5 s, as often as it looks for messages that were not acknowledged."""
 
@@ -25,11 +28,11 @@ class Consuming:
     def why_not(self) -> str:
         """Why no message is taken; empty while they are."""
         if self._worker.blueprint.state != RUN:
-            return "it is ending"
+            return ENDING
         consumer = self._worker.consumer
         connection = consumer.connection
         if connection is None or not connection.connected or consumer.task_consumer is None:
-            return "it has no connection to the broker"
+            return f"it has no connection to the broker {hide_password(str(self._worker.app.conf.broker_url))}"
         if consumer.blueprint.state != RUN:
             return "it is connecting to the broker"
         quiet = time.monotonic() - self._turned

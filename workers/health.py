@@ -8,6 +8,7 @@ process with the same id is not taken for the worker.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import threading
@@ -28,6 +29,10 @@ BEAT_SECONDS: Final = 2.0
 SILENT_SECONDS: Final = 30.0
 """A beat that is older: the process hangs, is stopped, or cannot write its home."""
 
+STARTING: Final = "it is starting"
+ENDING: Final = "it is ending"
+
+_log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _CLOCK_STEP = 1.0  # seconds that two readings of one process's start time may differ
 
@@ -87,7 +92,7 @@ def new_state(name: str, *, concurrency: int, version: str) -> WorkerState:
         concurrency=concurrency,
         beat=time.time(),
         ready=False,
-        why_not="it is starting",
+        why_not=STARTING,
     )
 
 
@@ -97,7 +102,7 @@ class Beating:
     def __init__(self, home: Path, state: WorkerState) -> None:
         """Raises WorkerStateError: a worker of this name runs already, or the home cannot be written."""
         self._folder, self._state = _folder(home), state
-        self.why_not: Callable[[], str] = lambda: "it is starting"
+        self.why_not: Callable[[], str] = lambda: STARTING
         self._over = threading.Event()
         other = next((one for one in worker_states(home) if one.name == state.name and one.runs), None)
         if other is not None and other.process != state.process:
@@ -108,7 +113,7 @@ class Beating:
         try:
             make_private(self._folder)
             _forget_ended(home)
-            self._beat()
+            self._beat(STARTING)
         except OSError as error:
             raise WorkerStateError(
                 f"{self._folder} cannot be written: {error.strerror}", action="choose another --home"
@@ -124,12 +129,17 @@ class Beating:
         _file(self._folder, self._state.name).unlink(missing_ok=True)
 
     def _run(self) -> None:
+        was_ready = False
         while not self._over.wait(BEAT_SECONDS):
+            why_not = self.why_not()
+            if was_ready == bool(why_not) and not self._over.is_set():
+                was_ready = not why_not
+                level = logging.WARNING if why_not and why_not != ENDING else logging.INFO
+                _log.log(level, "worker %s takes %s", self._state.name, f"no work: {why_not}" if why_not else "work")
             with suppress(OSError):  # a full disk: the beat grows old, and that is what it says
-                self._beat()
+                self._beat(why_not)
 
-    def _beat(self) -> None:
-        why_not = self.why_not()
+    def _beat(self, why_not: str) -> None:
         state = replace(self._state, beat=time.time(), ready=not why_not, why_not=why_not)
         place = _file(self._folder, state.name)
         fresh = place.with_suffix(f".{state.process}")

@@ -28,6 +28,7 @@ REST: Final = 10
 MOST_SECONDS: Final = 30.0
 """Between two sweeps, however long they take."""
 
+_BROKER_AWAY: Final = "the broker is away"
 _log = logging.getLogger(__name__)
 _sweeping = threading.Lock()
 os.register_at_fork(before=_sweeping.acquire, after_in_parent=_sweeping.release, after_in_child=_sweeping.release)
@@ -69,7 +70,7 @@ def start_sweeper(
 
 
 def _sweep_once(database: Database, app: Celery, before: str, on_other_revision: Callable[[], None]) -> str:
-    """Why the broker or the database could not be used, empty when it could; one line when that changes."""
+    """Why nothing could be swept, empty when it could; one line when that changes."""
     try:
         database.check_revision()
         sent = sweep(database, app)
@@ -78,7 +79,10 @@ def _sweep_once(database: Database, app: Celery, before: str, on_other_revision:
             _log.error("no more work is taken: %s", other)
         on_other_revision()
         return str(other)
-    except (BrokerError, StoreError) as away:  # the next sweep finds the same cells
+    except BrokerError as away:  # the worker says by itself that its broker is away (workers.health)
+        _log.debug("%s", away)
+        return _BROKER_AWAY
+    except StoreError as away:  # the next sweep finds the same cells
         if str(away) != before:
             _log.warning("%s; trying again every %.0f s", away, PERIOD_SECONDS)
         return str(away)
@@ -87,8 +91,8 @@ def _sweep_once(database: Database, app: Celery, before: str, on_other_revision:
         return ""
     finally:
         database.dispose()
-    if before:
-        _log.warning("broker and database answer again")
+    if before not in ("", _BROKER_AWAY):
+        _log.warning("the database answers again")
     if sent:
         _log.info("%d cells sent again", sent)
     return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -20,7 +19,7 @@ from auditor.records import AuditState
 from auditor.settings import Settings
 from auditor.store import Database, StoredAudit, get_audit, progress
 from tests.acceptance.command_line import run
-from tests.acceptance.worker_process import WorkerProcess, eventually, started_worker
+from tests.acceptance.worker_process import WorkerProcess, eventually, free_port, started_worker
 from workers.embedded_broker import embedded_broker
 from workers.health import require_ready, worker_state
 from workers.sweeper import PERIOD_SECONDS
@@ -43,7 +42,7 @@ def database_url(tmp_path: Path) -> str:
 def test_health_json_lines_and_an_end_that_finishes_what_runs(
     settings: Settings, tmp_path: Path, database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker
 ) -> None:
-    file, audit, address = tmp_path / "worker.jsonl", new_audit(), f"127.0.0.1:{_free_port()}"
+    file, audit, address = tmp_path / "worker.jsonl", new_audit(), f"127.0.0.1:{free_port()}"
     options = ("--hostname", "one", "--log-file", str(file), "--log-format", "json", "--grace", "60")
     worker = new_worker(*options, "--metrics", address, seconds=1.0)
     send(audit)
@@ -124,7 +123,7 @@ def test_a_worker_whose_broker_goes_lives_is_not_ready_says_so_once_and_gives_ba
             eventually(lambda: not _is_ready(settings, "one"), "the worker is not ready")
             assert "worker one lives" in run(settings, "worker", "--health", "live").stdout
             assert "no connection to the broker" in run(settings, "worker", "--health", "ready", expect=1).stderr
-            eventually(lambda: "does not answer" in _log(worker), "the worker says so")
+            eventually(lambda: "takes no work: it has no connection to the broker" in _log(worker), "it says so")
             with suppress(AssertionError):  # nothing more comes in the time of two more sweeps
                 eventually(lambda: len(_complaints(worker)) > 1, "another line", seconds=2 * PERIOD_SECONDS)
             assert len(_complaints(worker)) == 1, _log(worker)
@@ -138,12 +137,6 @@ def test_a_log_that_cannot_be_written_is_one_line(settings: Settings, database: 
     said = run(settings, "worker", "--log-file", "/nowhere/worker.log", expect=1).stderr.splitlines()
     assert "the log /nowhere/worker.log cannot be written" in said[-1]
     assert "Traceback" not in "".join(said)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def _log(worker: WorkerProcess) -> str:

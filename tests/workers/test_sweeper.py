@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from auditor.errors import BrokerError
+from auditor.errors import BrokerError, StoreError
 from auditor.store import Database
 from workers import sweeper
 from workers.app import create_app
@@ -25,7 +25,7 @@ def test_a_sweep_that_fails_is_followed_by_the_next(
     database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls: list[int] = []
-    errors = [BrokerError("the broker is away"), ZeroDivisionError("a defect")]
+    errors = [StoreError("the database is away"), ZeroDivisionError("a defect"), BrokerError("the broker is away")]
     enough = threading.Event()
 
     def sweep(*_: object) -> int:
@@ -39,7 +39,7 @@ def test_a_sweep_that_fails_is_followed_by_the_next(
     stop = start_sweeper(database_url, create_app("redis://127.0.0.1:1/0"), period_seconds=PERIOD)
     _until(enough)
     stop.set()
-    assert all(str(error) in caplog.text for error in errors)
+    assert [str(error) in caplog.text for error in errors] == [True, True, False], "the worker tells of its broker"
 
 
 def test_no_connection_outlives_a_sweep(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
