@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 
 import pytest
@@ -25,6 +26,7 @@ BUNDLED = zoo.path("dyck2x4-1layer-minimal")
         ("/audits?state=done&limit=1", ("history", "--state", "done", "--limit", "1")),
         ("/audits?verdict=unstable&sort=finished", ("history", "--verdict", "unstable", "--sort", "finished")),
         ("/diff?first=FIRST&second=SECOND", ("diff", "FIRST", "SECOND")),
+        ("/diff?first=FIRST&second=SECOND&everything=true", ("diff", "FIRST", "SECOND", "--all")),
         ("/audits/FIRST/report", ("report", "FIRST", "--format", "json")),
     ],
 )
@@ -84,6 +86,13 @@ def test_an_audit_is_shown_by_its_id_and_latest(client: TestClient, ids: Ids) ->
     assert "the plan cannot run" in shown["audit"]["error"]
 
 
+def test_a_report_as_parquet(client: TestClient, ids: Ids) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    found = client.get(f"{API}/audits/{ids.done}/report?format=parquet")
+    rows = client.get(f"{API}/findings?audit={ids.done}&limit=1000").json()["findings"]
+    assert parquet.read_table(io.BytesIO(found.content)).column("id").to_pylist() == [row["id"] for row in rows]
+
+
 @pytest.mark.parametrize(
     ("form", "media", "start"),
     [("html", "text/html", "<!DOCTYPE html>"), ("csv", "text/csv", "id,"), ("markdown", "text/markdown", "#")],
@@ -113,7 +122,8 @@ def test_forms_of_a_report(client: TestClient, ids: Ids, form: str, media: str, 
         ("/findings?min_effect=nan", 422, "finite"),
         ("/models/none", 404, "models list"),
         ("/models?limit=10000", 422, "limit"),
-        ("/diff?first=latest", 422, "second"),
+        ("/diff", 422, "first"),
+        ("/diff?first=QUEUED", 404, "baseline"),
         ("/diff?first=QUEUED&second=QUEUED", 404, "dyck-audit watch"),
         ("/no-such-thing", 404, "no such"),
     ],
