@@ -8,8 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from auditor.errors import NotFoundError, StoreError
 from auditor.report.claims import claim_lines
-from auditor.store.audits import get_audit, list_audits, resolve_audit
+from auditor.store.audits import StoredAudit, get_audit, list_audits, resolve_audit
+from auditor.store.baselines import get_baseline, set_baseline
 from auditor.store.cells import LIVE
 from auditor.store.clock import database_now
 from auditor.store.filters import AuditFilter
@@ -47,6 +49,7 @@ def audit_page(request: Request, services: Own, session: Reading, audit: str) ->
         lines=lines[:CLAIMS],
         more_lines=len(lines[CLAIMS:]),
         others=[other for other in others if other.id != whole],
+        baseline=_baseline(session, found.audit),
         can_retry=found.audit.state in RETRIED,
     )
 
@@ -81,6 +84,14 @@ def retry(services: Own, database: Store, audit: str) -> Response:
     return RedirectResponse(f"/audits/{audit}", 303)
 
 
+@router.post("/{audit}/baseline", dependencies=[requires(Scope.SUBMIT)])
+def pin(database: Store, audit: str) -> Response:
+    """Pin it: later audits of models of this name are compared with it."""
+    with database.transaction() as session:
+        set_baseline(session, exact_audit(session, audit))
+    return RedirectResponse(f"/audits/{audit}", 303)
+
+
 @router.get("/{audit}/delete", dependencies=[requires(Scope.ADMIN)])
 def ask_to_delete(request: Request, session: Reading, audit: str) -> HTMLResponse:
     """Say what would go, and ask."""
@@ -97,6 +108,14 @@ def delete(database: Store, audit: str) -> Response:
     """Remove it."""
     audit_remove(database, audit)
     return RedirectResponse("/", 303)
+
+
+def _baseline(session: Session, audit: StoredAudit) -> str | None:
+    """The pinned audit that this one is compared with; None where it is the one, or there is none."""
+    try:
+        return get_baseline(session, audit)
+    except (NotFoundError, StoreError):
+        return None
 
 
 def _facts(session: Session, found: Progress) -> dict[str, Any]:

@@ -29,6 +29,6 @@ def diff_page(request: Request, services: Own, session: Reading, first: str = ""
         first=first,
         second=second,
         found=found,
-        moved=[pair for pair in found.pairs if pair.verdict_changed or pair.effect_difference],
+        differing=[pair for pair in found.pairs if pair.differs],
         most=SHOWN,
     )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
+from auditor.store import reports
+from cli.dashboard import kept_reports
 from tests.cli.conftest import Ids
+from tests.cli.dashboard.conftest import ADDRESS
 
 
 def test_the_first_page_lists_the_audits(client: TestClient, ids: Ids) -> None:
@@ -27,3 +30,44 @@ def test_an_unknown_address_is_a_page(client: TestClient) -> None:
     shown = client.get("/no-such-page")
     assert shown.status_code == 404
     assert "there is no such page" in shown.text
+
+
+def test_an_audit_is_named_by_its_id_for_good(client: TestClient, ids: Ids) -> None:
+    shown = client.get("/audits/latest", follow_redirects=False)
+    assert (shown.status_code, shown.headers["location"]) == (303, f"/audits/{ids.queued}")
+    assert client.get(f"/audits/{ids.done[:8]}").url.path == f"/audits/{ids.done}"
+    assert client.get("/models/dyck-two-heads").url.path == f"/models/{ids.model}"
+
+
+def test_a_report_is_read_once_for_all_pages_about_it(
+    client: TestClient, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    monkeypatch.setattr(kept_reports, "load_report", lambda session, audit: reads.append(audit) or load(session, audit))
+    load = reports.load_report
+    for path in (f"/audits/{ids.done}", f"/audits/{ids.done}/report", f"/audits/{ids.done}/report"):
+        assert client.get(path).status_code == 200
+    assert reads == [ids.done]
+
+
+def test_the_comparison_says_what_the_audits_do_not_share(client: TestClient, ids: Ids) -> None:
+    shown = client.get("/diff", params={"first": ids.done, "second": ids.again}).text
+    assert "paired findings changed their verdict" in shown
+    assert "Comparable" in shown or "Not comparable" in shown
+    assert client.get("/diff", params={"first": ids.done, "second": "nothing"}).status_code == 404
+
+
+def test_a_baseline_is_pinned_and_compared_with(client: TestClient, ids: Ids) -> None:
+    pinned = client.post(f"/audits/{ids.done}/baseline", headers={"Origin": ADDRESS})
+    assert pinned.status_code == 200
+    assert f"With the baseline {ids.done}" in client.get(f"/audits/{ids.again}").text
+
+
+def test_hostile_values_in_the_address_are_text(client: TestClient) -> None:
+    hostile = '"><script>alert(1)</script>\u202e'
+    for path in ("/", "/findings"):
+        shown = client.get(path, params={"model": hostile})
+        assert shown.status_code in (200, 422)
+        assert "<script>alert" not in shown.text
+        assert "\u202e" not in shown.text
+    assert "<script>alert" not in client.get("/findings", params={hostile: "1"}).text
