@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.errors import BrokerError
 from auditor.settings import Settings, read_settings
@@ -22,6 +22,9 @@ from auditor.store import Database, open_database
 from workers.broker import ping_broker
 from workers.health import Beating, new_state
 from workers.options import GRACE_SECONDS, SOFT_LIMIT_SECONDS, LogFormat, LogOptions, WorkerOptions
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 _POLL_SECONDS = 0.5
 
@@ -97,6 +100,7 @@ def _consume(settings: Settings, options: WorkerOptions, name: str, beating: Bea
     if options.memory_limit is not None:
         limit_memory(options.memory_limit)
     app.set_current()
+    _refuse_other_tasks(app)
     _preload()
     worker = app.Worker(
         concurrency=options.concurrency,
@@ -145,6 +149,14 @@ def serve_locally(
         while True:
             local.require_alive()
             time.sleep(_POLL_SECONDS)
+
+
+def _refuse_other_tasks(app: Celery) -> None:
+    """Leave the one task that is ours: a message that names another, Celery's own too, is dropped with a log line."""
+    from workers.app import RUN_CELL
+
+    for name in [name for name in app.tasks if name != RUN_CELL]:
+        app.tasks.unregister(name)
 
 
 def _preload() -> None:

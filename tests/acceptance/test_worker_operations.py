@@ -20,6 +20,7 @@ from auditor.settings import Settings
 from auditor.store import Database, StoredAudit, get_audit, progress
 from tests.acceptance.command_line import run
 from tests.acceptance.worker_process import WorkerProcess, eventually, free_port, started_worker
+from workers.app import QUEUE, RUN_CELL, create_app
 from workers.embedded_broker import embedded_broker
 from workers.health import require_ready, worker_state
 from workers.sweeper import PERIOD_SECONDS
@@ -77,8 +78,8 @@ def test_health_json_lines_and_an_end_that_finishes_what_runs(
     assert _log(worker) == ""
 
 
-def test_what_cannot_be_finished_goes_to_another_worker_at_once_and_other_tables_end_that_one(
-    database: Database, tmp_path: Path, new_audit: NewAudit, send: Send, new_worker: NewWorker
+def test_what_cannot_be_finished_goes_to_another_worker_which_takes_no_foreign_task_and_no_foreign_tables(
+    database: Database, tmp_path: Path, new_audit: NewAudit, send: Send, new_worker: NewWorker, broker_url: str
 ) -> None:
     audit = new_audit()
     first = new_worker("--grace", "0.5", concurrency=1, seconds=LONG_SECONDS)
@@ -94,6 +95,13 @@ def test_what_cannot_be_finished_goes_to_another_worker_at_once_and_other_tables
     assert ended.audit.state is AuditState.DONE
     assert set(_attempts(database, audit)) == {1}, "the cell was given back, not lost"
     assert "1 running cells given back" in _log(first)
+
+    _send_what_is_not_ours(broker_url, tmp_path / "executed")
+    after_it = new_audit()
+    send(after_it)
+    assert wait(database, [after_it.id], timeout_seconds=60)[after_it.id].audit.state is AuditState.DONE
+    assert not (tmp_path / "executed").exists()
+    assert second.process.poll() is None
 
     with closing(sqlite3.connect(tmp_path / "audits.sqlite3")) as file, file:
         file.execute("UPDATE alembic_version SET version_num = '20200101_older'")
@@ -137,6 +145,27 @@ def test_a_log_that_cannot_be_written_is_one_line(settings: Settings, database: 
     said = run(settings, "worker", "--log-file", "/nowhere/worker.log", expect=1).stderr.splitlines()
     assert "the log /nowhere/worker.log cannot be written" in said[-1]
     assert "Traceback" not in "".join(said)
+
+
+def _send_what_is_not_ours(broker_url: str, file: Path) -> None:
+    """Messages for the workers' queue: a pickle that makes a file, tasks of others, ours with wrong arguments."""
+    app, line = create_app(broker_url), f"open({str(file)!r}, 'w').close()"
+    pickle = b"cbuiltins\nexec\n(V" + line.encode() + b"\ntR."  # what unpickling would run
+    with app.producer_or_acquire() as producer:
+        headers = {"task": RUN_CELL, "id": "1", "lang": "py", "argsrepr": "", "kwargsrepr": ""}
+        for kind, encoding in (("application/x-python-serialize", "binary"), ("application/json", "utf-8")):
+            producer.publish(
+                pickle, content_type=kind, content_encoding=encoding, headers=headers, routing_key=QUEUE, exchange=""
+            )
+        for task, arguments in (
+            ("os.system", [f"touch {file}"]),
+            ("celery.starmap", [{"task": RUN_CELL}, [[1, 2]]]),
+            ("celery.backend_cleanup", []),
+            (RUN_CELL, []),
+            (RUN_CELL, [{"a": 1}, ["b"], 3]),
+            (RUN_CELL, ["no such audit", "no such cell"]),
+        ):
+            app.send_task(task, args=arguments, producer=producer)
 
 
 def _log(worker: WorkerProcess) -> str:
