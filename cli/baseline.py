@@ -24,7 +24,7 @@ def set_(context: typer.Context, audit: AuditId) -> None:
     door = invocation(context)
     with door.database() as database, database.transaction() as session:
         pinned = set_baseline(session, audit)
-    door.output.text(f"{pinned.id} is the baseline of {pinned.model_name}")
+    door.output.line(f"{pinned.id} is the baseline of {pinned.model_name}")
 
 
 @app.command("list")
@@ -55,4 +55,4 @@ def clear(
     door = invocation(context)
     with door.database() as database, database.transaction() as session:
         cleared = clear_baseline(session, which)
-    door.output.text(f"{cleared.audit_id} is no longer the baseline of {cleared.model_name}")
+    door.output.line(f"{cleared.audit_id} is no longer the baseline of {cleared.model_name}")

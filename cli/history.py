@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="history", help="List past and present audits, newest first; `prune` removes old ones.")
 
-COLUMNS = ("audit", "model", "plan", "seed>", "state", "cells>", "created (UTC)", "result")
+COLUMNS = ("audit", "model", "plan", "seed>", "state", "cells>", "created (UTC)", "result", "function")
 
 
 class State(StrEnum):
@@ -135,6 +135,7 @@ def _row(audit: StoredAudit) -> tuple[object, ...]:
         f"{audit.cells_done}/{audit.cells_total}",
         moment(audit.created_at),
         result(audit),
+        audit.function,
     )
 
 

@@ -149,7 +149,7 @@ def remove(
     door = invocation(context)
     with door.database() as database, database.transaction() as session:
         removed = remove_model(session, model, with_audits=with_audits)
-    door.output.text(f"removed {removed.id} {removed.name}")
+    door.output.line(f"removed {removed.id} {removed.name}")
 
 
 @app.command("zoo")

@@ -76,6 +76,10 @@ class Output:
         """Text on stdout as it is, with one line end."""
         _write(text.rstrip("\n") + "\n")
 
+    def line(self, text: str) -> None:
+        """One line on stdout that may hold names of users: harmless, whatever they are."""
+        self.text(harmless(text))
+
     def page(self, text: str) -> None:
         """HTML on stdout, declared as UTF-8; in other encodings missing letters are character references."""
         encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")

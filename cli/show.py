@@ -60,13 +60,13 @@ def show(
 def tell_unfinished(output: Output, found: Progress) -> None:
     """The progress of an audit without a report, and what to type."""
     audit = found.audit
-    output.text(f"audit {audit.id} of {audit.model_name}, plan {audit.plan_name}, seed {audit.seed}: {audit.state}")
+    output.line(f"audit {audit.id} of {audit.model_name}, plan {audit.plan_name}, seed {audit.seed}: {audit.state}")
     blocked = f", {found.blocked} that need one of these" if found.blocked else ""
     output.text(
         f"{found.done} of {audit.cells_total} cells done, {found.running} running, {found.failed} failed{blocked}"
     )
     for key in found.running_keys:
-        output.text(f"  running: {key}")
+        output.line(f"  running: {key}")
     if audit.error:
-        output.text(f"  why: {audit.error}")
+        output.line(f"  why: {audit.error}")
     output.text(NEXT[str(audit.state)].format(audit.id))

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select, update
 
 from auditor.errors import NotFoundError, StoreError
+from auditor.fingerprint.sketch import label as function_label
 from auditor.records import ALL_OTHERS, AuditState, Cell, CellState, Json, Priority, VerdictCounts
 from auditor.store.blobs import STRINGS, put_blob
 from auditor.store.clock import database_now
@@ -40,6 +41,7 @@ _ORDERS: Mapping[str, tuple[SortKey, ...]] = {
 _COLUMNS = (
     *(column for column in audit.c if column.name not in ("behaviour", "report", "request")),
     model.c.name.label("model_name"),
+    model.c.function_fingerprint,
 )
 
 
@@ -64,6 +66,7 @@ class StoredAudit:
     headline: str | None
     verdicts: VerdictCounts | None  # how many findings have each; None before there is a report
     label: str | None
+    function: str | None  # label of what its model computes: equal ones are one function; None: not known
     versions: Mapping[str, Json]
 
 
@@ -289,5 +292,6 @@ def _record(row: Row[Any]) -> StoredAudit:
         headline=row.headline,
         verdicts=None if row.stable is None else VerdictCounts(row.stable, row.unstable, row.inconclusive),
         label=row.label,
+        function=None if row.function_fingerprint is None else function_label(row.function_fingerprint),
         versions=row.versions,
     )

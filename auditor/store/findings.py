@@ -26,6 +26,9 @@ _EQUAL = ("method", "equivalence", "layer", "head", "verdict", "claim", "basis",
 FEW_AUDITS = 200
 """Audits up to which their findings are read one audit after the other, not found in the index of all findings."""
 
+LISTED_AUDITS = 20_000
+"""Audits up to which their ids are sent, so that PostgreSQL knows how many they are. SQLite takes 32,766 values."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Run:
@@ -130,10 +133,11 @@ def _listed(session: Connection, wanted: FindingFilter) -> Select[str, str]:
         return query.where(found.audit_id == resolve_audit(session, wanted.audit))
     audits = audits_of(session, wanted)
     if audits is not None:
-        few = session.execute(audits.limit(FEW_AUDITS + 1)).scalars().all()
-        if len(few) <= FEW_AUDITS:
-            return query.where(found.audit_id.in_(few))
-        query = query.where(unindexed(session, found.audit_id).in_(audits))
+        ids = session.execute(audits.limit(LISTED_AUDITS + 1)).scalars().all()
+        if len(ids) <= FEW_AUDITS:
+            return query.where(found.audit_id.in_(ids))
+        chosen = ids if len(ids) <= LISTED_AUDITS else audits
+        query = query.where(unindexed(session, found.audit_id).in_(chosen))
     return query
 
 

@@ -70,6 +70,18 @@ def test_two_uploads_of_one_function_are_recognised(run: Run, files: tuple[Path,
     assert run("models", "list", "--limit", 1, "--json").document["models"][0]["same_function_as"]
 
 
+def test_the_history_shows_and_finds_the_audits_of_one_function(run: Run, files: tuple[Path, Path, Path]) -> None:
+    run("submit", files[2], files[0], files[1])
+    audits = {audit["model_name"]: audit for audit in run("history", "--json").document["audits"]}
+    first, twin, other = (audits[file.stem] for file in files)
+    assert first["function"] == twin["function"] != other["function"]
+    assert run("history").stdout.count(first["function"]) == 2
+    for named in (first["function"], first["function"][:6], "first", twin["model_id"]):
+        found = run("history", "--function", named, "--json").document["audits"]
+        assert {audit["id"] for audit in found} == {first["id"], twin["id"]}
+    assert "unknown function 'third'" in run("history", "--function", "third").refusal
+
+
 def test_a_model_is_shown_with_the_others_of_its_function(run: Run, files: tuple[Path, Path, Path]) -> None:
     run("submit", *files)
     result = run("models", "show", "twin", "--json").document

@@ -27,7 +27,6 @@ from auditor.store import (
     list_functions,
 )
 from auditor.store.filters import AuditSort, FindingSort
-from auditor.store.findings import FEW_AUDITS
 from auditor.store.names import COLUMNS, used_names
 from auditor.store.revisions import upgrade
 from auditor.store.schema import finding
