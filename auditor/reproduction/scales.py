@@ -34,6 +34,26 @@ _FEW_METHODS = (
     "weights_qk_norm",
 )
 
+_MORE_METHODS = (
+    "ablation_attention_mean",
+    "ablation_head_zero",
+    "ablation_mlp_mean",
+    "attention_matching_opener",
+    "attention_previous_token",
+    "attention_rollout",
+    "attention_variation",
+    "attribution_head_gradient_x_activation",
+    "attribution_token_integrated_gradients",
+    "attribution_token_occlusion",
+    "direct_logit_mlp",
+    "geometry_depth_principal",
+    "logit_lens",
+    "patching_residual_by_position",
+    "probe_stack_top",
+    "weights_copying_score",
+    "weights_qk_spectral_norm",
+)
+
 STEINBERG_METHODS = (
     "patching_activation_head",
     "weights_copying_score",
@@ -99,7 +119,7 @@ _PAPER_PLAN = replace(
     sequences=256,
     longer_sequences=64,
     claims=KINDS_ASKED,
-    methods=_FEW_METHODS,
+    methods=(*_FEW_METHODS, *_MORE_METHODS),
     equivalences=(*_EXACT, *TWINS, _PRUNED, *_INPUT),
 )
 

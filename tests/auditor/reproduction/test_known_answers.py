@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from auditor.plans.plan import check_plan
 from auditor.records import Kind, Verdict
 from auditor.reproduction.diversity import dirichlet_baseline, most_different, variations
 from auditor.reproduction.entropy import depth_distribution, entropy_floor, forced_share
@@ -17,6 +18,7 @@ from auditor.reproduction.myopic import fall_rates
 from auditor.reproduction.near_random import share_with_distant_twin, total_variation
 from auditor.reproduction.pruning_width import halvings_per_number
 from auditor.reproduction.results import TwinLine, WidthPoint
+from auditor.reproduction.scales import STUDIES, scale_of
 from auditor.testing.models import inputs_for
 from tests.auditor.report.samples import sample_findings
 from tests.handmade import counting_model
@@ -154,3 +156,14 @@ def test_an_error_that_halves_with_every_number_is_one_halving() -> None:
     points = [WidthPoint("m", n, 50 * n, 0.0, 2.0**-n) for n in (4, 6, 9)]
     assert halvings_per_number(points) == pytest.approx(1.0)
     assert halvings_per_number(points[:1]) is None
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_plans_of_a_study_can_run_and_the_papers_is_the_larger(study: str) -> None:
+    smoke, paper = (scale_of(study, name) for name in ("smoke", "paper"))
+    for scale in (smoke, paper):
+        check_plan(scale.plan)
+    assert set(smoke.plan.methods) <= set(paper.plan.methods)
+    assert smoke.plan.twin_steps < paper.plan.twin_steps
+    assert smoke.training_share < paper.training_share == 1.0
+    assert paper.seeds_of("any", 7) == tuple(range(7))
