@@ -34,6 +34,7 @@ class Status(StrEnum):
 
     SUBMITTED = "submitted"
     ALREADY_THERE = "already there"
+    TRIED_AGAIN = "tried again"  # what had failed of it is queued again
     FAILED = "failed"
 
 
@@ -109,6 +110,7 @@ def submit_all(
 def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, seed: int) -> Outcome:
     from auditor.errors import AuditorError
     from auditor.plans.plan import read_plan
+    from workers.submission import Reuse
 
     if entry.problem:
         return Outcome(entry.where, entry.checkpoint, Status.FAILED, result=entry.problem)
@@ -122,12 +124,12 @@ def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, 
             planned(chosen, loaded, entry.strings, entry.strings_format),
             seed=seed if entry.seed is None else entry.seed,
             name=entry.name,
-            reuse=True,
+            reuse=Reuse.ANY,
             is_batch=True,
         )
     except (AuditorError, OSError) as error:
         return Outcome(entry.where, entry.checkpoint, Status.FAILED, result=str(error))
-    status = Status.SUBMITTED if made.is_new else Status.ALREADY_THERE
+    status = Status.SUBMITTED if made.is_new else Status.TRIED_AGAIN if made.is_retried else Status.ALREADY_THERE
     return Outcome(
         entry.where, entry.checkpoint, status, made.audit.id, str(made.audit.state), result(made.audit), loaded.notes
     )
@@ -138,19 +140,24 @@ def finished(outcome: Outcome, seen: dict[str, Progress]) -> Outcome:
     progress = seen.get(outcome.audit or "")
     if progress is None:
         return outcome
-    status = outcome.status if progress.audit.state == "done" else Status.FAILED
-    return replace(outcome, status=status, state=str(progress.audit.state), result=result(progress.audit))
+    audit = progress.audit
+    if audit.state == "done":
+        return replace(outcome, state=str(audit.state), result=result(audit))
+    return replace(outcome, status=Status.FAILED, state=str(audit.state), result=audit.error or result(audit))
 
 
 def print_result(output: Output, outcomes: Sequence[Outcome], skipped: Sequence[Skipped], *, as_json: bool) -> None:
-    """The summary; exit 1 if an entry failed."""
+    """The summary, in the table failures first; exit 1 if an entry failed."""
     counts = {str(status): sum(one.status is status for one in outcomes) for status in Status}
+    if not counts[Status.TRIED_AGAIN]:
+        del counts[Status.TRIED_AGAIN]
     if skipped:
         counts["skipped"] = len(skipped)
     if as_json:
         output.document({"entries": document(outcomes), "skipped": document(skipped), "summary": counts})
     else:
-        rows = [(o.entry, o.checkpoint, o.audit, str(o.status), o.state, o.result) for o in outcomes]
+        failures_first = sorted(outcomes, key=lambda one: one.status is not Status.FAILED)
+        rows = [(o.entry, o.checkpoint, o.audit, str(o.status), o.state, o.result) for o in failures_first]
         output.table(COLUMNS, [*rows, *((one.name, None, None, "skipped", None, one.reason) for one in skipped)])
         output.text(", ".join(f"{count} {status}" for status, count in counts.items()))
         for one in outcomes:
@@ -158,5 +165,8 @@ def print_result(output: Output, outcomes: Sequence[Outcome], skipped: Sequence[
                 output.note(f"{one.entry}: {note}")
     if counts[Status.FAILED]:
         first = next(one for one in outcomes if one.status is Status.FAILED)
+        incomplete = [one.audit for one in outcomes if one.status is Status.FAILED and one.audit is not None]
+        if incomplete and not as_json:
+            output.note(f"`dyck-audit retry {' '.join(incomplete)}`, or the same batch again, runs what failed")
         output.error(f"{counts[Status.FAILED]} of {len(outcomes)} failed, first {first.entry}: {first.result}")
         raise typer.Exit(1)

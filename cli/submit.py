@@ -72,7 +72,10 @@ def submit(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Store models, create their audits and queue them; prints the audits' ids."""
+    """Store models, create their audits and queue them; prints the audits' ids.
+
+    With --wait an audit of the same request that is not finished is gone on with, as after a power cut.
+    """
     _check_together(checkpoints, name, reference, strings=strings, decide=decide, budget=budget)
     door = invocation(context)
     if server is not None:
@@ -106,11 +109,16 @@ def submit(
             asked_for = Asked(loaded[0], plans[0], seed, name, budget)
             look_again(database, settings, asked_for, door.output, workers, as_json=as_json)
             return
+        from workers.submission import Reuse
+
+        reuse = Reuse.UNFINISHED if wait else Reuse.NONE
         made = [
-            queue(database, settings, one, its_plan, seed=seed, name=name)
+            queue(database, settings, one, its_plan, seed=seed, name=name, reuse=reuse)
             for one, its_plan in zip(loaded, plans, strict=True)
         ]
         for one in made:
+            if not one.is_new:
+                door.output.note(f"goes on with audit {one.audit.id}, which is the same and not finished")
             if name is not None and one.audit.model_name != name:
                 door.output.note(f"these weights are stored already and keep their name {one.audit.model_name}")
         if wait:

@@ -6,11 +6,14 @@ What needs torch is imported where it is used: sending an audit again needs none
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from auditor.errors import BrokerError
 from auditor.records import AuditState, Priority
 from auditor.store import (
+    LIVE,
+    NOT_CANCELLED,
     Database,
     StoredAudit,
     StoredModel,
@@ -29,6 +32,14 @@ from workers.scheduling import dispatch
 if TYPE_CHECKING:
     from auditor.canonical.model import CanonicalTransformer
     from auditor.plans.plan import Plan
+
+
+class Reuse(Enum):
+    """Which audit of the same request is taken in place of a new one."""
+
+    NONE = "none"
+    UNFINISHED = "unfinished"  # queued or running
+    ANY = "any"  # not cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +90,13 @@ def submit_audit(
     seed: int = 0,
     broker_url: str | None = None,
     label: str | None = None,
-    reuse: bool = False,
+    reuse: Reuse = Reuse.NONE,
     priority: Priority = Priority.INTERACTIVE,
 ) -> Submission:
     """Store an audit with its cells and send those that are ready. Without a broker URL nothing is sent.
 
-    ``reuse`` gives the audit of the same model, plan (with its strings), seed and versions, where there is one that was
-    not cancelled; its ready cells are sent again, so that an interrupted batch goes on, and what failed is tried again.
+    ``reuse`` gives an audit of the same model, plan (with its strings), seed and versions, where there is one; its
+    ready cells are sent again, so that an interrupted command goes on, and what failed is tried again.
 
     Raises:
         NotFoundError, AmbiguousError: the model is none, or several.
@@ -103,8 +114,15 @@ def submit_audit(
         model = get_model(session, model_id)
         found_versions = versions(plugins_of(plan, model.format))
         found, is_retried = None, False
-        if reuse:
-            found = find_existing_audit(session, model_id=model.id, plan=document, seed=seed, versions=found_versions)
+        if reuse is not Reuse.NONE:
+            found = find_existing_audit(
+                session,
+                model_id=model.id,
+                plan=document,
+                seed=seed,
+                versions=found_versions,
+                states=LIVE if reuse is Reuse.UNFINISHED else NOT_CANCELLED,
+            )
         if found is None:
             cells = planned_cells(plan, Architecture.from_json(model.architecture))
             audit = create_audit(

@@ -5,6 +5,7 @@ SQL is the only truth: a message between processes is a hint to look here. Funct
 """
 
 from auditor.store.audits import (
+    NOT_CANCELLED,
     StoredAudit,
     count_audits,
     count_matching_audits,
@@ -19,6 +20,7 @@ from auditor.store.baselines import Baseline, clear_baseline, get_baseline, list
 from auditor.store.blobs import get_blob, put_blob
 from auditor.store.calibrations import latest_calibration, save_calibration
 from auditor.store.cells import (
+    LIVE,
     MAX_ATTEMPTS,
     ClaimedCell,
     LostLeaseError,
@@ -67,7 +69,9 @@ from auditor.store.twins import StoredTwin, find_twin, save_twin
 
 __all__ = [
     "COUNTED",
+    "LIVE",
     "MAX_ATTEMPTS",
+    "NOT_CANCELLED",
     "REPORTED",
     "AuditFilter",
     "AuditSort",

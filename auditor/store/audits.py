@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,8 @@ from auditor.store.paging import COUNTED, Page, SortKey, beyond, lost_place, one
 from auditor.store.schema import audit, cell, model
 
 _LIST_COMMAND = "dyck-audit history"
+
+NOT_CANCELLED = tuple(state for state in AuditState if state is not AuditState.CANCELLED)
 
 _NEWEST = SortKey(audit.c.created_at, is_descending=True)
 _LAST_FINISHED = (
@@ -113,9 +115,15 @@ def create_audit(
 
 
 def find_existing_audit(
-    session: Connection, *, model_id: str, plan: Mapping[str, Json], seed: int, versions: Mapping[str, Json]
+    session: Connection,
+    *,
+    model_id: str,
+    plan: Mapping[str, Json],
+    seed: int,
+    versions: Mapping[str, Json],
+    states: Collection[AuditState] = NOT_CANCELLED,
 ) -> StoredAudit | None:
-    """The newest audit of the same request that was not cancelled; what makes a batch safe to run again.
+    """The newest audit of the same request in one of these states; what makes a batch safe to run again.
 
     One in which something failed is found only where there is no other.
     """
@@ -123,7 +131,7 @@ def find_existing_audit(
     query = (
         _query()
         .where(audit.c.model_id == model_id, audit.c.request == _request(plan, seed, versions))
-        .where(audit.c.state != AuditState.CANCELLED)
+        .where(audit.c.state.in_(states))
         .order_by(with_failures, audit.c.created_at.desc(), audit.c.id)
         .limit(1)
     )
