@@ -11,7 +11,7 @@ TOOLS  := $(VENV)/.installed-with-tools
 export OMP_NUM_THREADS ?= 1
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo test fast check bench setup clean
+.PHONY: help demo test fast check soak bench setup clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +31,9 @@ check: setup  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+soak: setup  ## the longest faults: servers away for a minute, batches under kills; prints the times to recover
+	$(BIN)/python -m pytest -n 0 --timeout 900 -m soak
 
 bench: setup  ## speed, as ratios to naive code in the same process
 	$(BIN)/python -m tests.benchmarks

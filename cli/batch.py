@@ -110,7 +110,6 @@ def submit_all(
 def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, seed: int) -> Outcome:
     from auditor.errors import AuditorError
     from auditor.plans.plan import read_plan
-    from workers.submission import Reuse
 
     if entry.problem:
         return Outcome(entry.where, entry.checkpoint, Status.FAILED, result=entry.problem)
@@ -124,7 +123,7 @@ def _submit(database: Database, settings: Settings, entry: Entry, *, plan: str, 
             planned(chosen, loaded, entry.strings, entry.strings_format),
             seed=seed if entry.seed is None else entry.seed,
             name=entry.name,
-            reuse=Reuse.ANY,
+            reuse=True,
             is_batch=True,
         )
     except (AuditorError, OSError) as error:

@@ -140,7 +140,6 @@ def audited(
     from auditor.plans.plan import read_plan
     from auditor.stages.sequences import interpretation_inputs
     from workers.gating import gated
-    from workers.submission import Reuse
 
     settings = door.settings
     loaded = read_checkpoint(target, door.output, config=config, format_name=format_name, entry=entry)
@@ -150,7 +149,7 @@ def audited(
     require_possible(stated.path, entries, loaded.model.architecture, inputs)
     require_broker(settings)
     with door.database(create=True) as database:
-        made = queue(database, settings, loaded, chosen, seed=seed, reuse=Reuse.ANY)
+        made = queue(database, settings, loaded, chosen, seed=seed, reuse=True)
         problems = unfinished(follow(database, settings, [made.audit.id], door.output))
         if problems:
             raise StoreError(problems[0])

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from auditor.plans.plan import Plan
     from auditor.settings import Settings
     from auditor.store.session import Database
-    from workers.submission import Reuse, Submission
+    from workers.submission import Submission
 
 
 def require_broker(settings: Settings) -> None:
@@ -32,7 +32,8 @@ def queue(
     *,
     seed: int,
     name: str | None = None,
-    reuse: Reuse | None = None,
+    reuse: bool = False,
+    resume: bool = False,
     is_batch: bool = False,
 ) -> Submission:
     """Store the model, create the audit, and send its first cells where there is a broker.
@@ -40,7 +41,7 @@ def queue(
     Cells of a batch are computed after all that somebody waits for.
     """
     from auditor.records import Priority
-    from workers.submission import Reuse, submit_audit, submit_model
+    from workers.submission import submit_audit, submit_model
 
     model = submit_model(
         database, loaded.model, name=name or loaded.name, format=loaded.format, source_sha256=loaded.sha256
@@ -52,6 +53,7 @@ def queue(
         plan,
         seed=seed,
         broker_url=settings.broker_url,
-        reuse=reuse or Reuse.NONE,
+        reuse=reuse,
+        resume=resume,
         priority=priority,
     )

@@ -109,11 +109,9 @@ def submit(
             asked_for = Asked(loaded[0], plans[0], seed, name, budget)
             look_again(database, settings, asked_for, door.output, workers, as_json=as_json)
             return
-        from workers.submission import Reuse
 
-        reuse = Reuse.UNFINISHED if wait else Reuse.NONE
         made = [
-            queue(database, settings, one, its_plan, seed=seed, name=name, reuse=reuse)
+            queue(database, settings, one, its_plan, seed=seed, name=name, resume=wait)
             for one, its_plan in zip(loaded, plans, strict=True)
         ]
         for one in made:

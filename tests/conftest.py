@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from tests.browser.chromium import NewPage, Watched, running, watched
 from tests.embedded_postgres import EmbeddedPostgres, embedded_postgres
+
+RECOVERY: Final = "fault and seconds to recover"
+"""The property of a test that notes a row of the table below."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of faults and how long it took until what they had hit was taken up again."""
+    rows = [
+        value
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == RECOVERY and report.when == "call"
+    ]
+    if rows:
+        terminalreporter.section("fault → seconds to recover")
+        for fault, seconds in sorted(rows):
+            terminalreporter.write_line(f"{seconds:8.1f}  {fault}")
 
 
 @pytest.fixture(scope="session", autouse=True)

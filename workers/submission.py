@@ -6,7 +6,6 @@ What needs torch is imported where it is used: sending an audit again needs none
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from auditor.errors import BrokerError
@@ -32,14 +31,6 @@ from workers.scheduling import dispatch
 if TYPE_CHECKING:
     from auditor.canonical.model import CanonicalTransformer
     from auditor.plans.plan import Plan
-
-
-class Reuse(Enum):
-    """Which audit of the same request is taken in place of a new one."""
-
-    NONE = "none"
-    UNFINISHED = "unfinished"  # queued or running
-    ANY = "any"  # not cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +81,15 @@ def submit_audit(
     seed: int = 0,
     broker_url: str | None = None,
     label: str | None = None,
-    reuse: Reuse = Reuse.NONE,
+    reuse: bool = False,
+    resume: bool = False,
     priority: Priority = Priority.INTERACTIVE,
 ) -> Submission:
     """Store an audit with its cells and send those that are ready. Without a broker URL nothing is sent.
 
-    ``reuse`` gives an audit of the same model, plan (with its strings), seed and versions, where there is one; its
-    ready cells are sent again, so that an interrupted command goes on, and what failed is tried again.
+    ``reuse`` gives an audit of the same model, plan (with its strings), seed and versions, where there is one that was
+    not cancelled; its ready cells are sent again, so that an interrupted batch goes on, and what failed is tried again.
+    ``resume`` does so only for an audit that is queued or running.
 
     Raises:
         NotFoundError, AmbiguousError: the model is none, or several.
@@ -114,14 +107,14 @@ def submit_audit(
         model = get_model(session, model_id)
         found_versions = versions(plugins_of(plan, model.format))
         found, is_retried = None, False
-        if reuse is not Reuse.NONE:
+        if reuse or resume:
             found = find_existing_audit(
                 session,
                 model_id=model.id,
                 plan=document,
                 seed=seed,
                 versions=found_versions,
-                states=LIVE if reuse is Reuse.UNFINISHED else NOT_CANCELLED,
+                states=NOT_CANCELLED if reuse else LIVE,
             )
         if found is None:
             cells = planned_cells(plan, Architecture.from_json(model.architecture))

@@ -73,7 +73,7 @@ def start_audit(database_url: str, broker_url: str | None, given: Wanted) -> tup
     from auditor.plans.own_strings import with_strings
     from auditor.strings.reading import open_strings
     from workers.stored_models import original_model
-    from workers.submission import Reuse, submit_audit
+    from workers.submission import submit_audit
 
     plan = _plan(given)
 
@@ -93,7 +93,7 @@ def start_audit(database_url: str, broker_url: str | None, given: Wanted) -> tup
             seed=given.seed,
             broker_url=broker_url,
             label=given.label,
-            reuse=Reuse.ANY if given.reuse else Reuse.NONE,
+            reuse=given.reuse,
         )
         return made.audit, made.is_new
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from auditor.settings import Settings
 from auditor.store import Database, StoredAudit, create_audit, open_database
 from tests.acceptance.worker_process import WorkerProcess, started_worker
+from tests.conftest import RECOVERY
 from tests.workers import standins
 from workers.app import create_app
 from workers.embedded_broker import embedded_broker
@@ -18,12 +19,22 @@ from workers.scheduling import dispatch
 from workers.submission import submit_model
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test of this folder is of the acceptance tier."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Every test of this folder is of the acceptance tier; the long faults only run where they are asked for."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.acceptance)
+    if "soak" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("soak")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture
+def recovered(record_property: Callable[[str, object], None]) -> Callable[[str, float], None]:
+    """Notes for the table at the end how long it took until what a fault had hit was taken up again."""
+    return lambda fault, seconds: record_property(RECOVERY, [fault, round(seconds, 1)])
 
 
 @pytest.fixture
@@ -61,13 +72,16 @@ def new_worker(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Wor
     """Starts real workers with replaced cells; each call of a cell takes ``seconds``."""
     with ExitStack() as stack:
 
-        def start(*arguments: str, concurrency: int = 2, seconds: float = 0.3) -> WorkerProcess:
+        def start(
+            *arguments: str, concurrency: int = 2, seconds: float = 0.3, more: Mapping[str, str] | None = None
+        ) -> WorkerProcess:
             worker = started_worker(
                 settings,
                 journal=tmp_path / "journal",
                 concurrency=concurrency,
                 seconds=seconds,
                 arguments=arguments,
+                more=more,
             )
             return stack.enter_context(worker)
 
@@ -78,7 +92,7 @@ def new_worker(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Wor
 def new_audit(database: Database) -> Callable[..., StoredAudit]:
     """Stores an audit of stand-in cells without sending it."""
 
-    def make() -> StoredAudit:
+    def make(seed: int = 0) -> StoredAudit:
         model = submit_model(
             database, standins.small_model(), name="two-heads", format="native", source_sha256="0" * 64
         )
@@ -88,7 +102,7 @@ def new_audit(database: Database) -> Callable[..., StoredAudit]:
                 model_id=model.id,
                 plan=standins.PLAN.to_json(),
                 plan_name="quick",
-                seed=0,
+                seed=seed,
                 cells=standins.MANY_CELLS,
                 versions={},
             )

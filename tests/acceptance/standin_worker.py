@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 
 from tests.workers import standins
@@ -10,12 +11,20 @@ from workers.heartbeat import Heartbeat
 
 LEASE_SECONDS = 4.0
 BEAT_SECONDS = 1.0
+REAL_LEASE = "DYCK_AUDIT_TEST_REAL_LEASE"
+"""Set in the environment: the lease of production."""
 
-if __name__ == "__main__":
-    standins.install()
+
+def _shorten_leases() -> None:
     cells.LEASE_SECONDS = LEASE_SECONDS  # type: ignore[misc]
     cells.Heartbeat = partial(  # type: ignore[assignment,misc]
         Heartbeat, lease_seconds=LEASE_SECONDS, beat_seconds=BEAT_SECONDS
     )
+
+
+if __name__ == "__main__":
+    standins.install()
+    if REAL_LEASE not in os.environ:
+        _shorten_leases()
     serving._preload = lambda: None  # type: ignore[assignment]
     raise SystemExit(serving.main())

@@ -14,14 +14,11 @@ from auditor.store import (
     Progress,
     StoredAudit,
     cancel_audit,
-    load_interpretations,
-    load_report,
-    load_variants,
     progress,
     retry_audit,
 )
+from tests.acceptance.completeness import is_complete
 from tests.acceptance.worker_process import PATIENCE_SECONDS, WorkerProcess, eventually
-from tests.auditor.store.samples import FINDINGS
 from tests.workers import standins
 from workers.broker import count_workers
 from workers.waiting import wait
@@ -29,23 +26,6 @@ from workers.waiting import wait
 NewWorker = Callable[..., WorkerProcess]
 NewAudit = Callable[[], StoredAudit]
 Send = Callable[[StoredAudit], int]
-
-
-def _is_complete(database: Database, audit_id: str) -> bool:
-    """Done, with every result once: no row is missing, none is there twice, no cell counted twice."""
-    ended = wait(database, [audit_id], timeout_seconds=PATIENCE_SECONDS)[audit_id]
-    with database.transaction(read_only=True) as session:
-        findings = load_report(session, audit_id).findings
-        measured = load_interpretations(session, audit_id).scores
-        built = load_variants(session, audit_id)
-    keys = ("original", *standins.MANY_TWINS)
-    return (
-        ended.audit.state is AuditState.DONE
-        and ended.audit.cells_done == ended.done == len(standins.MANY_CELLS)
-        and findings == FINDINGS
-        and set(measured) == {(key, name) for key in keys for name in standins.METHODS}
-        and [variant.key for variant in built] == list(standins.MANY_TWINS)
-    )
 
 
 def _progress(database: Database, audit_id: str) -> Progress:
@@ -64,7 +44,7 @@ def test_two_workers_share_an_audit_and_survive_every_kill(
     victims.append(second.kill_one_that_computes())
     eventually(lambda: bool(first.begun()), "the first worker computes")
     first.kill_all()
-    assert _is_complete(database, audit.id)
+    assert is_complete(database, audit.id)
     assert len(set(victims)) == len(victims)
     assert second.process.poll() is None
 
@@ -79,7 +59,7 @@ def test_an_audit_outlives_all_its_workers(
     first.kill_all()
     assert not _progress(database, audit.id).is_over
     new_worker(seconds=0.0)
-    assert _is_complete(database, audit.id)
+    assert is_complete(database, audit.id)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -95,7 +75,7 @@ class TestOnOneDatabase:
         with redis.Redis(unix_socket_path=path) as client:
             client.flushall()
         new_worker(seconds=0.0)
-        assert _is_complete(database, audit.id)
+        assert is_complete(database, audit.id)
 
     def test_messages_that_come_twice_are_done_once(
         self, database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker
@@ -104,7 +84,7 @@ class TestOnOneDatabase:
         for _ in range(3):
             send(audit)
         worker = new_worker(seconds=0.05)
-        assert _is_complete(database, audit.id)
+        assert is_complete(database, audit.id)
         begun = [line for line in worker.journal.read_text().splitlines() if " begin " in line]
         assert len(begun) == len(standins.MANY_CELLS)
 
@@ -125,8 +105,8 @@ class TestOnOneDatabase:
         with database.transaction() as session:
             retry_audit(session, audit.id)
         send(audit)
-        assert _is_complete(database, audit.id)
-        assert _is_complete(database, other.id)
+        assert is_complete(database, audit.id)
+        assert is_complete(database, other.id)
 
     def test_a_cell_that_kills_every_worker_process_is_set_aside_and_all_others_are_done(
         self, database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker

@@ -58,6 +58,18 @@ class WorkerProcess:
         os.kill(victims[0], signal.SIGKILL)
         return victims[0]
 
+    @property
+    def all(self) -> list[int]:
+        """The main process and those that compute."""
+        return [self.process.pid, *self.pool]
+
+    def freeze(self) -> list[int]:
+        """Stop every process where it is; their ids, for :func:`thaw`."""
+        frozen = self.all
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        return frozen
+
     def kill_all(self) -> None:
         """SIGKILL the whole worker."""
         kill(self.process)
@@ -65,13 +77,20 @@ class WorkerProcess:
 
 @contextmanager
 def started_worker(
-    settings: Settings, *, journal: Path, concurrency: int, seconds: float, arguments: Sequence[str] = ()
+    settings: Settings,
+    *,
+    journal: Path,
+    concurrency: int,
+    seconds: float,
+    arguments: Sequence[str] = (),
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[WorkerProcess]:
     """A worker that reads its settings from the environment, as in production, until the end of the block."""
     environment = environment_of(settings) | {
         standins.JOURNAL: str(journal),
         standins.SECONDS: str(seconds),
         "PYTHONPATH": str(ROOT),
+        **(more or {}),
     }
     with journal.with_suffix(".log").open("ab") as log:
         command = [
@@ -87,6 +106,12 @@ def started_worker(
         yield WorkerProcess(process, journal)
     finally:
         kill(process)
+
+
+def thaw(pids: Sequence[int]) -> None:
+    """Let stopped processes go on."""
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
 
 
 def environment_of(settings: Settings) -> Mapping[str, str]:

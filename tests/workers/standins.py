@@ -17,6 +17,7 @@ import torch
 
 from auditor.canonical.architecture import Architecture, Block
 from auditor.canonical.model import CanonicalTransformer
+from auditor.errors import ConfigurationError
 from auditor.language.grammar import Dyck
 from auditor.language.task import Task
 from auditor.language.vocabulary import Vocabulary
@@ -28,6 +29,8 @@ from workers import building, cells
 
 JOURNAL = "DYCK_AUDIT_TEST_JOURNAL"
 SECONDS = "DYCK_AUDIT_TEST_SECONDS"
+FAILS_EVERY = "DYCK_AUDIT_TEST_FAILS_EVERY"
+"""Names how often the behaviour of a model cannot be evaluated: for every so-manieth seed."""
 
 METHODS = ("zero", "mean")
 MANY_TWINS = tuple(f"exact_head_permutation/{number}" for number in range(6))
@@ -59,9 +62,12 @@ def small_model() -> CanonicalTransformer:
     return model
 
 
-def evaluate(*_: Any) -> Behaviour:
-    """Some behaviour."""
+def evaluate(_model: Any = None, _plan: Any = None, seed: int = 1) -> Behaviour:
+    """Some behaviour, or an error for some seeds."""
     _work("behaviour")
+    every = int(os.environ.get(FAILS_EVERY, "0"))
+    if every and seed % every == 0:
+        raise ConfigurationError("a model that cannot be evaluated")
     return BEHAVIOUR
 
 

@@ -14,7 +14,7 @@ from tests.auditor.small_audits import PLAN, small_model
 from workers import cells
 from workers.cells import execute, record_failure
 from workers.owners import new_owner
-from workers.submission import Reuse, submit_audit, submit_model
+from workers.submission import submit_audit, submit_model
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +92,6 @@ def test_the_same_request_again_tries_what_failed_again(database: Database, audi
     audit_id, _ = audited("behaviour")
     with database.transaction() as session:
         model_id = get_audit(session, audit_id).model_id
-    again = submit_audit(database, model_id, SMALL, reuse=Reuse.ANY)
+    again = submit_audit(database, model_id, SMALL, reuse=True)
     assert (again.audit.id, again.is_new, again.is_retried) == (audit_id, False, True)
     assert again.audit.state is AuditState.QUEUED

@@ -16,7 +16,7 @@ from tests.workers import standins
 from workers.app import create_app
 from workers.embedded_broker import embedded_broker
 from workers.queued import queued_cells
-from workers.submission import Reuse, send_audit, submit_audit, submit_model
+from workers.submission import send_audit, submit_audit, submit_model
 
 PLAN = replace(PLANS["quick"], methods=("weights_ov_norm",), equivalences=("exact_head_permutation",), exact_variants=1)
 AWAY = "redis://127.0.0.1:1/0"
@@ -56,10 +56,10 @@ def test_an_audit_with_a_broker_is_sent(database: Database, model: StoredModel) 
 
 def test_reuse_finds_the_same_request_and_only_that(database: Database, model: StoredModel) -> None:
     first = submit_audit(database, model.id, PLAN).audit
-    assert submit_audit(database, model.id, PLAN, reuse=Reuse.ANY).audit.id == first.id
-    assert not submit_audit(database, model.id, PLAN, reuse=Reuse.ANY).is_new
-    assert submit_audit(database, model.id, PLAN, seed=1, reuse=Reuse.ANY).is_new
-    assert submit_audit(database, model.id, replace(PLAN, alpha=0.1), reuse=Reuse.ANY).is_new
+    assert submit_audit(database, model.id, PLAN, reuse=True).audit.id == first.id
+    assert not submit_audit(database, model.id, PLAN, reuse=True).is_new
+    assert submit_audit(database, model.id, PLAN, seed=1, reuse=True).is_new
+    assert submit_audit(database, model.id, replace(PLAN, alpha=0.1), reuse=True).is_new
     assert submit_audit(database, model.id, PLAN).is_new
 
 
@@ -67,7 +67,7 @@ def test_a_cancelled_audit_is_not_reused(database: Database, model: StoredModel)
     first = submit_audit(database, model.id, PLAN).audit
     with database.transaction() as session:
         cancel_audit(session, first.id)
-    assert submit_audit(database, model.id, PLAN, reuse=Reuse.ANY).is_new
+    assert submit_audit(database, model.id, PLAN, reuse=True).is_new
 
 
 def test_with_the_broker_down_the_rows_stay_and_the_message_has_the_command_to_type(

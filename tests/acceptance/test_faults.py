@@ -1,0 +1,413 @@
+"""Faults of brokers, databases and workers while an audit runs: nothing is lost, nothing hangs, nothing is there twice.
+
+Each test notes how long it takes until what the fault had hit is taken up again; the suite prints the table. The long
+forms, with the leases of production, run in ``make soak``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import select
+
+from auditor.records import AuditState, CellState
+from auditor.store import MAX_ATTEMPTS, Database, StoredAudit, cancel_audit, progress, retry_audit
+from auditor.store.schema import cell
+from tests.acceptance.broker_server import BrokerServer
+from tests.acceptance.completeness import is_complete
+from tests.acceptance.standin_worker import REAL_LEASE
+from tests.acceptance.worker_process import WorkerProcess, eventually, thaw
+from tests.workers import standins
+from workers.app import KEY_PREFIX, QUEUE
+from workers.broker import count_workers
+from workers.waiting import wait
+
+NewWorker = Callable[..., WorkerProcess]
+NewAudit = Callable[..., StoredAudit]
+Send = Callable[[StoredAudit], int]
+Note = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How long faults last."""
+
+    name: str
+    down_seconds: float
+    frozen_seconds: float
+    worker: Mapping[str, str]  # its environment
+
+
+SHORT = Scale("short", down_seconds=2.0, frozen_seconds=3.0, worker={})
+LONG = Scale("long", down_seconds=60.0, frozen_seconds=30.0, worker={REAL_LEASE: "1"})
+
+
+ONLY_LONG = pytest.mark.parametrize("scale", [LONG], indirect=True, ids=["long"])
+
+
+@pytest.fixture(params=[SHORT, pytest.param(LONG, marks=pytest.mark.soak)], ids=lambda scale: scale.name)
+def scale(request: pytest.FixtureRequest) -> Scale:
+    """Short in the acceptance tier, long in the soak tier."""
+    found: Scale = request.param
+    return found
+
+
+@pytest.fixture
+def broker() -> Iterator[BrokerServer]:
+    """A broker that can be stopped."""
+    server = BrokerServer()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def broker_url(broker: BrokerServer) -> str:
+    """Where it is."""
+    return broker.url
+
+
+@pytest.fixture(params=["sqlite"])
+def database_url(request: pytest.FixtureRequest, tmp_path: object) -> str:
+    """SQLite, where a test does not ask for a server."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/audits.sqlite3"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+def _done(database: Database, audit: StoredAudit) -> int:
+    with database.transaction(read_only=True) as session:
+        return progress(session, audit.id).done
+
+
+def _attempts(database: Database, audit: StoredAudit) -> dict[str, tuple[CellState, int]]:
+    with database.transaction(read_only=True) as session:
+        rows = session.execute(select(cell.c.key, cell.c.state, cell.c.attempt).where(cell.c.audit_id == audit.id))
+        return {row.key: (CellState(row.state), row.attempt) for row in rows}
+
+
+def _until_progress(database: Database, audit: StoredAudit, since: float) -> float:
+    """Seconds until one more cell is done, or all are."""
+    before = _done(database, audit)
+    eventually(
+        lambda: _done(database, audit) > before or before == len(standins.MANY_CELLS), "work goes on after the fault"
+    )
+    return time.monotonic() - since
+
+
+def _until_taken_up(
+    database: Database, audit: StoredAudit, before: Mapping[str, tuple[CellState, int]], keys: set[str], since: float
+) -> float:
+    """Seconds until every one of these cells is claimed once more than before, or done."""
+
+    def taken_up() -> bool:
+        now = _attempts(database, audit)
+        return all(now[key][0] is CellState.DONE or now[key][1] > before[key][1] for key in keys)
+
+    eventually(taken_up, f"{keys} are taken up again")
+    return time.monotonic() - since
+
+
+def _running(found: Mapping[str, tuple[CellState, int]]) -> set[str]:
+    return {key for key, (state, _) in found.items() if state is CellState.RUNNING}
+
+
+def test_a_part_of_the_messages_is_lost_while_others_are_queued(
+    database: Database,
+    new_audit: NewAudit,
+    send: Send,
+    new_worker: NewWorker,
+    broker: BrokerServer,
+    scale: Scale,
+    recovered: Note,
+) -> None:
+    audit = new_audit()
+    worker = new_worker(concurrency=1, seconds=0.4, more=scale.worker)
+    send(audit)
+    eventually(lambda: bool(worker.begun()), "the worker computes")
+    name = f"{KEY_PREFIX}{QUEUE}\x06\x163"
+    with broker.client() as client:
+        lost = [json.loads(client.lpop(name) or b"{}")["headers"]["cell"].split()[1] for _ in range(3)]
+        assert client.llen(name) > 0, "others are queued"
+    took = _until_taken_up(database, audit, _attempts(database, audit), set(lost), time.monotonic())
+    recovered(f"3 of the queued messages lost, others before them [{scale.name}]", took)
+    assert is_complete(database, audit.id)
+
+
+@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.soak), 3])
+def test_the_broker_is_killed_and_comes_back_empty(
+    database: Database,
+    new_audit: NewAudit,
+    send: Send,
+    new_worker: NewWorker,
+    broker: BrokerServer,
+    times: int,
+    recovered: Note,
+) -> None:
+    audit = new_audit()
+    worker = new_worker(seconds=0.5)
+    send(audit)
+    eventually(lambda: bool(worker.begun()), "the worker computes")
+    for _ in range(times):
+        broker.restart_empty(down_seconds=0.0 if times == 1 else 1.0)
+    took = _until_progress(database, audit, time.monotonic())
+    recovered(f"broker killed and started empty, {times} times", took)
+    assert is_complete(database, audit.id)
+
+
+@pytest.mark.soak
+@ONLY_LONG
+def test_the_broker_is_away(
+    database: Database,
+    new_audit: NewAudit,
+    send: Send,
+    new_worker: NewWorker,
+    broker: BrokerServer,
+    scale: Scale,
+    recovered: Note,
+) -> None:
+    audit = new_audit()
+    worker = new_worker(seconds=0.5, more=scale.worker)
+    send(audit)
+    eventually(lambda: bool(worker.begun()), "the worker computes")
+    broker.restart_empty(down_seconds=scale.down_seconds)
+    took = _until_progress(database, audit, time.monotonic())
+    recovered(f"broker away for {scale.down_seconds:g} s", took)
+    assert is_complete(database, audit.id)
+
+
+@pytest.mark.soak
+@ONLY_LONG
+def test_the_broker_is_frozen(
+    database: Database,
+    new_audit: NewAudit,
+    send: Send,
+    new_worker: NewWorker,
+    broker: BrokerServer,
+    scale: Scale,
+    recovered: Note,
+) -> None:
+    audit = new_audit()
+    worker = new_worker(seconds=0.5, more=scale.worker)
+    send(audit)
+    eventually(lambda: bool(worker.begun()), "the worker computes")
+    broker.freeze(scale.frozen_seconds)
+    took = _until_progress(database, audit, time.monotonic())
+    recovered(f"broker frozen for {scale.frozen_seconds:g} s", took)
+    assert is_complete(database, audit.id)
+
+
+def test_a_worker_is_frozen_past_its_lease_and_thawed(
+    database: Database,
+    new_audit: NewAudit,
+    send: Send,
+    new_worker: NewWorker,
+    broker: BrokerServer,
+    scale: Scale,
+    recovered: Note,
+) -> None:
+    audit = new_audit()
+    first, second = new_worker(seconds=1.0, more=scale.worker), new_worker(seconds=1.0, more=scale.worker)
+    eventually(lambda: count_workers(broker.url) == 2, "both workers listen")
+    send(audit)
+    eventually(lambda: bool(first.begun()), "the first worker computes")
+    frozen, since = first.freeze(), time.monotonic()
+    before = _attempts(database, audit)
+    took = _until_taken_up(database, audit, before, _running(before), since)
+    thaw(frozen)
+    recovered(f"worker frozen past its lease [{scale.name}]", took)
+    assert is_complete(database, audit.id)
+    assert {first.process.poll(), second.process.poll()} == {None}
+
+
+@pytest.mark.soak
+@ONLY_LONG
+def test_a_whole_worker_is_killed(
+    database: Database,
+    new_audit: NewAudit,
+    send: Send,
+    new_worker: NewWorker,
+    broker: BrokerServer,
+    scale: Scale,
+    recovered: Note,
+) -> None:
+    audit = new_audit()
+    first, _ = new_worker(seconds=1.0, more=scale.worker), new_worker(seconds=1.0, more=scale.worker)
+    eventually(lambda: count_workers(broker.url) == 2, "both workers listen")
+    send(audit)
+    eventually(lambda: bool(first.begun()), "the first worker computes")
+    before = _attempts(database, audit)
+    first.kill_all()
+    took = _until_taken_up(database, audit, before, _running(before), time.monotonic())
+    recovered(f"whole worker killed, another lives [{scale.name}]", took)
+    assert is_complete(database, audit.id)
+
+
+@pytest.mark.soak
+@ONLY_LONG
+def test_a_process_that_computes_is_killed(
+    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, scale: Scale, recovered: Note
+) -> None:
+    audit = new_audit()
+    worker = new_worker(seconds=0.5, more=scale.worker)
+    send(audit)
+    eventually(lambda: bool(worker.begun()), "the worker computes")
+    before, since = _attempts(database, audit), time.monotonic()
+    lost = worker.begun()
+    key = lost[worker.kill_one_that_computes(next(iter(lost.values())))]
+    took = _until_taken_up(database, audit, before, {key}, since)
+    recovered(f"process that computes killed [{scale.name}]", took)
+    assert is_complete(database, audit.id)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_every_connection_to_the_database_is_cut(
+    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, recovered: Note
+) -> None:
+    audit = new_audit()
+    worker = new_worker(seconds=0.5)
+    send(audit)
+    eventually(lambda: bool(worker.begun()), "the worker computes")
+    ours = "datname = current_database() AND pid <> pg_backend_pid()"
+    cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}"
+    for _ in range(3):
+        with database.transaction() as session:
+            session.exec_driver_sql(cut)
+        time.sleep(0.3)
+    took = _until_progress(database, audit, time.monotonic())
+    recovered("PostgreSQL: every connection cut, three times", took)
+    assert is_complete(database, audit.id)
+
+
+@pytest.mark.soak
+@ONLY_LONG
+def test_another_writer_holds_the_lock_of_sqlite(
+    database: Database,
+    database_url: str,
+    new_audit: NewAudit,
+    send: Send,
+    new_worker: NewWorker,
+    scale: Scale,
+    recovered: Note,
+) -> None:
+    audit = new_audit()
+    worker = new_worker(seconds=0.3, more=scale.worker)
+    send(audit)
+    eventually(lambda: bool(worker.begun()), "the worker computes")
+    seconds = scale.frozen_seconds * 2 / 3
+    with sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=30, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        other.execute("ROLLBACK")
+    other.close()
+    took = _until_progress(database, audit, time.monotonic())
+    recovered(f"SQLite locked by another writer for {seconds:g} s", took)
+    assert is_complete(database, audit.id)
+
+
+@pytest.mark.soak
+@ONLY_LONG
+def test_the_disk_is_full(
+    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, scale: Scale, recovered: Note
+) -> None:
+    audit = new_audit()
+    worker = new_worker(seconds=0.3, more=scale.worker)
+    send(audit)
+    eventually(lambda: _done(database, audit) > 0, "a cell is done")
+
+    def limit(size: int) -> None:
+        for pid in worker.all:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    limit(4096)  # no file can grow beyond this: writing fails, as on a full disk
+    time.sleep(scale.frozen_seconds)
+    limit(resource.RLIM_INFINITY)
+    took = _until_progress(database, audit, time.monotonic())
+    recovered(f"nothing can be written for {scale.frozen_seconds:g} s", took)
+    ended = wait(database, [audit.id], timeout_seconds=60)[audit.id]
+    if ended.audit.state is AuditState.INCOMPLETE:  # cells that met the full disk at their end three times
+        assert ended.failed <= MAX_ATTEMPTS
+        with database.transaction() as session:
+            retry_audit(session, audit.id)
+    assert is_complete(database, audit.id)
+
+
+def test_a_cancelled_audit_frees_its_worker_in_the_middle_of_a_long_cell(
+    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, recovered: Note
+) -> None:
+    audit, other = new_audit(), new_audit(seed=1)
+    worker = new_worker(concurrency=1, seconds=300.0)
+    send(audit)
+    eventually(lambda: bool(worker.begun()), "the worker computes")
+    with database.transaction() as session:
+        cancel_audit(session, audit.id)
+    since = time.monotonic()
+    send(other)
+
+    def begun() -> bool:
+        return bool(_running(_attempts(database, other)))
+
+    eventually(begun, "the worker takes another audit", seconds=30)
+    recovered("cancel in the middle of a cell of 300 s", time.monotonic() - since)
+    assert worker.process.poll() is None
+
+
+@pytest.mark.soak
+def test_a_batch_of_which_every_tenth_model_fails_under_kills(
+    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, recovered: Note
+) -> None:
+    more = {**LONG.worker, standins.FAILS_EVERY: "10"}
+    batch = [new_audit(seed=seed) for seed in range(1, 16)]
+    workers = [new_worker(seconds=0.3, more=more)]
+    for audit in batch:
+        send(audit)
+    for number in range(5):
+        worker = workers[-1]
+        eventually(lambda: bool(worker.begun()), "the worker computes")  # noqa: B023 - called at once
+        time.sleep(1.0)
+        since = time.monotonic()
+        before = {audit.id: _attempts(database, audit) for audit in batch}
+        worker.kill_all()
+        workers.append(new_worker(seconds=0.3, more=more))
+        for audit in batch:
+            _until_taken_up(database, audit, before[audit.id], _running(before[audit.id]), since)
+        recovered(
+            f"batch of 200 cells: whole worker killed, a new one started ({number + 1} of 5)", time.monotonic() - since
+        )
+    ended = wait(database, [audit.id for audit in batch], timeout_seconds=300)
+    states = {found.audit.seed: found.audit.state for found in ended.values()}
+    assert {seed for seed, state in states.items() if state is not AuditState.DONE} == {10}
+    assert states[10] is AuditState.INCOMPLETE
+    assert all(is_complete(database, audit.id) for audit in batch if audit.seed != 10)
+    workers[-1].kill_all()
+    new_worker(seconds=0.0, more=LONG.worker)
+    failed = next(audit for audit in batch if audit.seed == 10)
+    with database.transaction() as session:
+        assert retry_audit(session, failed.id) == ["behaviour"]
+    send(failed)
+    assert is_complete(database, failed.id)
+
+
+@pytest.mark.soak
+def test_a_worker_that_is_asked_to_end_gives_back_and_its_successor_goes_on(
+    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, recovered: Note
+) -> None:
+    audit = new_audit()
+    first = new_worker("--hostname", "one", "--grace", "0", seconds=5.0)
+    send(audit)
+    eventually(lambda: bool(first.begun()), "the worker computes")
+    since = time.monotonic()
+    os.kill(first.process.pid, signal.SIGTERM)
+    first.process.wait(timeout=60)
+    new_worker("--hostname", "one", seconds=0.0)
+    assert is_complete(database, audit.id)
+    recovered("SIGTERM without grace, restarted under the same name, until the end", time.monotonic() - since)
