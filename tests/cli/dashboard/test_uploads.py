@@ -55,21 +55,11 @@ def test_a_folder(client: TestClient, tmp_path: Path) -> None:
     assert (stored.json()["model"]["name"], stored.json()["model"]["format"]) == ("gpt2-small", "huggingface_gpt2")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(HOSTILE))
-def test_a_hostile_checkpoint(client: TestClient, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["pickle_calls_system", "pickle_calls_eval", "pickle_names_by_stack"])
+def test_a_pickle_that_runs_code_is_refused(client: TestClient, tmp_path: Path, name: str) -> None:
+    """The tests of the intake have many more."""
     canary, path = tmp_path / "canary", tmp_path / "model.params"
     HOSTILE[name](path, canary)
-    if not path.is_file():
-        pytest.skip("only regular files can be uploaded")
-    refused = client.post(URL, files={"file": ("model.params", path.read_bytes())})
-    assert refused.status_code == 422, refused.text
-    assert not canary.exists()
-
-
-def test_a_pickle_that_runs_code_is_refused(client: TestClient, tmp_path: Path) -> None:
-    canary, path = tmp_path / "canary", tmp_path / "model.params"
-    HOSTILE["pickle_calls_system"](path, canary)
     refused = client.post(URL, files={"file": ("model.params", path.read_bytes())})
     assert refused.status_code == 422
     assert not canary.exists()
