@@ -1,4 +1,4 @@
-"""Dockerfile and compose.yaml name only files, commands, options, ports and variables that exist."""
+"""Dockerfile, compose.yaml and docs/operations.md name only what exists: files, commands, options, ports, variables."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ import typer
 import yaml
 
 from auditor import settings
+from auditor.store import MAX_ATTEMPTS, open_database
 from auditor.store.engine import parse_url
 from cli.main import app
+from workers import health
+from workers.app import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS
 from workers.broker import check_broker_url
 from workers.child_processes import kill, start
 from workers.embedded_broker import _server_binary
+from workers.heartbeat import BEAT_SECONDS, LEASE_SECONDS
+from workers.metrics import Metrics
 from workers.metrics_server import read_address
+from workers.options import GRACE_SECONDS
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -141,6 +147,33 @@ def test_the_broker_starts_with_these_options_and_keeps_its_messages(tmp_path: P
             assert client.info("memory")["maxmemory_policy"] == "noeviction"
     finally:
         kill(process)
+
+
+class TestOperationsPage:
+    PAGE = (ROOT / "docs" / "operations.md").read_text()
+
+    def test_its_commands_and_options_exist(self) -> None:
+        blocks = re.findall(r"^```\n(.*?)^```", self.PAGE, re.MULTILINE | re.DOTALL)
+        typed = [line.split("#")[0].split() for block in blocks for line in block.splitlines()]
+        ours = [words[1:] for words in typed if words[0] == "dyck-audit"]
+        ours += [words[words.index("dashboard") + 1 :] for words in typed if "dashboard" in words]
+        assert len(ours) > 10
+        for words in ours:
+            _parsed(words)
+
+    def test_its_metrics_are_those_that_are_given(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+        text = Metrics(open_database(url), tmp_path).text()
+        given = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+        assert set(re.findall(r"^\| `(dyck_audit_\w+)`", self.PAGE, re.MULTILINE)) == given
+
+    def test_its_numbers_are_those_of_the_program(self) -> None:
+        assert f"lease of {LEASE_SECONDS:.0f} s that its worker extends every {BEAT_SECONDS:.0f} s" in self.PAGE
+        assert f"`--grace` seconds ({GRACE_SECONDS:.0f})" in self.PAGE
+        assert f"in the last {health.SILENT_SECONDS:.0f} s" in self.PAGE
+        assert f"every {health.BEAT_SECONDS:.0f} s in its home" in self.PAGE
+        assert (SOFT_LIMIT_SECONDS, HARD_LIMIT_SECONDS - SOFT_LIMIT_SECONDS, MAX_ATTEMPTS) == (7200, 300, 3)
+        assert set(re.findall(r"^\| `(DYCK_AUDIT_\w+)`", self.PAGE, re.MULTILINE)) <= VARIABLES
 
 
 class TestImage:
