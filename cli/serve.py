@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +29,10 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="Another name of this server, such as that of a proxy.", show_default=False),
     ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Speak TLS with the certificate in this PEM file.", show_default=False)
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Its key, where that is another file.", show_default=False)] = None,
     workers: Annotated[
         bool,
         typer.Option("--workers/--no-workers", help="Without a broker: compute here, or leave it to `worker`."),
@@ -36,24 +41,27 @@ def serve(
     """Show audits, findings and models in the browser, and answer programs, until Ctrl-C."""
     from cli.dashboard.application import create_app
     from cli.dashboard.computing import Computing
-    from cli.dashboard.listening import answer, listening, until_signal, url_of
+    from cli.dashboard.listening import answer, listening, tls_context, until_signal, url_of
     from cli.dashboard.logs import logged
     from cli.dashboard.model_process import ChildProcess
     from cli.dashboard.origins import names_of
     from cli.dashboard.services import Services
     from cli.dashboard.uploads import upload_folder
 
+    if key is not None and certificate is None:
+        raise typer.BadParameter("--key needs --certificate")
     door = invocation(context)
     with ExitStack() as stack:
         stack.enter_context(until_signal())
         database = stack.enter_context(door.database(create=True))
+        tls = None if certificate is None else tls_context(certificate, key)
         bound = stack.enter_context(listening(host, port))
         names = names_of(bound.getsockname()[0], others=tuple(allow_host or ()))
         requires_token = require_token or not names.loopback
         if requires_token:
             _check_tokens(database)
-        if not names.loopback:
-            door.output.note("tokens and results are sent as they are; put a proxy with TLS before other networks")
+        if not names.loopback and tls is None:
+            door.output.note("tokens and results are sent unencrypted; --certificate or a proxy with TLS keeps them")
         uploads = stack.enter_context(upload_folder(door.settings.home))
         models = stack.enter_context(closing(ChildProcess()))
         models.start()
@@ -63,8 +71,9 @@ def serve(
         answer(
             create_app(services),
             bound,
+            tls=tls,
             access_log=door.output.verbose,
-            on_ready=lambda: door.output.note(f"serving at {url_of(bound)}; Ctrl-C ends it"),
+            on_ready=lambda: door.output.note(f"serving at {url_of(bound, has_tls=tls is not None)}; Ctrl-C ends it"),
         )
 
 

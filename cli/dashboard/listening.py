@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -68,7 +70,33 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield bound
 
 
-def answer(app: FastAPI, bound: socket.socket, *, access_log: bool, on_ready: Callable[[], None]) -> None:
+def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
+    """What a server speaks TLS with. Without ``key`` the file of the certificate holds it too.
+
+    Raises:
+        ListeningError: a file is missing, or they are no certificate and its key.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        raise ListeningError(
+            f"{certificate} cannot be used for TLS: {reason}",
+            expected="a certificate and its key without password, in PEM",
+            action="check --certificate and --key",
+        ) from error
+    return context
+
+
+def answer(
+    app: FastAPI,
+    bound: socket.socket,
+    *,
+    tls: ssl.SSLContext | None = None,
+    access_log: bool,
+    on_ready: Callable[[], None],
+) -> None:
     """Answer requests until a signal; ``on_ready`` is called when the first can come."""
     config = uvicorn.Config(
         app,
@@ -78,6 +106,7 @@ def answer(app: FastAPI, bound: socket.socket, *, access_log: bool, on_ready: Ca
         lifespan="on",
         server_header=False,
         proxy_headers=False,  # a client could name any address in them
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         h11_max_incomplete_event_size=HEADER_BYTES,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=GRACE_SECONDS,
@@ -97,10 +126,10 @@ class _Server(uvicorn.Server):
             await asyncio.to_thread(self._on_ready)
 
 
-def url_of(bound: socket.socket) -> str:
+def url_of(bound: socket.socket, *, has_tls: bool = False) -> str:
     """The address to open."""
     host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{'https' if has_tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _refused(host: str, port: int, error: OSError | UnicodeError) -> ListeningError:

@@ -100,6 +100,12 @@ class Connection:
 
     def _away(self, error: Exception) -> ServerError:
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        if "CERTIFICATE_VERIFY" in reason:
+            return ServerError(
+                f"the certificate of {self.address} is not trusted: {reason}",
+                expected="one of a known authority",
+                action="name the certificate of its authority in SSL_CERT_FILE",
+            )
         return AwayError(f"the server {self.address} does not answer: {reason}", action=_START)
 
     def _not_ours(self, status: int | None = None) -> ServerError:
@@ -122,7 +128,11 @@ def connected(url: str, token_file: Path | None, output: Output) -> Iterator[Con
         output.note("the token goes to the server unencrypted; https:// keeps it secret")
     timeout = httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    with httpx2.Client(base_url=address, headers=headers, timeout=timeout, trust_env=not is_local) as client:
+    # a proxy does not reach this machine; SSL_CERT_FILE, which names authorities, holds for it too
+    verify = httpx2.create_ssl_context() if address.startswith("https:") else True
+    with httpx2.Client(
+        base_url=address, headers=headers, timeout=timeout, trust_env=not is_local, verify=verify
+    ) as client:
         connection = Connection(client, address)
         connection.require_ours()
         yield connection

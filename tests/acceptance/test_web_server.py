@@ -17,6 +17,7 @@ import pytest
 from auditor.settings import Settings
 from cli.remote.connection import TOKEN_VARIABLE
 from tests.acceptance.command_line import COMMAND, MOST_SECONDS, environment, run
+from tests.tls import new_authority
 
 BUNDLED = "zoo:dyck2x4-2layer-2head"
 PASSWORD = "geheim42"
@@ -142,6 +143,24 @@ def test_it_ends_while_an_upload_arrives_and_leaves_nothing(tmp_path: Path) -> N
             server.end()
             client.kill()
     assert not (home / "uploads").exists()
+
+
+def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    settings = Settings(home, f"sqlite:///{home / 'audits.sqlite3'}", None)
+    authority = new_authority(tmp_path / "tls")
+    with serving(settings, tmp_path / "log", "--no-workers", "--certificate", str(authority.server)) as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        there = ("history", "--json", "--server", server.url)
+        refused = ask(None, *there, expect=1).stderr
+        assert "is not trusted" in refused
+        assert "SSL_CERT_FILE" in refused
+        assert "does not answer" in ask(None, *(word.replace("https", "http") for word in there), expect=1).stderr
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+        assert json.loads(ask(None, *there).stdout) == {"audits": [], "next": None}
+    refused = run(settings, "serve", "--port", "0", "--certificate", str(authority.certificate), expect=1).stderr
+    assert "without password, in PEM" in refused
 
 
 @pytest.mark.parametrize(
