@@ -19,10 +19,12 @@ from auditor.store.cells import claim_cell
 from auditor.store.reports import save_report
 from auditor.store.session import Database
 from auditor.store.tokens import Scope
+from tests.auditor.report.hostile import NAMES, hostile_report
 from tests.auditor.report.samples import sample_report
 from tests.browser.chromium import NewPage, Watched
 from tests.cli.conftest import Ids
 from tests.cli.dashboard.conftest import NewApp
+from tests.cli.dashboard.test_hostile_pages import stored, with_plain_ids
 
 pytestmark = pytest.mark.browser
 
@@ -172,6 +174,19 @@ def test_upload_progress_report_and_deletion(
     _delete(seen, "Delete …")
     page.wait_for_url(f"{address}/")
     assert page.locator(f'a[href="/audits/{audit}"]').count() == 0
+
+
+def test_long_and_hostile_names_fit_a_telephone(served: Served, new_page: NewPage, database: Database) -> None:
+    report = with_plain_ids(hostile_report())
+    model, audit = stored(database, NAMES[6], report)  # 10,000 letters without a blank
+    address, seen = served(), new_page(viewport=NARROW)
+    for place in ("/", "/findings", "/models", f"/models/{model}", f"/audits/{audit}", f"/audits/{audit}/delete"):
+        seen.page.goto(address + place)
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"], place
+    for finding in report.findings[::5]:
+        seen.page.goto(f"{address}/findings/{audit}/{finding.id}")
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"], finding.id
+    assert seen.complaints == []
 
 
 def test_pages_are_read_without_scripts(served: Served, new_page: NewPage, ids: Ids) -> None:
