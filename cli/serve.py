@@ -29,6 +29,10 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="Another name of this server, such as that of a proxy.", show_default=False),
     ] = None,
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="A proxy that says for whom it asks.", show_default=False),
+    ] = None,
     certificate: Annotated[
         Path | None, typer.Option(help="Speak TLS with the certificate in this PEM file.", show_default=False)
     ] = None,
@@ -72,6 +76,7 @@ def serve(
             create_app(services),
             bound,
             tls=tls,
+            proxies=trust_proxy or (),
             access_log=door.output.verbose,
             on_ready=lambda: door.output.note(f"serving at {url_of(bound, has_tls=tls is not None)}; Ctrl-C ends it"),
         )

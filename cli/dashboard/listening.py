@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -94,10 +94,15 @@ def answer(
     bound: socket.socket,
     *,
     tls: ssl.SSLContext | None = None,
+    proxies: Sequence[str] = (),
     access_log: bool,
     on_ready: Callable[[], None],
 ) -> None:
-    """Answer requests until a signal; ``on_ready`` is called when the first can come."""
+    """Answer requests until a signal; ``on_ready`` is called when the first can come.
+
+    ``proxies`` are the addresses that may say, in X-Forwarded-For and X-Forwarded-Proto, for whom they ask; from others
+    these headers mean nothing.
+    """
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -105,7 +110,8 @@ def answer(
         ws="none",
         lifespan="on",
         server_header=False,
-        proxy_headers=False,  # a client could name any address in them
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         h11_max_incomplete_event_size=HEADER_BYTES,
         limit_concurrency=CONNECTIONS,

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from auditor.settings import Settings
+from cli.dashboard.sessions import FAILURES
 from cli.remote.connection import TOKEN_VARIABLE
 from tests.acceptance.command_line import COMMAND, MOST_SECONDS, environment, run
 from tests.tls import new_authority
@@ -161,6 +163,24 @@ def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert json.loads(ask(None, *there).stdout) == {"audits": [], "next": None}
     refused = run(settings, "serve", "--port", "0", "--certificate", str(authority.certificate), expect=1).stderr
     assert "without password, in PEM" in refused
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_addresses_behind_a_proxy(tmp_path: Path, trusted: bool) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    settings = Settings(home, f"sqlite:///{home / 'audits.sqlite3'}", None)
+    options = ("--trust-proxy", "127.0.0.1") if trusted else ()
+    with serving(settings, tmp_path / "log", "--no-workers", *options) as server:
+
+        def status(of: str) -> int:
+            headers = {"X-Forwarded-For": of, "Authorization": "Bearer wrong"}
+            return httpx2.get(f"{server.url}/api/v1/audits", headers=headers, trust_env=False).status_code
+
+        for _ in range(FAILURES):
+            assert status("192.0.2.1") == 401
+        assert status("192.0.2.1") == 429
+        assert status("192.0.2.2") == (401 if trusted else 429)
 
 
 @pytest.mark.parametrize(
