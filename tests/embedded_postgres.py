@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -34,9 +34,34 @@ _PR_SET_PDEATHSIG = 1
 class EmbeddedPostgres:
     """A running server that makes databases."""
 
-    def __init__(self, socket_folder: Path, programs: Path) -> None:
-        self._socket_folder, self._programs = socket_folder, programs
+    def __init__(self, socket_folder: Path, programs: Path, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+        self._socket_folder, self._programs, self._start = socket_folder, programs, start
         self._numbers = count()
+        self.process = start()
+
+    def stop(self) -> None:
+        """End at once, as in a crash."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(timeout=START_SECONDS)
+
+    def restart(self, *, down_seconds: float = 0.0) -> None:
+        """Crash, be away for a while, and come back with what was committed."""
+        self.stop()
+        time.sleep(down_seconds)
+        self.process = self._start()
+        self.wait_until_it_accepts()
+
+    def wait_until_it_accepts(self) -> None:
+        """Return once it takes connections.
+
+        Raises:
+            RuntimeError: it has ended, or takes none for long.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while not self.accepts():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("PostgreSQL did not start")
+            time.sleep(0.05)
 
     def program(self, name: str) -> Path:
         """One of the programs that belong to the server, such as pg_dump."""
@@ -74,27 +99,25 @@ def embedded_postgres() -> Iterator[EmbeddedPostgres]:
     folder.chmod(0o755)
     wheel = get_server(folder / "data", cleanup_mode=None, start=False)
     wheel.ensure_pgdata_inited()
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [wheel.bin_path / "postgres", "-D", wheel.pgdata, "-h", "", "-k", wheel.pgdata, "-c", "fsync=off"],
-            stdout=log,
-            stderr=log,
-            user=wheel.system_user,
-            group=wheel.system_user,
-            extra_groups=[] if wheel.system_user else None,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - only a system call, and no thread runs yet
-        )
+
+    def start() -> subprocess.Popen[bytes]:
+        with (folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [wheel.bin_path / "postgres", "-D", wheel.pgdata, "-h", "", "-k", wheel.pgdata, "-c", "fsync=off"],
+                stdout=log,
+                stderr=log,
+                user=wheel.system_user,
+                group=wheel.system_user,
+                extra_groups=[] if wheel.system_user else None,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - only a system call, and no thread runs yet
+            )
+
+    server = EmbeddedPostgres(wheel.pgdata, wheel.bin_path, start)
     try:
-        server = EmbeddedPostgres(wheel.pgdata, wheel.bin_path)
-        deadline = time.monotonic() + START_SECONDS
-        while not server.accepts():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL did not start: {(folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.05)
+        server.wait_until_it_accepts()
         yield server
     finally:
-        process.send_signal(signal.SIGQUIT)  # immediate shutdown: its data are thrown away
-        process.wait(timeout=START_SECONDS)
+        server.stop()  # its data are thrown away
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -10,6 +10,7 @@ from auditor.records import AuditHeader, Behaviour, LanguageMetrics, Missing, Mo
 from auditor.stages.conclude import Results, statistics_of
 from auditor.store import (
     REPORTED,
+    RETRIED,
     Session,
     StoredAudit,
     StoredModel,
@@ -32,8 +33,11 @@ def finished_audit(session: Session, text: str) -> StoredAudit:
     """
     audit = get_audit(session, resolve_audit(session, text))
     if audit.state not in REPORTED:
+        command = "retry" if audit.state in RETRIED else "watch"
         raise StoreError(
-            f"audit {audit.id} is {audit.state}", expected="a finished audit", action=f"dyck-audit watch {audit.id}"
+            f"audit {audit.id} is {audit.state}",
+            expected="a finished audit",
+            action=f"type `dyck-audit {command} {audit.id}`",
         )
     return audit
 

@@ -41,7 +41,7 @@ from auditor.store.interpretations import (
     measured_methods,
     save_interpretation,
 )
-from auditor.store.lifecycle import REPORTED, Progress, cancel_audit, progress, retry_audit
+from auditor.store.lifecycle import REPORTED, RETRIED, Progress, cancel_audit, progress, retry_audit
 from auditor.store.missing import load_missing
 from auditor.store.models import (
     StoredModel,
@@ -73,6 +73,7 @@ __all__ = [
     "MAX_ATTEMPTS",
     "NOT_CANCELLED",
     "REPORTED",
+    "RETRIED",
     "AuditFilter",
     "AuditSort",
     "Baseline",

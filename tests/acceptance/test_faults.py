@@ -13,8 +13,10 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -25,6 +27,7 @@ from tests.acceptance.broker_server import BrokerServer
 from tests.acceptance.completeness import is_complete
 from tests.acceptance.standin_worker import REAL_LEASE
 from tests.acceptance.worker_process import WorkerProcess, eventually, thaw
+from tests.embedded_postgres import EmbeddedPostgres
 from tests.workers import standins
 from workers.app import KEY_PREFIX, QUEUE
 from workers.broker import count_workers
@@ -270,8 +273,8 @@ def test_a_process_that_computes_is_killed(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_every_connection_to_the_database_is_cut(
-    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, recovered: Note
+def test_every_connection_to_the_database_is_cut_one_of_them_holding_a_lock(
+    database: Database, database_url: str, new_audit: NewAudit, send: Send, new_worker: NewWorker, recovered: Note
 ) -> None:
     audit = new_audit()
     worker = new_worker(seconds=0.5)
@@ -279,12 +282,41 @@ def test_every_connection_to_the_database_is_cut(
     eventually(lambda: bool(worker.begun()), "the worker computes")
     ours = "datname = current_database() AND pid <> pg_backend_pid()"
     cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}"
-    for _ in range(3):
-        with database.transaction() as session:
-            session.exec_driver_sql(cut)
-        time.sleep(0.3)
+    plain = database_url.replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(plain) as holder:
+        holder.execute("SELECT id FROM audit FOR UPDATE")
+        time.sleep(1.0)  # every worker waits for the lock, which ends with its connection
+        for _ in range(3):
+            with database.transaction() as session:
+                session.exec_driver_sql(cut)
+            time.sleep(0.3)
+        with suppress(psycopg.Error):
+            holder.rollback()
     took = _until_progress(database, audit, time.monotonic())
     recovered("PostgreSQL: every connection cut, three times", took)
+    assert is_complete(database, audit.id)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("down_seconds", [0.0, 20.0])
+def test_the_database_server_crashes_and_comes_back(
+    database: Database,
+    postgres_server: EmbeddedPostgres,
+    new_audit: NewAudit,
+    send: Send,
+    new_worker: NewWorker,
+    down_seconds: float,
+    recovered: Note,
+) -> None:
+    audit = new_audit()
+    worker = new_worker(seconds=0.5, more=LONG.worker)
+    send(audit)
+    eventually(lambda: bool(worker.begun()), "the worker computes")
+    database.dispose()
+    postgres_server.restart(down_seconds=down_seconds)
+    took = _until_progress(database, audit, time.monotonic())
+    recovered(f"PostgreSQL crashed, away for {down_seconds:g} s", took)
     assert is_complete(database, audit.id)
 
 
