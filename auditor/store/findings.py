@@ -79,9 +79,9 @@ def list_findings(session: Connection, wanted: FindingFilter = FindingFilter()) 
     """
     rows: list[StoredFinding] = []
     most = one_more(wanted.limit)
+    listed = _listed(session, wanted)
     for run, beginning in _runs(session, wanted):
-        listed = _listed(session, wanted).where(*beginning)
-        rows += _read(session, listed, run.keys, None if most is None else most - len(rows))
+        rows += _read(session, listed.where(*beginning), run.keys, None if most is None else most - len(rows))
         if len(rows) == most:
             break
     return page(rows, wanted.limit, lambda last: last.key)
@@ -130,15 +130,14 @@ def _listed(session: Connection, wanted: FindingFilter) -> Select[str, str]:
     found = schema.finding.c
     query = select(found.audit_id, found.id).where(*_conditions(session, wanted))
     if wanted.audit is not None:
-        return query.where(found.audit_id == resolve_audit(session, wanted.audit))
+        query = query.where(found.audit_id == resolve_audit(session, wanted.audit))
     audits = audits_of(session, wanted)
-    if audits is not None:
-        ids = session.execute(audits.limit(LISTED_AUDITS + 1)).scalars().all()
-        if len(ids) <= FEW_AUDITS:
-            return query.where(found.audit_id.in_(ids))
-        chosen = ids if len(ids) <= LISTED_AUDITS else audits
-        query = query.where(unindexed(session, found.audit_id).in_(chosen))
-    return query
+    if audits is None:
+        return query
+    ids = session.execute(audits.limit(LISTED_AUDITS + 1)).scalars().all()
+    if len(ids) <= FEW_AUDITS:
+        return query.where(found.audit_id.in_(ids))
+    return query.where(unindexed(session, found.audit_id).in_(ids if len(ids) <= LISTED_AUDITS else audits))
 
 
 def _conditions(session: Connection, wanted: FindingFilter) -> Iterator[ColumnElement[bool]]:

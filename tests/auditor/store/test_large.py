@@ -180,6 +180,16 @@ def test_a_model_with_many_audits_is_listed_like_any_other(
         assert list_findings(session, wanted) == few
 
 
+def test_an_audit_of_another_model_has_no_findings_of_this_one(store: Everything, session: Connection) -> None:
+    audit = store.findings[0][0]
+    other = next(one for one in store.audits.values() if one.model_id not in store.functions[audit.model_id])
+    assert list_findings(session, FindingFilter(audit=audit.id, model=audit.model_id)).rows
+    for foreign in ({"model": other.model_id}, {"function": other.model_id}, {"until": audit.created_at}):
+        wanted = FindingFilter(audit=audit.id, **foreign)  # type: ignore[arg-type]
+        assert list_findings(session, wanted).rows == ()
+        assert count_findings(session, wanted) == 0
+
+
 @pytest.mark.parametrize("sort", list(AuditSort))
 def test_pages_of_audits_join_to_the_list(store: Everything, session: Connection, sort: str) -> None:
     joined, after = [], None
