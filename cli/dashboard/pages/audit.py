@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from auditor.errors import NotFoundError, StoreError
 from auditor.report.claims import claim_lines
-from auditor.store.audits import StoredAudit, get_audit, list_audits, resolve_audit
+from auditor.store.audits import StoredAudit, count_audits, get_audit, list_audits, resolve_audit
 from auditor.store.baselines import get_baseline, set_baseline
 from auditor.store.cells import LIVE
 from auditor.store.clock import database_now
@@ -20,7 +20,7 @@ from auditor.store.session import Session
 from cli.dashboard.access import Scope, requires
 from cli.dashboard.api.audits import audit_cancel, audit_remove, audit_retry, exact_audit
 from cli.dashboard.report_response import page_response
-from cli.dashboard.services import Own, Reading, Store
+from cli.dashboard.services import Own, Reading, Services, Store
 from cli.dashboard.templating import page
 
 router = APIRouter(prefix="/audits", include_in_schema=False)
@@ -45,7 +45,7 @@ def audit_page(request: Request, services: Own, session: Reading, audit: str) ->
     return page(
         request,
         "audit.html",
-        **_facts(session, found),
+        **_facts(session, services, found),
         lines=lines[:CLAIMS],
         more_lines=len(lines[CLAIMS:]),
         others=[other for other in others if other.id != whole],
@@ -55,10 +55,10 @@ def audit_page(request: Request, services: Own, session: Reading, audit: str) ->
 
 
 @router.get("/{audit}/progress", dependencies=READ)
-def audit_progress(request: Request, session: Reading, audit: str) -> HTMLResponse:
+def audit_progress(request: Request, services: Own, session: Reading, audit: str) -> HTMLResponse:
     """The part of that page which renews itself. Once the audit is over, the browser opens its whole page."""
     found = progress(session, exact_audit(session, audit))
-    shown = page(request, "progress.html", **_facts(session, found))
+    shown = page(request, "progress.html", **_facts(session, services, found))
     if found.is_over:
         shown.headers["HX-Redirect"] = f"/audits/{audit}"
     return shown
@@ -118,25 +118,23 @@ def _baseline(session: Session, audit: StoredAudit) -> str | None:
         return None
 
 
-def _facts(session: Session, found: Progress) -> dict[str, Any]:
-    """What both the page and its part show: counts, and how long it waited and ran."""
+def _facts(session: Session, services: Services, found: Progress) -> dict[str, Any]:
+    """What both the page and its part show: counts, how long it waited and ran, who computes and what else."""
     now = database_now(session)
     begun, ended = found.audit.started_at, found.audit.finished_at
-    waited = (begun or ended or now) - found.audit.created_at
     return {
         "audit": found.audit,
         "progress": found,
-        "waited": _seconds(waited.total_seconds()),
-        "ran": None if begun is None else _seconds(_between(begun, ended or now)),
+        "waited": _seconds((begun or ended or now) - found.audit.created_at),
+        "ran": None if begun is None else _seconds((ended or now) - begun),
+        "others_live": sum(number for state, number in count_audits(session).items() if state in LIVE) - 1,
+        "computed_by": services.computing.by,
+        "problem": services.hidden(services.computing.problem),
     }
 
 
-def _between(first: datetime, second: datetime) -> float:
-    return (second - first).total_seconds()
-
-
-def _seconds(number: float) -> str:
-    whole = max(0, round(number))
+def _seconds(span: timedelta) -> str:
+    whole = max(0, round(span.total_seconds()))
     hours, minutes = divmod(whole // 60, 60)
     if hours:
         return f"{hours} h {minutes} min"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -71,3 +73,15 @@ def test_hostile_values_in_the_address_are_text(client: TestClient) -> None:
         assert "<script>alert" not in shown.text
         assert "\u202e" not in shown.text
     assert "<script>alert" not in client.get("/findings", params={hostile: "1"}).text
+
+
+def test_an_unfinished_audit_says_how_long_it_waits_and_who_computes(client: TestClient, ids: Ids) -> None:
+    shown = client.get(f"/audits/{ids.queued}").text
+    assert re.search(r"waiting for \d+", shown)
+    assert "Computed by nobody here" in shown
+    part = client.get(f"/audits/{ids.queued}/progress")
+    assert "HX-Redirect" not in part.headers
+    assert 'hx-trigger="every 2s"' in part.text
+    over = client.get(f"/audits/{ids.done}/progress")
+    assert over.headers["HX-Redirect"] == f"/audits/{ids.done}"
+    assert "hx-trigger" not in over.text
