@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ from auditor.settings import Settings
 from auditor.store import Database, release_cells
 from workers.child_processes import kill, last_line, start
 from workers.embedded_broker import EmbeddedBroker, embedded_broker
-from workers.options import WorkerOptions
+from workers.options import KILL_SECONDS, WorkerOptions
 from workers.owners import owners_of
 
 LOG_BYTES: Final = 4_000_000
@@ -52,6 +52,12 @@ class LocalWorkers:
             raise BrokerError(
                 f"the local worker ended with status {self.worker.returncode}: {said}", action=f"see {self.log}"
             )
+
+    def end(self, grace_seconds: float) -> None:
+        """Let the worker finish what it can in so many seconds and give back the rest, before the block kills it."""
+        self.worker.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.worker.wait(grace_seconds + KILL_SECONDS + 1)
 
 
 @contextmanager

@@ -14,6 +14,10 @@ SOFT_LIMIT_SECONDS: Final = 2 * 3600.0
 """Time that a cell may take. The longest cell seen, a twin of the full plan, takes minutes."""
 
 
+KILL_SECONDS: Final = 4.0
+"""After this long the processes that compute have ended, or the worker ends without waiting for them."""
+
+
 class LogFormat(StrEnum):
     """How a line of the log is written."""
 

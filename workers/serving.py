@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from auditor.errors import BrokerError
@@ -136,19 +138,42 @@ def _consume(settings: Settings, options: WorkerOptions, name: str, beating: Bea
 def serve_locally(
     settings: Settings, options: WorkerOptions | None = None, *, on_ready: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Without a broker: compute what is ready in the database, now and later, until Ctrl-C.
+    """Without a broker: compute what is ready in the database, now and later, until Ctrl-C or SIGTERM.
+
+    The running cells are finished within the grace, or given back; a second signal gives them back now. Call it from
+    the main thread.
 
     Raises:
         BrokerError: the local processes do not start, or end by themselves.
+        KeyboardInterrupt: a second signal came.
     """
     from workers.local import local_workers
 
+    options = options or WorkerOptions()
     open_database(settings.database_url, make_folder=settings.database_in_home).dispose()
-    with local_workers(replace(settings, broker_url=None), options=options or WorkerOptions()) as local:
+    with local_workers(replace(settings, broker_url=None), options=options) as local, _until_signal() as stopped:
         on_ready(local.broker_url)
-        while True:
+        while not stopped.wait(_POLL_SECONDS):
             local.require_alive()
-            time.sleep(_POLL_SECONDS)
+        local.end(options.grace_seconds)
+
+
+@contextmanager
+def _until_signal() -> Iterator[threading.Event]:
+    """What the first SIGTERM or Ctrl-C sets; the second one raises KeyboardInterrupt."""
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _refuse_other_tasks(app: Celery) -> None:

@@ -16,7 +16,7 @@ import os
 import signal
 import threading
 from types import FrameType
-from typing import Any, Final
+from typing import Any
 
 from celery import Celery
 from celery.apps.worker import install_worker_term_hard_handler
@@ -24,10 +24,8 @@ from celery.worker import state as celery_state
 
 from auditor.errors import BrokerError, StoreError
 from auditor.store import Database, release_cells
+from workers.options import KILL_SECONDS
 from workers.scheduling import send
-
-KILL_SECONDS: Final = 4.0
-"""After this long the processes that compute have ended, or the worker ends without waiting for them."""
 
 _log = logging.getLogger(__name__)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,6 +17,7 @@ from workers import local
 from workers.child_processes import start
 from workers.local import LOG_BYTES, local_workers
 from workers.owners import owners_of
+from workers.serving import serve_locally
 
 
 @pytest.fixture
@@ -82,3 +85,27 @@ def test_what_a_stopped_worker_held_is_ready_at_once_and_lost_no_attempt(
         again = claim_cell(session, audit.id, "behaviour", owner="me", lease_seconds=1)
     assert again is not None
     assert again.attempt == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_without_a_broker_ends_in_good_order_at_a_signal(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """The child is asked to end and waited for; then our own handlers are as before."""
+    ended = settings.home / "ended"
+    code = (
+        "import pathlib, signal, sys, time; "
+        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(ended)!r}).touch(), sys.exit(0))); "
+        f"pathlib.Path({str(settings.home / 'begun')!r}).touch(); time.sleep(60)"
+    )
+    _instead(monkeypatch, code)
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+
+    def ask(_: str) -> None:
+        while not (settings.home / "begun").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    serve_locally(settings, on_ready=ask)
+    assert ended.exists()
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
