@@ -14,6 +14,7 @@ from auditor.store.models import add_model
 from auditor.store.reports import save_report
 from auditor.store.session import Database
 from tests.auditor.report.hostile import NAMES, hostile_report, large_report, without_verdicts
+from tests.auditor.report.samples import make_finding, sample_report
 from tests.cli.conftest import CELLS
 
 STORABLE = tuple(name for name in NAMES if "\udc80" not in name)
@@ -90,3 +91,14 @@ def test_large_and_empty_reports_have_pages(client: TestClient, database: Databa
         shown = client.get(path)
         assert shown.status_code == 200, path
         assert len(shown.content) < 2_000_000, path
+
+
+def test_every_kind_of_finding_has_a_page(client: TestClient, database: Database) -> None:
+    sample = sample_report()
+    bare = make_finding(id="f9999", worst_variant=None, variants=(), effect=None, reason="undefined")
+    report = dataclasses.replace(sample, findings=(*sample.findings, bare))
+    _, audit = stored(database, "every", report)
+    for finding in report.findings:
+        shown = client.get(f"/findings/{audit}/{finding.id}")
+        assert shown.status_code == 200, finding
+    assert "undefined" in shown.text

@@ -128,6 +128,20 @@ def test_filters_and_order_survive_a_reload_and_lead_to_the_row_that_was_meant(
     assert rows.all_inner_texts() == first
 
 
+def test_keys_lead_from_a_claim_to_its_finding_to_the_certificate_of_its_twin(
+    served: Served, new_page: NewPage, ids: Ids
+) -> None:
+    page = new_page(viewport=WIDE).page
+    page.goto(f"{served()}/audits/{ids.done}")
+    page.locator(".claims a", has_text="top head by ablation_head_zero").press("Enter")
+    assert "OVERTURNED" in page.locator(".claim").inner_text()
+    page.get_by_role("link", name="Certificate of this twin").press("Enter")
+    page.wait_for_url("**/report#twin-exact_value_bias_shift-1")
+    assert "PASSED" in page.locator("tr:focus").inner_text()
+    page.go_back()
+    assert page.get_by_role("heading", name="The numbers").is_visible()
+
+
 def test_a_filter_that_is_none_says_why_and_keeps_what_was_typed(served: Served, new_page: NewPage) -> None:
     address = served()
     page = new_page(viewport=WIDE).page
