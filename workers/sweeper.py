@@ -25,8 +25,8 @@ PERIOD_SECONDS: Final = 3.0
 REST: Final = 10
 """Between two sweeps, this many times as long as the last one took: a long queue is not read all the time."""
 
-MOST_SECONDS: Final = 30.0
-"""Between two sweeps, however long they take."""
+MOST_SECONDS: Final = 6.0
+"""Between two sweeps, however long they take: a cell whose worker died waits for the next one."""
 
 _BROKER_AWAY: Final = "the broker is away"
 _log = logging.getLogger(__name__)

@@ -399,7 +399,7 @@ def test_a_batch_of_which_every_tenth_model_fails_under_kills(
 ) -> None:
     more = {**LONG.worker, standins.FAILS_EVERY: "10"}
     batch = [new_audit(seed=seed) for seed in range(1, 16)]
-    workers = [new_worker(seconds=0.3, more=more)]
+    workers = [new_worker(seconds=1.0, more=more)]
     for audit in batch:
         send(audit)
     for number in range(5):
@@ -409,7 +409,7 @@ def test_a_batch_of_which_every_tenth_model_fails_under_kills(
         since = time.monotonic()
         before = {audit.id: _attempts(database, audit) for audit in batch}
         worker.kill_all()
-        workers.append(new_worker(seconds=0.3, more=more))
+        workers.append(new_worker(seconds=1.0, more=more))
         for audit in batch:
             _until_taken_up(database, audit, before[audit.id], _running(before[audit.id]), since)
         recovered(

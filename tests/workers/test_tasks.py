@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+import torch
 from celery.exceptions import SoftTimeLimitExceeded
 
 from auditor.errors import BrokerError
@@ -72,6 +73,12 @@ def test_a_broker_that_is_away_does_not_undo_a_finished_cell(
     tasks.run_cell(audit.id, "behaviour")
     with database.transaction() as session:
         assert get_audit(session, audit.id).cells_done == 1
+
+
+def test_a_process_computes_with_one_thread() -> None:
+    torch.set_num_threads(2)
+    tasks.prepare_process()
+    assert torch.get_num_threads() == 1
 
 
 def test_a_cell_that_kills_its_process_is_delivered_a_bounded_number_of_times() -> None:
