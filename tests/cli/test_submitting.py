@@ -25,6 +25,7 @@ from cli.output import Output
 from tests.auditor.report.samples import sample_report
 from tests.cli.conftest import Ids, Run
 from tests.wen2023_files import checkpoint
+from workers.options import WorkerOptions
 
 pytestmark = pytest.mark.slow
 
@@ -258,13 +259,13 @@ def test_a_worker_without_its_broker_prints_one_line(run: Run) -> None:
 def test_a_worker_serves_the_broker_or_the_database(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[tuple[str | None, int]] = []
 
-    def local(settings: Settings, *, concurrency: int) -> None:
-        served.append((settings.broker_url, concurrency))
+    def local(settings: Settings, options: WorkerOptions) -> None:
+        served.append((settings.broker_url, options.concurrency))
         raise KeyboardInterrupt
 
-    def remote(settings: Settings, *, concurrency: int, verbose: bool) -> int:
-        served.append((settings.broker_url, concurrency))
-        return 1 if verbose else 0
+    def remote(settings: Settings, options: WorkerOptions) -> int:
+        served.append((settings.broker_url, options.concurrency))
+        return 1 if options.logs.verbose else 0
 
     monkeypatch.setattr("cli.worker.require_broker", lambda _: None)
     monkeypatch.setattr("workers.serving.serve_locally", local)
