@@ -19,7 +19,7 @@ from cli.dashboard.access import AUTHENTICATE, NOBODY, Access, Scope, no_token
 from cli.dashboard.errors import LOGIN, error_response, refused
 from cli.dashboard.origins import SAFE_METHODS, check_host, check_origin
 from cli.dashboard.refusal import Refusal
-from cli.dashboard.services import Services
+from cli.dashboard.services import Services, services_of
 
 COOKIE: Final = "dyck_audit_session"
 BEARER: Final = "bearer "
@@ -33,9 +33,8 @@ BODY_BYTES: Final = 1_000_000
 class Admission:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._services = services
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Let one request in, or answer why not."""
@@ -44,10 +43,10 @@ class Admission:
             return
         request = Request(scope, receive)
         try:
-            check_host(self._services.names, request.headers)
+            check_host(services_of(request).names, request.headers)
             if has_token(unquote(f"{request.url.path}?{request.url.query}")):
                 raise _token_in_address()
-            request.state.access = await run_sync(self._access, request)
+            request.state.access = await run_sync(_access, request)
             check_origin(request.method, request.headers, by_session=access_by_session(request))
             if request.method not in SAFE_METHODS and request.state.access == NOBODY and request.url.path not in OPEN:
                 raise no_token()
@@ -61,20 +60,22 @@ class Admission:
         else:
             await self._app(scope, bounded, send)
 
-    def _access(self, request: Request) -> Access:
-        """What the request may do, by its token or its session's."""
-        given, cookie = request.headers.get("authorization"), request.cookies.get(COOKIE)
-        open_door = NOBODY if self._services.requires_token else Access(Scope.ADMIN)
-        if given is not None:
-            if not given.lower().startswith(BEARER):
-                raise Refusal(401, "an Authorization header of another kind", expected="Bearer", headers=AUTHENTICATE)
-            return Access(check_token(self._services, request, given[len(BEARER) :].strip()).scope)
-        token_id = None if cookie is None else self._services.sessions.token_id(cookie)
-        if token_id is None:
-            return open_door
-        with self._services.database.transaction(read_only=True) as session:
-            found = live_token_by_id(session, token_id)
-        return open_door if found is None else Access(found.scope, by_session=True)
+
+def _access(request: Request) -> Access:
+    """What the request may do, by its token or its session's."""
+    services = services_of(request)
+    given, cookie = request.headers.get("authorization"), request.cookies.get(COOKIE)
+    open_door = NOBODY if services.requires_token else Access(Scope.ADMIN)
+    if given is not None:
+        if not given.lower().startswith(BEARER):
+            raise Refusal(401, "an Authorization header of another kind", expected="Bearer", headers=AUTHENTICATE)
+        return Access(check_token(services, request, given[len(BEARER) :].strip()).scope)
+    token_id = None if cookie is None else services.sessions.token_id(cookie)
+    if token_id is None:
+        return open_door
+    with services.database.transaction(read_only=True) as session:
+        found = live_token_by_id(session, token_id)
+    return open_door if found is None else Access(found.scope, by_session=True)
 
 
 def check_token(services: Services, request: Request, secret: str) -> StoredToken:

@@ -38,7 +38,7 @@ def create_app(services: Services) -> FastAPI:
         responses={"4XX": {"model": ErrorDocument}},
     )
     app.state.services = services
-    app.add_middleware(Admission, services=services)
+    app.add_middleware(Admission)
     app.add_middleware(Protection)  # added last: outermost
     errors.install(app)
     for router in (*PAGES, *API, metrics.router):

@@ -12,12 +12,13 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.datastructures import State
 from starlette.types import ASGIApp
 
 from auditor.settings import read_settings
 from auditor.store.session import Database, open_database
 from auditor.store.tokens import Scope, create_token
-from cli.dashboard.application import create_app
+from cli.dashboard import application
 from cli.dashboard.computing import Computing
 from cli.dashboard.listening import listening, url_of
 from cli.dashboard.model_process import SameProcess
@@ -38,6 +39,19 @@ def database(home: Path, ids: Ids) -> Iterator[Database]:
     opened.dispose()
 
 
+_APPS: list[tuple[object, FastAPI]] = []
+
+
+def _app_of(services: Services) -> FastAPI:
+    """An application takes longer to build than to ask: the one of the same routes gets other services."""
+    app = next((app for routers, app in _APPS if routers is application.API), None)
+    if app is None:
+        app = application.create_app(services)
+        _APPS.append((application.API, app))
+    app.state = State({"services": services, "body_bytes": dict(app.state.body_bytes)})
+    return app
+
+
 @pytest.fixture
 def new_app(home: Path, database: Database) -> Iterator[NewApp]:
     """Makes the application with other services: ``new_app(requires_token=True)``. Nobody computes."""
@@ -47,7 +61,7 @@ def new_app(home: Path, database: Database) -> Iterator[NewApp]:
         def make(**changes: Any) -> FastAPI:
             given: dict[str, Any] = {"settings": settings, "database": database}
             given |= {"models": SameProcess(), "uploads": uploads, "computing": Computing(settings, wanted=False)}
-            return create_app(Services(**{**given, **changes}))
+            return _app_of(Services(**{**given, **changes}))
 
         yield make
 

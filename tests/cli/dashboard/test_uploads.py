@@ -110,12 +110,11 @@ def test_another_content_type(client: TestClient, kind: str) -> None:
     assert client.post(URL, content=b"{}", headers={"Content-Type": kind}).status_code == 415
 
 
-def test_more_than_the_limit(client: TestClient) -> None:
+def test_more_than_the_limit(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     declared = client.post(URL, content=b"x", headers={"Content-Length": str(models_route.UPLOAD_BYTES + 1)})
     assert declared.status_code == 413
     assert f"{models_route.UPLOAD_BYTES:,}" in declared.json()["expected"]
-    limits = client.app.state.body_bytes  # type: ignore[attr-defined]
-    limits[URL] = 1_000
+    monkeypatch.setitem(client.app.state.body_bytes, URL, 1_000)  # type: ignore[attr-defined]
 
     def pieces() -> Iterator[bytes]:
         yield _part('name="file"; filename="a"', "x" * 2_000).encode()
