@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from auditor.report.html import render_html
-from tests.auditor.report.hostile import hostile_report, large_report, without_verdicts
+from tests.auditor.report.hostile import hostile_report, large_report, with_failures, without_verdicts
 from tests.auditor.report.samples import sample_report
 from tests.browser.chromium import NewPage
 
@@ -19,6 +19,7 @@ REPORTS = {
     "hostile": hostile_report,
     "large": large_report,
     "without verdicts": without_verdicts,
+    "with failures": with_failures,
 }
 NARROW = {"width": 390, "height": 844}
 WIDE = {"width": 1280, "height": 900}

@@ -14,7 +14,9 @@ from auditor.records import (
     Expected,
     Finding,
     Kind,
+    Missing,
     ScoreTable,
+    Stage,
     Variant,
     VariantState,
     Verdict,
@@ -33,6 +35,10 @@ NAMES = (
     "_" * 10_000,
 )
 """Names that a file or a user may give."""
+
+
+LOST = "exact_query_key_gauge"
+"""The equivalence of which a report with failures lacks a measurement."""
 
 
 def hostile_report() -> AuditReport:
@@ -129,6 +135,30 @@ def without_verdicts() -> AuditReport:
         not_applicable=absent,
         summary=summarise((), failed, absent),
         audit=dataclasses.replace(sample.audit, state=AuditState.FAILED, finished_at=None),
+    )
+
+
+def with_failures() -> AuditReport:
+    """An audit in which a cell failed that measures one variant, and another that builds the behavioural twin."""
+    sample = sample_report()
+    kept = tuple(
+        finding
+        for finding in sample.findings
+        if finding.kind is Kind.EXACT and (finding.claim.method, finding.equivalence) != ("ablation_head_zero", LOST)
+    )
+    variants = tuple(variant for variant in sample.variants if variant.kind is Kind.EXACT)
+    missing = (
+        Missing(f"measure/{LOST}/0", Stage.MEASURE, f"{LOST}/0", ("ablation_head_zero",), NAMES[0]),
+        Missing("build/behavioural_fp16/0", Stage.BUILD, "behavioural_fp16/0", (), "out of memory"),
+    )
+    return dataclasses.replace(
+        sample,
+        variants=variants,
+        findings=kept,
+        illustrations=(),
+        missing=missing,
+        audit=dataclasses.replace(sample.audit, state=AuditState.INCOMPLETE),
+        summary=summarise(kept, variants, sample.not_applicable, missing),
     )
 
 

@@ -17,7 +17,7 @@ from auditor.report.html import SIZE_LIMIT, render_html
 from auditor.report.scores import score_panels
 from auditor.report.story import bars_of
 from auditor.report.view import view_of
-from tests.auditor.report.hostile import hostile_report, large_report, without_verdicts
+from tests.auditor.report.hostile import hostile_report, large_report, with_failures, without_verdicts
 from tests.auditor.report.samples import BIAS_SHIFT, make_finding, sample_illustrations, sample_report
 
 HOSTILE = "</style></script><script>alert(1)</script><img src=x onerror=alert(2)>\"'{{7*7}}\u202e\x1b[31m"
@@ -129,7 +129,7 @@ def test_page_stays_small_whatever_the_report_holds(size: int) -> None:
     assert f"of {200 * size} findings" in page
 
 
-@pytest.mark.parametrize("report", [hostile_report, large_report, without_verdicts])
+@pytest.mark.parametrize("report", [hostile_report, large_report, without_verdicts, with_failures])
 def test_pages_of_hard_reports_are_well_formed_small_and_lead_somewhere(report: Callable[[], AuditReport]) -> None:
     page = render_html(report())
     assert len(page.encode()) < SIZE_LIMIT
@@ -138,6 +138,14 @@ def test_pages_of_hard_reports_are_well_formed_small_and_lead_somewhere(report: 
     assert len(ids) == len(set(ids))
     assert {(attributes["href"] or "")[1:] for _, attributes in parsed.tags if "href" in attributes} <= {*ids}
     assert [tag for tag, _ in parsed.tags].count("script") == 1
+
+
+def test_a_page_says_what_failed_and_leaves_its_fields_open() -> None:
+    page = render_html(with_failures())
+    assert "It finished with failures: 2 cells gave no result" in page
+    assert "dyck-audit retry a7f3c2d1" in page
+    assert re.search(r'<td class="why" title="missing: [^"]*">\?</td>', page)
+    assert "· ? missing" in page
 
 
 def test_a_large_page_says_what_it_leaves_out() -> None:

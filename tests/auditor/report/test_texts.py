@@ -22,7 +22,7 @@ from auditor.report.markdown import render_markdown
 from auditor.report.tables import COLUMNS, FORMULA_STARTS, findings_csv
 from auditor.report.terminal import render_findings, render_report
 from auditor.report.wording import moment, number, plain, setting, share
-from tests.auditor.report.hostile import hostile_report, large_report, without_verdicts
+from tests.auditor.report.hostile import hostile_report, large_report, with_failures, without_verdicts
 from tests.auditor.report.samples import make_finding, sample_report
 
 NAMES = [column.name for column in COLUMNS]
@@ -110,7 +110,7 @@ def test_terminal_escapes_in_names_have_no_effect() -> None:
     assert "[bold red]" in shown(render_findings(findings))
 
 
-@pytest.mark.parametrize("report", [hostile_report, large_report, without_verdicts])
+@pytest.mark.parametrize("report", [hostile_report, large_report, without_verdicts, with_failures])
 def test_hard_reports_are_harmless_in_every_form(report: Callable[[], AuditReport]) -> None:
     built = report()
     terminal, markdown = shown(render_report(built), width=80), render_markdown(built)
