@@ -88,15 +88,14 @@ def _serve(door: Invocation, options: WorkerOptions) -> None:
     from auditor.urls import hide_password
     from workers.serving import serve, serve_locally
 
-    count, settings = options.concurrency, door.settings
+    settings = door.settings
+    where = f"on {hide_password(settings.broker_url)}" if settings.broker_url else f"for the audits in {settings.home}"
+    if options.logs.format is LogFormat.TEXT:  # else every line of stderr is JSON
+        door.output.note(f"{options.concurrency} processes {where}; Ctrl-C finishes or gives back the running cells")
     if settings.broker_url is None:
-        door.output.note(f"{count} local processes compute what is queued in {settings.home}; Ctrl-C ends them")
         with suppress(KeyboardInterrupt):
             serve_locally(settings, options)
-        return
-    shown = hide_password(settings.broker_url)
-    door.output.note(f"{count} processes on {shown}; Ctrl-C finishes or gives back the running cells")
-    if status := serve(settings, options):
+    elif status := serve(settings, options):
         raise typer.Exit(status)
 
 

@@ -104,6 +104,7 @@ class Beating:
         self._folder, self._state = _folder(home), state
         self.why_not: Callable[[], str] = lambda: STARTING
         self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="health", daemon=True)
         other = next((one for one in worker_states(home) if one.name == state.name and one.runs), None)
         if other is not None and other.process != state.process:
             raise WorkerStateError(
@@ -121,11 +122,13 @@ class Beating:
 
     def start(self) -> None:
         """Beat from now on, in a thread."""
-        threading.Thread(target=self._run, name="health", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
         """No further beat; the file goes with the worker."""
         self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(BEAT_SECONDS)
         _file(self._folder, self._state.name).unlink(missing_ok=True)
 
     def _run(self) -> None:
