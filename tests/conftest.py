@@ -37,9 +37,9 @@ def _one_torch_thread() -> None:
         torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium, one for all tests of a process; started at the first test that asks for it."""
+    """Chromium, one for all tests of a file. While it runs, no event loop can be started in this thread."""
     with running() as started:
         yield started
 
