@@ -44,7 +44,7 @@ def served(new_app: NewApp) -> Iterator[Served]:
 @contextmanager
 def _answering(app: Any) -> Iterator[str]:
     bound = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     while not server.started:
