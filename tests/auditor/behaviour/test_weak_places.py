@@ -20,7 +20,7 @@ from auditor.behaviour.rare_states import WANTED, draw_rare
 from auditor.behaviour.weight_noise import LEVELS, noise_yardstick, with_noise
 from auditor.behaviour.worst_string import worst_string
 from auditor.canonical.model import CanonicalTransformer
-from auditor.language.grammar import is_member
+from auditor.language.grammar import is_member, states
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
 from auditor.testing.families import FAMILIES, task_for
@@ -151,6 +151,29 @@ def test_the_search_finds_a_string_on_which_a_copy_fails() -> None:
     assert is_member(model.task.language, model.task.language.vocabulary.encode(searched.text))
     again = worst_string(model, twin, given, found, numpy_generator(0, "search"))
     assert again == searched
+    assert sample.answers is None
+
+
+def test_the_worst_string_keeps_what_both_models_answer_on_it() -> None:
+    """The answers at its position are the softmax there; the open bracket is the one that the twin mistakes."""
+    model, twin = stack_model(), _uncancelled()
+    given = _inputs(model, 100).before
+    found = compare(model, twin, Rewritten(given, given))
+    worst = worst_string(model, twin, given, found, numpy_generator(0, "search"))
+    vocabulary = model.task.language.vocabulary
+    read = torch.tensor([vocabulary.encode(" ".join(worst.tokens))])
+    with torch.no_grad():
+        both = [one(read)[0, worst.position].softmax(-1) for one in (model, twin)]
+    assert worst.answers is not None
+    for name, probabilities in worst.answers.items():
+        token = vocabulary.encode(name)[0]
+        assert probabilities == pytest.approx([float(one[token]) for one in both], abs=1e-5)
+    assert sum(first for first, _ in worst.answers.values()) > 0.99
+    kl = sum(p * (np.log(p) - np.log(q)) for p, q in zip(*(one.tolist() for one in both), strict=True) if p > 0)
+    assert kl == pytest.approx(worst.kl_largest_nats, rel=1e-3)
+    state = states(model.task.language, read.numpy())
+    opener = int(state.opener[0, worst.position])
+    assert worst.opener == (opener if opener >= 0 else None)
 
 
 def test_the_worst_string_has_a_margin() -> None:
@@ -197,6 +220,10 @@ def test_a_classifier_has_a_row_of_kinds_and_its_worst_string() -> None:
     worst = worst_string(model, twin, given.before, found, numpy_generator(0, "search"))
     assert worst.kl_nats >= found.kl.max()
     assert worst.decisions == 1
+    assert worst.opener is None
+    assert worst.answers is not None
+    assert list(worst.answers) == ["class 0", "class 1"]
+    assert np.sum(list(worst.answers.values()), axis=0) == pytest.approx([1.0, 1.0], abs=1e-5)
 
 
 def _strings(inputs: InputBatch) -> list[list[int]]:
