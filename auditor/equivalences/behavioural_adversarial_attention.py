@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from auditor.canonical.architecture import Architecture
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Kind
-from auditor.twins.divergence import LAST_LAYER, ONLY_LAYER, attend_elsewhere
+from auditor.twins.divergence import CLASSIFIER, LAST_LAYER, ONLY_LAYER, DivergenceTarget, attend_elsewhere
 
 
 class AdversarialAttention(Equivalence):
@@ -13,7 +14,7 @@ class AdversarialAttention(Equivalence):
     What earlier layers compute is unchanged, so only the last layer's share of the model has to make up for it.
     """
 
-    version = 3
+    version = 4
     kind = Kind.BEHAVIOURAL
     smallest_plan = "quick"
     summary = "same answers, but every head of the last layer attends elsewhere"
@@ -22,6 +23,12 @@ class AdversarialAttention(Equivalence):
 
     def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters["steps"]`` and ``["restarts"]`` set the budget."""
-        layer = request.model.architecture.layers - 1
-        twin, found = attend_elsewhere(request, (layer,), LAST_LAYER if layer else ONLY_LAYER)
-        return Transformed(twin, parameters={"layer": layer, **found})
+        architecture = request.model.architecture
+        twin, found = attend_elsewhere(request, (architecture.layers - 1,), _wanted(architecture))
+        return Transformed(twin, parameters={"layer": architecture.layers - 1, **found})
+
+
+def _wanted(architecture: Architecture) -> DivergenceTarget:
+    if architecture.layers == 1:
+        return ONLY_LAYER
+    return CLASSIFIER if architecture.is_classifier else LAST_LAYER

@@ -41,7 +41,7 @@ class MagnitudePruning(Equivalence):
     The sparsity s is bisected on search sequences by the numbers of a certificate; all matrices have the same s.
     """
 
-    version = 2
+    version = 3
     kind = Kind.BEHAVIOURAL
     summary = "the largest share of small weights set to zero that search sequences allow, the kept ones distilled"
     needs = "nothing"

@@ -35,7 +35,7 @@ class RandomWalk(Equivalence):
     the search sequences. An interpretation that is a fact about the function should not move at all.
     """
 
-    version = 2
+    version = 3
     kind = Kind.BEHAVIOURAL
     summary = "same answers after a random walk of the weights (perturb, distil back, repeat), components matched"
     needs = "nothing"

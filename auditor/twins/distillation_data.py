@@ -1,19 +1,22 @@
 """The data a twin is distilled on: the original's outputs on strings of the training lengths and longer ones.
 
-A classifier gives one answer a string, so it gets more strings: words, words corrupted by every edit of
-``auditor.language.corruption``, and the half of further draws that lies nearest to its decision boundary.
+A classifier gives one answer a string, and a third of its strings are among the few shortest ones, so it learns from
+two kinds of strings in turn: as they are drawn (words, and words corrupted by every edit of
+``auditor.language.corruption``), and different ones that are not short, each of them once, more of them corrupted and
+more of them near its decision boundary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from auditor.behaviour.evaluation import CERTIFICATE_LONGER
-from auditor.behaviour.input_batch import InputBatch, draw_inputs
+from auditor.behaviour.input_batch import InputBatch, draw_inputs, joined
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import TransformRequest
 from auditor.twins.distillation import Pool, Schedule, kl_to_teacher, make_pool, optimise
@@ -24,8 +27,14 @@ SEQUENCES, LONG_SEQUENCES = 4_000, 1_000
 BATCH, LONG_BATCH = 32, 12
 """Sequences per step, short and long: steps of both kinds then cost about the same."""
 
-STRINGS, STRINGS_IN_STEP = 4, 3
-"""Times as many strings for a classifier, in the pools and in each step."""
+STRINGS, DIFFERENT_STRINGS = 2, 6
+"""Times as many strings for a classifier: as they are drawn, and drawn for different ones."""
+
+NOT_SHORT = (0.3, 0.5)
+"""Least lengths of the two halves of these, in the longest training length."""
+
+STRINGS_IN_STEP, DIFFERENT_IN_STEP = 3, 8
+"""Times as many strings of either kind in a step; where more than the last layer is trained, both are the fewer."""
 
 
 def distillation_data(
@@ -42,19 +51,48 @@ def distillation_data(
     are beginnings of longer ones, and nothing is learned from padding; other models get every length.
     Where the positions end before ``CERTIFICATE_LONGER`` training lengths, the longer ones are as long as fits; where
     nothing longer fits, all have the training lengths. ``own`` are a user's strings, to which half of the batches of
-    training lengths go.
+    training lengths go. A classifier sees different strings in half of the batches, or in a third of them.
     """
-    task, limit = teacher.task, teacher.architecture.max_positions
-    high = int(CERTIFICATE_LONGER * task.max_length)
-    if limit is not None:
-        high = min(high, limit - 2)  # START and END
-    shortest = shortest if teacher.architecture.causal and not teacher.architecture.is_classifier else 0.0
+    task, is_classifier = teacher.task, teacher.architecture.is_classifier
+    high = _longest(teacher)
+    shortest = shortest if teacher.architecture.causal and not is_classifier else 0.0
     known = (max(task.min_length, int(shortest * task.max_length)), task.max_length)
     beyond = (max(task.max_length, int(max(0.5, shortest) * high)), high) if high > task.max_length else known
-    short = _pools(teacher, _drawn(teacher, SEQUENCES, generator, known), first_layer, BATCH)
-    long = _pools(teacher, _drawn(teacher, LONG_SEQUENCES, generator, beyond), first_layer, LONG_BATCH)
+    if is_classifier:
+        return _for_classifier(teacher, generator, first_layer, beyond, own)
+    short = _pools(teacher, draw_inputs(task, SEQUENCES, generator, lengths=known), first_layer, BATCH)
+    long = _pools(teacher, draw_inputs(task, LONG_SEQUENCES, generator, lengths=beyond), first_layer, LONG_BATCH)
     second = short if own is None else _pools(teacher, own, first_layer, BATCH)
     return tuple(_in_turn(short, second, long))
+
+
+def _longest(teacher: CanonicalTransformer) -> int:
+    """Brackets in the longest strings that are taught."""
+    limit, wanted = teacher.architecture.max_positions, int(CERTIFICATE_LONGER * teacher.task.max_length)
+    return wanted if limit is None else min(wanted, limit - 2)  # START and END
+
+
+def _for_classifier(
+    teacher: CanonicalTransformer,
+    generator: np.random.Generator,
+    first_layer: int,
+    beyond: tuple[int, int],
+    own: InputBatch | None,
+) -> tuple[Pool, ...]:
+    """Strings as they are drawn, different ones, longer ones where they fit, and the user's, in turn."""
+    task = teacher.task
+    low, high = task.min_length, task.max_length
+    times = DIFFERENT_IN_STEP if first_layer == teacher.architecture.layers - 1 else STRINGS_IN_STEP
+    drawn = draw_inputs(task, STRINGS * SEQUENCES, generator, lengths=(low, high))
+    halves = [(max(low, min(int(share * high), high - 1)), high) for share in NOT_SHORT]
+    several = [_different(teacher, DIFFERENT_STRINGS * SEQUENCES, generator, halves)]
+    if beyond[1] > high:
+        several.append(_different(teacher, STRINGS * SEQUENCES, generator, [beyond]))
+    kinds = [_pools(teacher, drawn, first_layer, STRINGS_IN_STEP * BATCH)]
+    kinds += [_pools(teacher, one, first_layer, times * BATCH) for one in several]
+    if own is not None:
+        kinds.append(_pools(teacher, own, first_layer, STRINGS_IN_STEP * BATCH))
+    return tuple(_in_turn(*kinds))
 
 
 def own_strings(request: TransformRequest) -> InputBatch | None:
@@ -80,18 +118,26 @@ def teach(
     optimise(student, trained, losses, pools, weight=0.0, schedule=schedule, generator=generator, progress=progress)
 
 
-def _drawn(
-    teacher: CanonicalTransformer, count: int, generator: np.random.Generator, lengths: tuple[int, int]
+def _different(
+    teacher: CanonicalTransformer, count: int, generator: np.random.Generator, lengths: Sequence[tuple[int, int]]
 ) -> InputBatch:
-    """Fresh strings; of a classifier also some near its decision boundary."""
-    if not teacher.architecture.is_classifier:
-        return draw_inputs(teacher.task, count, generator, lengths=lengths)
-    count *= STRINGS
-    candidates = torch.arange(count, count + count // 4)
-    drawn = draw_inputs(teacher.task, count + len(candidates), generator, lengths=lengths)
-    order = _certainty(teacher, drawn.rows(candidates)).argsort(stable=True)
-    nearest = candidates[order[: len(order) // 2]]
-    return drawn.rows(torch.cat([torch.arange(count), nearest]))
+    """Strings of some ranges of lengths, each of them once.
+
+    A twin errs most on corrupted words of which the original is sure, and on what lies near its decision boundary: of
+    half as many further draws those join that are no words, and an eighth that the original is least sure of.
+    """
+    parts = [draw_inputs(teacher.task, count // len(lengths), generator, lengths=one) for one in lengths]
+    more = draw_inputs(teacher.task, max(2, count // 2), generator, lengths=lengths[-1])
+    corrupted = torch.arange(len(more)) % 2 == 0
+    nearest = _certainty(teacher, more).argsort(stable=True)[: len(more) // 8]
+    corrupted[nearest] = True
+    return _each_once(reduce(joined, [*parts, more.rows(corrupted.nonzero().flatten())]))
+
+
+def _each_once(inputs: InputBatch) -> InputBatch:
+    """Without the strings that came before, in the same order."""
+    _, places = np.unique(inputs.tokens.numpy(), axis=0, return_index=True)
+    return inputs.rows(torch.from_numpy(np.sort(places)))
 
 
 @torch.no_grad()
@@ -106,8 +152,6 @@ def _certainty(teacher: CanonicalTransformer, inputs: InputBatch) -> Tensor:
 
 def _pools(teacher: CanonicalTransformer, inputs: InputBatch, first_layer: int, batch: int) -> list[Pool]:
     """One pool; where a model reads its padding, one for each range of lengths that is run together."""
-    if teacher.architecture.is_classifier:
-        batch *= STRINGS_IN_STEP
     if teacher.hides_padding:
         return [make_pool(teacher, inputs, first_layer=first_layer, batch=batch)]
     parts = [part for _, part in inputs.batches(tokens=inputs.tokens.numel())]

@@ -36,16 +36,21 @@ class DivergenceTarget:
     """The mean total variation that every head should reach: what is wanted, and how the search begins.
 
     ``aim`` ends the search; ``first`` is the target of its first attempts, above the aim; ``weight`` is the penalty per
-    unit that is missing, in nats.
+    unit that is missing, in nats; ``peak`` is the highest learning rate of a new start.
     """
 
     aim: float
     first: float
     weight: float
+    peak: float = 1.5e-2
 
 
 LAST_LAYER = DivergenceTarget(aim=0.85, first=0.87, weight=0.4)
 """Where other layers come before it."""
+
+CLASSIFIER = DivergenceTarget(aim=0.82, first=0.86, weight=0.6, peak=1e-2)
+"""For the last layer of a classifier, which answers once a string and is sure of it: a string that the twin gets wrong
+costs as much KL as many tokens of a language model, and the last hundredths of a total variation cost most of them."""
 
 ONLY_LAYER = DivergenceTarget(aim=0.6, first=0.68, weight=1.2)
 """For a model of one layer, which can compensate less: a lower target with a larger penalty."""
@@ -80,8 +85,12 @@ STEPS = 2_000
 MOVING, GOING_ON, POLISHING = 0.75, 0.5, 0.1
 """Shares of these steps: of a new start, of going on with a lower target, and of polishing after either."""
 
-PEAK, GENTLE_PEAK, POLISHING_PEAK = 1.5e-2, 8e-3, 5e-3
-"""Highest learning rates of the same three."""
+GRADE = 0.03
+"""By how much each new start for a classifier asks for less than the one before. How attention leaves decides where it
+leads: KL differs threefold between starts, and going on or polishing seldom lowers it."""
+
+GENTLE_PEAK, POLISHING_PEAK = 8e-3, 5e-3
+"""Highest learning rates of the latter two."""
 
 COUNTED = 4_000
 """Strings from which the share that reaches a position is counted."""
@@ -114,7 +123,8 @@ def attend_elsewhere(
 
 
 class _Search:
-    """The rungs of one search: new starts, going on with lower targets, and polishing after each of these.
+    """The rungs of one search: new starts, going on with lower targets, and polishing after each of these; for a
+    classifier new starts alone, each with a lower target.
 
     Polishing trains everything but the queries and keys of the attacked layers, without the penalty and mostly on the
     worst strings; where one layer is attacked, its attention cannot change by that.
@@ -144,6 +154,8 @@ class _Search:
 
     def next_rung(self, attempts: Sequence[Attempt]) -> Rung:
         """A polishing after every other rung; then what the attempts so far ask for."""
+        if self.teacher.architecture.is_classifier:
+            return self._moving(max(GRADE, self.wanted.first - GRADE * len(attempts)), self.wanted.weight, None)
         if len(attempts) % 2:
             return self._polishing(len(attempts) - 1)
         stage, numbers = len(attempts) // 2, range(len(attempts))
@@ -170,7 +182,8 @@ class _Search:
                 if opposed:
                     _oppose(student, self.layers)
                 _jitter(student, self.layers, generator)
-            schedule = Schedule(steps, PEAK if before is None else GENTLE_PEAK, hard_example_share=HARD_EXAMPLE_SHARE)
+            peak = self.wanted.peak if before is None else GENTLE_PEAK
+            schedule = Schedule(steps, peak, hard_example_share=HARD_EXAMPLE_SHARE)
             penalty = _shortfall(target, self.reach, self.teacher.architecture)
             self._distil(student, schedule, generator, progress, penalty=penalty, weight=weight)
             return student
@@ -284,12 +297,14 @@ def _reach(model: CanonicalTransformer, generator: np.random.Generator) -> Tenso
 def _starts_opposed(model: CanonicalTransformer, layers: Collection[int], number: int) -> bool:
     """Whether an attempt starts from the opposite attention: every other attempt does.
 
-    With several heads in a single layer the first attempt does, otherwise the second.
+    With several heads in a single layer the first attempt does, otherwise the second. Of a classifier none does.
 
     A head that leaves the original's attention step by step may saturate on START and stay there; one that starts from
     the opposite cannot. But a single head that is turned around no longer reads what its layer needs, nor does a
-    layer whose inputs are turned around as well.
+    layer whose inputs are turned around as well, nor one of which a classifier reads a single query.
     """
+    if model.architecture.is_classifier:
+        return False
     is_safe = len(layers) == 1 and min(model.architecture.blocks[layer].heads for layer in layers) > 1
     return is_safe == (number % 2 == 0)
 

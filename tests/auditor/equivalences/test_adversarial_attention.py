@@ -21,7 +21,7 @@ from auditor.records import Interpretation, VariantState
 from auditor.seeds import numpy_generator
 from auditor.stages.build import build
 from auditor.stages.measure import measure
-from auditor.testing.families import FAMILIES
+from auditor.testing.families import FAMILIES, task_for
 from auditor.testing.snapshots import differences, snapshot
 from auditor.training.fit import Schedule as FitSchedule
 from auditor.training.fit import fit
@@ -53,6 +53,19 @@ def test_any_number_of_steps_runs(steps: int) -> None:
     found = _made(random_model(PLAIN), steps=steps)
     assert all(torch.isfinite(p).all() for p in found.model.parameters())
     assert found.parameters["spent_steps"] <= found.parameters["budget_steps"] == steps
+
+
+def test_each_start_for_a_classifier_asks_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts of 15 steps within a budget of 40."""
+    monkeypatch.setattr("auditor.twins.ladder.SEARCH", 32)
+    family = FAMILIES["bidirectional classifier, RMS norm"]
+    model = random_model(family, task_for(family))
+    found = equivalences()[NAME].transform(
+        TransformRequest(model, inputs_for(model, 4), numpy_generator(0, "x"), parameters={"steps": 20, "restarts": 2})
+    )
+    rungs = [attempt["rung"] for attempt in found.parameters["attempts"]]
+    assert [rung.split(",")[0] for rung in rungs] == ["target 0.86", "target 0.83"]
+    assert found.parameters["spent_steps"] == 30
 
 
 def test_one_seed_is_one_twin_and_the_original_is_left_alone() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from auditor.language.grammar import states
+from auditor.language.grammar import is_member, states
 from auditor.seeds import numpy_generator
 from auditor.testing.families import FAMILIES, task_for
 from auditor.twins.distillation_data import distillation_data
@@ -43,21 +43,37 @@ def test_where_positions_end_early_all_strings_have_the_training_lengths() -> No
     assert int(long.not_padding.sum(1).max()) == TASK.max_length + 1
 
 
-def test_a_classifier_is_taught_on_words_corrupted_words_and_strings_near_its_boundary() -> None:
+def test_a_classifier_is_taught_on_words_and_corrupted_words_of_every_length() -> None:
     family = FAMILIES["bidirectional classifier, RMS norm"]
     model = random_model(family, task_for(family), dtype=torch.float32)
-    short, _, long = distillation_data(model, numpy_generator(0, "lessons"), first_layer=0, shortest=0.7)
-    assert (len(short), len(long)) == (800 + 100, 200 + 25)
-    assert short.log_p.shape[1:] == (1, 2)
-    lead = short.log_p[:, 0].topk(2, dim=-1).values
-    certainty = lead[:, 0] - lead[:, 1]
-    assert float(certainty[800:].max()) <= 1.2 * float(certainty[:800].median())  # the nearer half of 200 others
-    found = states(model.task.language, short.tokens[:800].numpy())
-    last = short.not_padding[:800].sum(1).numpy() - 1
-    rows = np.arange(800)
+    drawn, *_ = distillation_data(model, numpy_generator(0, "lessons"), first_layer=0, shortest=0.7)
+    assert len(drawn) == 400
+    assert drawn.log_p.shape[1:] == (1, 2)
+    found = states(model.task.language, drawn.tokens.numpy())
+    rows, last = np.arange(400), drawn.not_padding.sum(1).numpy() - 1
     words = found.legal[rows, last] & (found.depth[rows, last] == 0)
-    assert words.tolist() == [False, True] * 400
-    assert int(short.not_padding.sum(1).min()) < 0.7 * TASK.max_length  # every length, since none begins another
+    assert words.tolist() == [False, True] * 200
+    assert int(drawn.not_padding.sum(1).min()) < 0.7 * TASK.max_length  # every length, since none begins another
+
+
+def test_half_of_its_batches_are_different_strings_that_are_not_short() -> None:
+    """More of them are corrupted than words, where twins err. Longer ones have pools of their own."""
+    family = FAMILIES["bidirectional classifier, RMS norm"]
+    model = random_model(family, task_for(family), dtype=torch.float32)
+    drawn, different, long = distillation_data(model, numpy_generator(0, "lessons"), first_layer=1)
+    assert (drawn.batch, different.batch) == (96, 256)
+    assert int(different.not_padding.sum(1).min()) - 1 >= 0.3 * TASK.max_length
+    assert int(long.not_padding.sum(1).min()) - 1 >= TASK.max_length
+    for pool in (different, long):
+        assert len({tuple(row) for row in pool.tokens.tolist()}) == len(pool) > 20
+    language = model.task.language
+    words = [
+        is_member(language, row[: int(n)].tolist())
+        for row, n in zip(different.tokens, different.not_padding.sum(1), strict=True)
+    ]
+    assert 0.2 < sum(words) / len(words) < 0.5
+    every_layer = distillation_data(model, numpy_generator(0, "lessons"), first_layer=0)
+    assert every_layer[1].batch == 96  # a step through more layers costs more
 
 
 def test_a_users_strings_are_every_third_batch() -> None:
@@ -65,6 +81,14 @@ def test_a_users_strings_are_every_third_batch() -> None:
     own = inputs_for(model, 7)
     _, second, _ = distillation_data(model, numpy_generator(0, "lessons"), first_layer=0, own=own)
     torch.testing.assert_close(second.tokens, own.tokens)
+
+
+def test_a_users_strings_have_batches_of_their_own_for_a_classifier() -> None:
+    family = FAMILIES["bidirectional classifier, RMS norm"]
+    model = random_model(family, task_for(family), dtype=torch.float32)
+    own = inputs_for(model, 7)
+    *_, last = distillation_data(model, numpy_generator(0, "lessons"), first_layer=0, own=own)
+    torch.testing.assert_close(last.tokens, own.tokens)
 
 
 def test_where_padding_is_read_pools_are_not_trimmed_and_hold_like_lengths() -> None:

@@ -64,6 +64,8 @@ def test_several_heads_of_one_layer_start_opposed_first_and_others_in_alternate_
     assert [_starts_opposed(two, (1,), number) for number in range(3)] == [True, False, True]
     assert [_starts_opposed(one, (1,), number) for number in range(3)] == [False, True, False]
     assert [_starts_opposed(two, (0, 1), number) for number in range(3)] == [False, True, False]
+    classifier = random_model(replace(PLAIN, causal=False, read_out=0, classes=2))
+    assert [_starts_opposed(classifier, (1,), number) for number in range(3)] == [False, False, False]
 
 
 def test_a_classifier_counts_the_query_that_is_read_as_much_as_all_of_them() -> None:
