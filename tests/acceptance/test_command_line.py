@@ -167,6 +167,18 @@ def test_a_killed_command_takes_its_processes_with_it_and_goes_on_when_it_is_typ
     assert len(again["findings"]) > 0
 
 
+@pytest.mark.soak
+def test_two_commands_that_submit_one_model_at_once_find_the_same(local: Settings, tmp_path: Path) -> None:
+    plan = tmp_path / "few.toml"
+    plan.write_text(FEW)
+    typed = ("submit", BUNDLED, "--plan", str(plan), "--wait", "--json")
+    commands = [command_line.start(local, *typed) for _ in range(2)]
+    first, second = (json.loads(command.communicate(timeout=300)[0]) for command in commands)
+    assert [command.returncode for command in commands] == [0, 0]
+    assert first["findings"] == second["findings"]
+    assert len(first["findings"]) > 0
+
+
 def test_a_broker_that_is_down_is_one_line_and_nothing_is_stored(local: Settings, plan: str) -> None:
     down = replace(local, broker_url="redis://:secret@127.0.0.1:1/0")
     ended = run(down, "submit", BUNDLED, "--plan", plan, expect=1)

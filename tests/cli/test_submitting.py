@@ -16,6 +16,7 @@ import pytest
 from auditor.errors import BrokerError
 from auditor.settings import Settings
 from auditor.store.audits import get_audit
+from auditor.store.cells import claim_cell, fail_cell
 from auditor.store.lifecycle import Progress, cancel_audit, progress
 from auditor.store.reports import save_report
 from auditor.store.session import Database
@@ -37,13 +38,16 @@ DEAD_BROKER = "redis://127.0.0.1:1/0"
 def conclude_all(
     database: Database, settings: Settings, audit_ids: Sequence[str], output: Output, workers: object = None
 ) -> dict[str, Progress]:
-    """Every audit gets a report, but one with seed 13 is cancelled."""
+    """Every audit gets a report, but one with seed 13 is cancelled, and in one with seed 14 a cell has failed."""
     found = {}
     for audit_id in audit_ids:
         with database.transaction() as session:
             if get_audit(session, audit_id).seed == 13:
                 cancel_audit(session, audit_id)
             else:
+                if get_audit(session, audit_id).seed == 14:
+                    claim_cell(session, audit_id, "behaviour", owner="o", lease_seconds=60)
+                    fail_cell(session, audit_id, "behaviour", owner="o", error="no memory", final=True)
                 save_report(session, audit_id, sample_report())
             found[audit_id] = progress(session, audit_id)
     return found
@@ -183,6 +187,35 @@ def test_a_batch_fails_with_the_audit_that_has_no_report(run: Run, tmp_path: Pat
         ("submitted", "done"),
         ("failed", "cancelled"),
     ]
+
+
+@pytest.mark.usefixtures("_computed")
+def test_a_batch_names_failures_first_and_tries_again_what_failed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(f"checkpoint,seed\n{BUNDLED},1\n{BUNDLED},14\n")
+    ended = run("batch", tmp_path / "m.csv", "--wait")
+    assert ended.code == 1
+    first, second = ended.stdout.splitlines()[1:3]
+    assert "incomplete" in first
+    assert "behaviour: no memory" in first
+    assert "unstable" in second
+    assert "dyck-audit retry" in ended.stderr
+    again = run("batch", tmp_path / "m.csv", "--json").document
+    assert [(e["status"], e["state"]) for e in again["entries"]] == [
+        ("already there", "done"),
+        ("tried again", "queued"),
+    ]
+    assert again["summary"] == {"submitted": 0, "already there": 1, "tried again": 1, "failed": 0}
+
+
+@pytest.mark.usefixtures("_computed")
+def test_an_audit_with_failures_is_shown_with_its_report_and_what_to_type(run: Run) -> None:
+    shown = run("submit", BUNDLED, "--seed", 14, "--wait")
+    assert shown.code == 1
+    assert "finished with failures (1 of" in shown.stderr
+    assert "dyck-audit retry" in shown.stderr
+    (audit,) = run("history", "--state", "incomplete", "--json").document["audits"]
+    assert run("show", audit["id"], "--json").document["report"]["audit"]["state"] == "incomplete"
+    assert run("report", audit["id"], "--format", "json").code == 0
 
 
 @pytest.mark.usefixtures("_computed")
