@@ -83,7 +83,7 @@ def serve(
 
 
 def _check_tokens(database: Database) -> None:
-    """Refuse to start a server that nobody could use.
+    """Refuse to start a server that no client could use.
 
     Raises:
         StoreError: it needs tokens and there is none.

@@ -158,7 +158,7 @@ def _same_finding(
     judged = findings_of("verify", cards, [certified], scores, original=ORIGINAL, settings=settings)
     same = next((f for f in judged if f.claim.identity == finding.claim.identity), None)
     is_stated = same is None
-    if same is None:  # a claim that nobody makes automatically, as a file of claims has them: it is judged as stated
+    if same is None:  # not a claim that is made automatically but one from a file of claims: it is judged as stated
         stated = {name: [finding.claim]}
         judged = findings_of("verify", cards, [certified], scores, original=ORIGINAL, settings=settings, claims=stated)
         same = next(iter(judged), None)

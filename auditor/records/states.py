@@ -102,5 +102,5 @@ class AuditState(StrEnum):
 class Priority(IntEnum):
     """Whose cells are computed first, the smallest number first."""
 
-    INTERACTIVE = 0  # somebody waits for it
+    INTERACTIVE = 0  # a person waits for it
     BATCH = 1

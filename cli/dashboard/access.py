@@ -30,12 +30,12 @@ class Access:
         return self.scope is not None and self.scope.allows(wanted)
 
 
-NOBODY = Access(None)
+NO_ACCESS = Access(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """The dependency of a route that names its scope; None: everybody may ask."""
+    """The dependency of a route that names its scope; None: no token is needed."""
 
     scope: Scope | None
 
@@ -64,12 +64,12 @@ def requires(scope: Scope) -> Any:
 
 
 PUBLIC: Any = Depends(Requires(None))
-"""The same for what everybody may ask."""
+"""The same for what needs no token."""
 
 
 def access_of(request: Request) -> Access:
     """What this request may do, as :class:`~cli.dashboard.admission.Admission` found it."""
-    found: Access = getattr(request.state, "access", NOBODY)
+    found: Access = getattr(request.state, "access", NO_ACCESS)
     return found
 
 

@@ -15,7 +15,7 @@ from auditor.errors import AuditorError
 from auditor.store.clock import database_now
 from auditor.store.tokens import StoredToken, is_use_worth_noting, live_token, live_token_by_id, note_use
 from auditor.urls import has_token
-from cli.dashboard.access import AUTHENTICATE, NOBODY, Access, Scope, no_token
+from cli.dashboard.access import AUTHENTICATE, NO_ACCESS, Access, Scope, no_token
 from cli.dashboard.errors import LOGIN, error_response, refused
 from cli.dashboard.origins import SAFE_METHODS, check_host, check_origin
 from cli.dashboard.refusal import Refusal
@@ -48,7 +48,11 @@ class Admission:
                 raise _token_in_address()
             request.state.access = await run_sync(_access, request)
             check_origin(request.method, request.headers, by_session=access_by_session(request))
-            if request.method not in SAFE_METHODS and request.state.access == NOBODY and request.url.path not in OPEN:
+            if (
+                request.method not in SAFE_METHODS
+                and request.state.access == NO_ACCESS
+                and request.url.path not in OPEN
+            ):
                 raise no_token()
             bounded = _bounded(receive, request)
         except Refusal as refusal:
@@ -65,7 +69,7 @@ def _access(request: Request) -> Access:
     """What the request may do, by its token or its session's."""
     services = services_of(request)
     given, cookie = request.headers.get("authorization"), request.cookies.get(COOKIE)
-    open_door = NOBODY if services.requires_token else Access(Scope.ADMIN)
+    open_door = NO_ACCESS if services.requires_token else Access(Scope.ADMIN)
     if given is not None:
         if not given.lower().startswith(BEARER):
             raise Refusal(401, "an Authorization header of another kind", expected="Bearer", headers=AUTHENTICATE)

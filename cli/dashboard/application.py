@@ -65,7 +65,7 @@ def requirement_of(route: RouteContext) -> Requires:
     """The scope that a route needs.
 
     Raises:
-        TypeError: it does not say, so nobody knows who may ask it.
+        TypeError: it does not say, so it is not known who may use it.
     """
     given = getattr(route, "dependant", None)
     found = [] if given is None else [one.call for one in given.dependencies if isinstance(one.call, Requires)]

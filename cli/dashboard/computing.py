@@ -1,4 +1,4 @@
-"""Who computes the audits that this server starts: the workers of a broker, local ones of its own, or somebody else."""
+"""Who computes the audits that this server starts: the workers of a broker, local ones of its own, or other workers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Computing:
 
     @property
     def broker_url(self) -> str | None:
-        """Where to send cells; None: they wait in the database for whoever comes."""
+        """Where to send cells; None: they wait in the database for a worker."""
         return self._settings.broker_url if self._workers is None else self._workers.broker_url
 
     @property
@@ -52,7 +52,7 @@ class Computing:
         """In words: who computes."""
         if self._settings.broker_url is not None:
             return "the workers of the broker"
-        return "local workers of this server" if self._local else "nobody here; `dyck-audit worker` does"
+        return "local workers of this server" if self._local else "no worker here; `dyck-audit worker` starts one"
 
     def require_broker(self) -> None:
         """Refuse before anything is stored.

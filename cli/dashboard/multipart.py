@@ -160,7 +160,7 @@ class FormReader:
 
 
 async def read_form(pieces: AsyncIterator[bytes], reader: FormReader) -> Form:
-    """The form of a body; its pieces are written in another thread, so that a slow disk holds up nobody else."""
+    """The form of a body; its pieces are written in another thread, so that a slow disk holds up no other request."""
     with reader:
         async for piece in pieces:
             await run_sync(reader.write, piece)

@@ -104,7 +104,7 @@ class CircuitScore(InterpretationMethod):
 
 
 class _Claimed(CircuitScore):
-    """The score of a circuit that is given, whoever found it."""
+    """The score of a circuit that is given, however it was found."""
 
     members: ClassVar[tuple[str, ...]]
 

@@ -78,7 +78,7 @@ def test_hostile_values_in_the_address_are_text(client: TestClient) -> None:
 def test_an_unfinished_audit_says_how_long_it_waits_and_who_computes(client: TestClient, ids: Ids) -> None:
     shown = client.get(f"/audits/{ids.queued}").text
     assert re.search(r"waiting for \d+", shown)
-    assert "Computed by nobody here" in shown
+    assert "Computed by no worker here" in shown
     part = client.get(f"/audits/{ids.queued}/progress")
     assert "HX-Redirect" not in part.headers
     assert 'hx-trigger="every 2s"' in part.text
