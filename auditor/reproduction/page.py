@@ -54,7 +54,10 @@ def ours(row: Row) -> str:
     if row.ours is None:
         return wording.plain(row.reason)
     ends = () if row.range is None else tuple(map(_digits, row.range))
-    return f"{_digits(row.ours)} ({'–'.join(ends)})" if len(set(ends)) > 1 else _digits(row.ours)
+    mean = _digits(row.ours)
+    if row.inside is False and row.band is not None and row.band[0] <= float(mean) <= row.band[1]:
+        mean = f"{row.ours:.5g}"  # rounded, it would seem to be inside
+    return f"{mean} ({'–'.join(ends)})" if len(set(ends)) > 1 else mean
 
 
 def _digits(value: float) -> str:

@@ -115,7 +115,6 @@ _PAPER_PLAN = replace(
     name="reproduction-paper",
     exact_variants=1,
     behavioural_variants=1,
-    twin_restarts=2,
     sequences=256,
     longer_sequences=64,
     claims=KINDS_ASKED,

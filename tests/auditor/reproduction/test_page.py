@@ -68,6 +68,8 @@ def test_every_picture_is_drawn_of_some_kept_document() -> None:
 def test_a_number_at_the_edge_of_its_band_is_inside() -> None:
     row = Row("part", "quantity", "unit", 0.95, None, 3, (0.95, 0.999), "source")
     assert row.inside is True
+    assert ours(row) == "0.95"
+    assert ours(replace(row, ours=0.94996)) == "0.94996"
     assert replace(row, ours=0.9499).inside is False
     assert replace(row, ours=None).inside is None
     assert replace(row, band=None).inside is None
