@@ -159,7 +159,9 @@ WEN2023: Mapping[str, Scale] = MappingProxyType(
 )
 
 _STEINBERG_EQUIVALENCES = (
+    "exact_embedding_trade",
     "exact_head_permutation",
+    "exact_logit_shift",
     "exact_random_composition",
     "behavioural_adversarial_importance",
     "behavioural_fresh_seed",
