@@ -25,7 +25,7 @@ from auditor.testing.cost import is_costly
 from auditor.testing.families import FAMILIES, task_for
 from auditor.testing.models import inputs_for, random_model
 from auditor.verdicts.alignment import align
-from auditor.verdicts.claims import mean_scores
+from auditor.verdicts.claims import ROUNDING, mean_scores
 from auditor.verdicts.distances import EXACT_TOLERANCE, pattern_distance
 
 SUBJECTS = (*FAMILIES, "trained")
@@ -126,7 +126,9 @@ def _change(base: Interpretation, other: Interpretation) -> float:
 
 
 def _largest(scores: np.ndarray) -> float:
-    return float(np.nanmax(np.abs(scores))) or 1.0
+    """The largest size of a score; 1 where all of them are rounding, whose relative changes mean nothing."""
+    largest = float(np.nanmax(np.abs(scores)))
+    return largest if largest > ROUNDING else 1.0
 
 
 @cache

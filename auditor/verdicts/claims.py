@@ -21,6 +21,9 @@ AUTOMATIC_KINDS = ("rank", "set", "predicate", "existence", "pattern")
 KINDS_ASKED = (*AUTOMATIC_KINDS, "value")
 """Kinds of claims that a plan may ask for."""
 
+ROUNDING = 1e-13
+"""Scores that are all smaller are rounding, in any unit: which of them is the largest is no claim about the model."""
+
 MOST_VALUES = 8
 """Components whose score is claimed, those that score most; two hundred neurons are too many to report."""
 
@@ -83,6 +86,8 @@ def _pattern(card: MethodCard, component: Component) -> Claim:
 
 def _is_ranked(found: Interpretation, scores: NDArray[np.float64]) -> bool:
     if len(found.components) < 2 or found.undefined or not np.isfinite(scores).all():
+        return False
+    if float(np.abs(scores).max()) <= ROUNDING:
         return False
     layers = [component.layer for component in found.components]
     return found.component_axis != HEAD or len({*layers}) < len(layers)

@@ -189,10 +189,13 @@ def test_a_witness_is_not_written_over_something(run: Run, ids: Ids, tmp_path: P
     assert "not empty" in refused.refusal
 
 
-def test_a_finding_of_two_audits_must_be_named_with_its_audit(run: Run, ids: Ids, tmp_path: Path) -> None:
-    refused = run("witness", "f0000", "--out", tmp_path / "w")
+@pytest.mark.parametrize("named", [True, False])
+def test_a_finding_of_two_audits_is_that_of_the_newest_unless_it_is_named_with_its_audit(
+    run: Run, ids: Ids, tmp_path: Path, named: bool
+) -> None:
+    refused = run("witness", f"{ids.done}/f0000" if named else "f0000", "--out", tmp_path / "w")
     assert refused.code == 1
-    assert f"{ids.done}/f0000" in refused.refusal
+    assert f"audit {ids.done if named else ids.again} has no variant" in refused.refusal
     assert not (tmp_path / "w").exists()
 
 

@@ -23,7 +23,7 @@ def test_one_value_claim_per_component_and_one_top() -> None:
 
 
 def test_no_component_leads_in_a_tie_or_alone() -> None:
-    for given in ([[2.0, 2.0]], [[0.0, 0.0]], [[1.0, 1.0 + 1e-12]], [[5.0]]):
+    for given in ([[2.0, 2.0]], [[0.0, 0.0]], [[1.0, 1.0 + 1e-12]], [[5.0]], [[0.0, 3e-17]]):
         assert {claim.kind for claim in claims_of(SCALAR, scores(given), KINDS_ASKED)} == {"value"}
 
 
