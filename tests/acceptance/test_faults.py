@@ -53,6 +53,7 @@ SHORT = Scale("short", down_seconds=2.0, frozen_seconds=3.0, worker={})
 LONG = Scale("long", down_seconds=60.0, frozen_seconds=30.0, worker={REAL_LEASE: "1"})
 
 
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 ONLY_LONG = pytest.mark.parametrize("scale", [LONG], indirect=True, ids=["long"])
 
 
@@ -221,6 +222,7 @@ def test_the_broker_is_frozen(
     assert is_complete(database, audit.id)
 
 
+@ON_POSTGRESQL
 def test_a_worker_is_frozen_past_its_lease_and_thawed(
     database: Database,
     new_audit: NewAudit,
@@ -230,6 +232,7 @@ def test_a_worker_is_frozen_past_its_lease_and_thawed(
     scale: Scale,
     recovered: Note,
 ) -> None:
+    """On PostgreSQL: who is stopped in the middle of a write to SQLite holds its lock."""
     audit = new_audit()
     first, second = new_worker(seconds=1.0, more=scale.worker), new_worker(seconds=1.0, more=scale.worker)
     eventually(lambda: count_workers(broker.url) == 2, "both workers listen")
@@ -284,7 +287,7 @@ def test_a_process_that_computes_is_killed(
     assert is_complete(database, audit.id)
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@ON_POSTGRESQL
 def test_every_connection_to_the_database_is_cut_one_of_them_holding_a_lock(
     database: Database, database_url: str, new_audit: NewAudit, send: Send, new_worker: NewWorker, recovered: Note
 ) -> None:
