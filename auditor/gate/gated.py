@@ -38,10 +38,10 @@ class GateResult:
         }
 
     def rows(self) -> list[tuple[str, str, str, str, str]]:
-        """Outcome, claim, role, what it must survive, and why; one row each."""
+        """Outcome, claim, role, what it must survive, and why; one row each, primary claims first."""
         claims = [
             (str(one.outcome).upper(), one.entry.name, str(one.entry.role), ", ".join(one.entry.survives), one.reason)
-            for one in self.checked
+            for one in sorted(self.checked, key=lambda one: not one.decides)
         ]
         why = "stable in the baseline, unstable now"
         return claims + [("LOST", p.second.claim.text, "baseline", p.second.equivalence, why) for p in self.lost]

@@ -261,7 +261,7 @@ def kl_to_teacher(pool: Pool, log_q: Tensor) -> Tensor:
 def _drawn(
     last_seen: NDArray[np.float64], count: int, hard_example_share: float, generator: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Rows of a pool: each uniform, or with probability ``drill`` in proportion to ``last_seen``."""
+    """Rows of a pool: each uniform, or with probability ``hard_example_share`` in proportion to ``last_seen``."""
     if not hard_example_share:
         return generator.integers(0, len(last_seen), size=count)
     total = last_seen.sum()
