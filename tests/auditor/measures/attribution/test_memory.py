@@ -29,7 +29,7 @@ model = random_model(Architecture(model_width=56, vocabulary_size=8, blocks=(blo
 inputs = draw_inputs(task, 1000, numpy_generator(0, "memory"), lengths=(62, 63))
 settings.MAX_SEQUENCES = len(inputs)
 type(methods()["attribution_token_shapley_sampling"]).draws = 2  # one after another: they take time, not memory
-quadrature.MOST_POINTS = 128
+quadrature.MOST_POINTS = 32  # likewise
 
 whole = InputBatch.batches
 InputBatch.batches = lambda self, **size: itertools.islice(whole(self, **size), 1)  # full ones: the rest is like them
