@@ -53,12 +53,14 @@ def reproduce(
     Stopped with Ctrl-C or killed, the same command goes on; what is stored is not computed again.
     """
     from auditor.reproduction.scales import scale_of
+    from workers.reproducing import chosen_cohorts
 
     door, chosen = invocation(context), scale_of(study, scale)
+    cohorts = chosen_cohorts(study, chosen, only or ())
     folder = out or Path(f"reproduction-{study}-{scale}")
     require_output_folder(folder)
     try:
-        found = run(door, study, chosen, seeds, only=only or ())
+        found = run(door, study, cohorts, chosen, seeds)
     except KeyboardInterrupt:
         door.output.note("interrupted; the same command goes on from here")
         raise
@@ -69,17 +71,16 @@ def reproduce(
         print_result(door.output, found, folder)
 
 
-def run(door: Invocation, study: str, scale: Scale, seeds: int | None, *, only: Sequence[str]) -> Reproduction:
+def run(door: Invocation, study: str, cohorts: Sequence[Cohort], scale: Scale, seeds: int | None) -> Reproduction:
     """Train, store and submit family by family while workers audit; then wait, and measure what is left.
 
     Raises:
-        NotFoundError: no such family.
         AuditorError: an audit has no report.
     """
     from auditor.errors import AuditorError
-    from workers.reproducing import STUDIES, chosen_cohorts, collected
+    from workers.reproducing import STUDIES, collected
 
-    settings, cohorts = door.settings, chosen_cohorts(study, scale, only)
+    settings = door.settings
     require_broker(settings)
     with door.database(create=True) as database, workers_here(settings) as workers:
         sent = _submit_all(door, database, workers, study, cohorts, scale, seeds)

@@ -17,12 +17,16 @@ from tests.cli.conftest import Run
 STEPS = 5
 
 
-def test_an_unknown_study_or_scale_lists_what_there_is(run: Run, tmp_path: Path) -> None:
+def test_an_unknown_study_or_scale_lists_what_there_is(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert "wen2023 or steinberg2026" in run("reproduce", "wen2022").refusal
     assert "smoke or paper" in run("reproduce", "wen2023", "--scale", "large").refusal
     assert (
         "has no family 'k=9'; expected k=1 or k=2 or k=3" in run("reproduce", "steinberg2026", "--only", "k=9").refusal
     )
+    assert not [*tmp_path.glob("reproduction*")]
     taken = tmp_path / "taken"
     taken.write_text("")
     assert "is a file" in run("reproduce", "wen2023", "--out", str(taken)).refusal
