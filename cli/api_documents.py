@@ -34,7 +34,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the server holds, and who computes."""
+    """What the server holds, and which workers compute."""
 
     version: str
     scope: str  # of the token of this request

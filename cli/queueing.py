@@ -38,7 +38,7 @@ def queue(
 ) -> Submission:
     """Store the model, create the audit, and send its first cells where there is a broker.
 
-    Cells of a batch are computed after all that somebody waits for.
+    Cells of a batch are computed after those of interactive audits.
     """
     from auditor.records import Priority
     from workers.submission import submit_audit, submit_model

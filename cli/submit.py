@@ -145,7 +145,7 @@ def _check_together(
 
 
 def tell_queued(output: Output, made: Sequence[Submission], settings: Settings, *, as_json: bool) -> None:
-    """The new ids, and who will compute."""
+    """The new ids, and what will compute the audits."""
     if as_json:
         audits = [{"id": m.audit.id, "model": m.audit.model_id, "state": str(m.audit.state)} for m in made]
         output.document({"audits": audits})

@@ -1,4 +1,4 @@
-"""An exception raised in the main thread on a signal: how a computation is stopped that asks nobody whether to go on.
+"""An exception raised in the main thread on a signal: stops a computation that does not check for cancellation itself.
 
 The signal's handler stays for the life of the process and raises only while it is armed, so that a signal which comes
 too late does nothing. A call into a library is not cut short.

@@ -36,7 +36,7 @@ class LogOptions:
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """What a worker may be told, beside its settings."""
+    """Options of one worker, beside its settings."""
 
     concurrency: int = 2
     hostname: str | None = None  # None: the machine's name and the process id

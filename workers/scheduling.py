@@ -22,7 +22,7 @@ FINISHES: Final = 0
 BEGINS: Final = 3
 
 BATCH: Final = 6
-"""Added for an audit of a batch: all that somebody waits for goes first. Redis has the steps 0, 3, 6 and 9."""
+"""Added for an audit of a batch, so that interactive audits go first. Redis has the steps 0, 3, 6 and 9."""
 
 LOST_SECONDS: Final = 3.0
 """A cell that is ready for so long and whose message is not on the broker has lost it."""
@@ -89,8 +89,8 @@ def sweep(database: Database, app: Celery) -> int:
 def lost_cells(database: Database, app: Celery) -> list[CellId]:
     """The cells that have been ready for some seconds and have no message on the broker.
 
-    The broker is asked before the database: a cell that is taken in between is then no longer ready. A message that was
-    delivered counts as gone: its cell is claimed within milliseconds, or whoever took it is dead.
+    The broker is asked before the database: a cell that is claimed in between is then no longer ready. A delivered
+    message counts as lost: its cell is claimed within milliseconds, or the worker that received it has ended.
 
     Raises:
         BrokerError: the broker does not answer.

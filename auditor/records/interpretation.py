@@ -30,7 +30,7 @@ METHODS = ("attribution_", "circuit_")
 """How the names of methods begin that are judged themselves: as such they are parts of no layer."""
 
 EDGE_SIGN = "->"
-"""Stands in the name of an edge, between who writes and what reads."""
+"""Stands in the name of an edge, between the writing and the reading component."""
 
 COMPONENT_AXES = (HEAD, NEURON, PART, EDGE)
 """Axes that may run over the components of an interpretation."""

@@ -49,7 +49,7 @@ class ScorePanel:
     rows: tuple[ScoreRow, ...]
     ticks: tuple[tuple[float, str], ...]
     left_out: int
-    said: str  # the ranges in words, for who does not see the drawing
+    said: str  # the ranges in words, for readers who do not see the drawing
 
 
 def score_panels(report: AuditReport) -> tuple[ScorePanel, ...]:

@@ -1,4 +1,4 @@
-"""One finding told in full: what is claimed, what moved, original and twin side by side, how to check it."""
+"""One finding in full: what is claimed, what moved, original and twin side by side, how to check it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Answers:
 
     @property
     def said(self) -> str:
-        """The numbers in words, for who does not see the bars."""
+        """The numbers in words, for readers who do not see the bars."""
         return "; ".join(
             f"{pair.name}: original {pair.original.text if pair.original else MISSING}, "
             f"twin {pair.twin.text if pair.twin else MISSING}"

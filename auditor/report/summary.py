@@ -1,4 +1,4 @@
-"""The summary of an audit: honest counts and one headline that a researcher understands.
+"""The summary of an audit: counts and one headline sentence.
 
 The unit of counting is said each time: a *verdict* is one claim under one equivalence; a *claim* is overturned when one
 verdict on it is UNSTABLE, undecided when none is but one is INCONCLUSIVE, and surviving when all are STABLE.

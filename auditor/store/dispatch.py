@@ -26,8 +26,8 @@ def ready_cells(session: Connection, audit_id: str | None = None, *, not_dispatc
     """The ready cells of one live audit or of all, that were not handed over in the last so many seconds.
 
     With 0 these are all ready cells: what to send after create_audit or retry_audit, and after a restart. With some
-    seconds these are the ones whose message may be lost. Audits that somebody waits for first, then those of a batch;
-    within these the oldest audit first, in the order of its plan.
+    seconds these are the ones whose message may be lost. Interactive audits come first, then those of a batch; among
+    audits of one priority the oldest first, its cells in the order of its plan.
     """
     latest = database_now(session) - timedelta(seconds=not_dispatched_since)
     query = (

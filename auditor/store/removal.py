@@ -82,7 +82,7 @@ class Pruned:
 
 
 def prune_audits(session: Connection, *, before: datetime) -> Pruned:
-    """Remove the audits that ended before a moment; those that somebody still needs stay.
+    """Remove the audits that ended before a time, except those in ``kept``.
 
     Models, their twins and calibrations stay too.
     """

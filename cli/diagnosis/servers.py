@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from auditor.settings import Settings
 
 MOST_SKEW_SECONDS = 5.0
-"""Leases are read from the database's clock, so that a larger skew breaks nothing; it only confuses who reads logs."""
+"""Leases are read from the database's clock, so a larger skew breaks nothing; only the times in logs disagree."""
 
 
 def servers(settings: Settings) -> Iterator[Check]:
-    """The database, then who delivers and who computes."""
+    """The database, then the broker and the workers."""
     reached = attempt("database", lambda: _database(settings))
     yield reached
     if reached.ok and not _is_missing(settings):

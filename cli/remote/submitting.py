@@ -126,14 +126,14 @@ def _start(store: RemoteStore, wanted: Mapping[str, Any]) -> StoredAudit:
 
 def _patiently(store: RemoteStore, audit_id: str, output: Output) -> Progress:
     """The progress of an audit, also where the server is started again meanwhile."""
-    until, told = time.monotonic() + PATIENCE_SECONDS, False
+    until, is_noted = time.monotonic() + PATIENCE_SECONDS, False
     while True:
         try:
             return store.progress(audit_id)
         except AwayError as away:
             if time.monotonic() > until:
                 raise
-            if not told:
+            if not is_noted:
                 output.note(f"{away.found}; still waiting, Ctrl-C stops only the waiting")
-            told = True
+            is_noted = True
             time.sleep(LONGEST_PAUSE_SECONDS)

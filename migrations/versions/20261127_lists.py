@@ -75,11 +75,11 @@ def _name_index(**kind: str) -> None:
 def _fill() -> None:
     body = finding.c.body
     kind, expected = body["kind"].as_string(), body["expected"].as_string()
-    told = sa.case((kind != "exact", kind), (expected == "open", "exact"), else_="theory")
+    inferred = sa.case((kind != "exact", kind), (expected == "open", "exact"), else_="theory")
     created_at = sa.select(audit.c.created_at).where(audit.c.id == finding.c.audit_id).scalar_subquery()
     facts = {
         "claim": body[("claim", "kind")].as_string(),
-        "basis": sa.func.coalesce(body["basis"].as_string(), told),
+        "basis": sa.func.coalesce(body["basis"].as_string(), inferred),
         "invariant": body["invariant"].as_boolean(),
         "resolved": body["resolved"].as_boolean(),
         "audit_created_at": created_at,

@@ -1,4 +1,4 @@
-"""Audits that somebody waits for go before those of a batch."""
+"""Interactive audits go before those of a batch."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class BrokerServer:
         self.start()
 
     def freeze(self, seconds: float) -> None:
-        """Answer nobody for a while, and lose nothing."""
+        """Answer no request for a while, and lose nothing."""
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGSTOP)
         time.sleep(seconds)

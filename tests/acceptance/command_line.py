@@ -15,6 +15,16 @@ from tests.acceptance.worker_process import environment_of
 COMMAND = str(Path(sys.executable).parent / "dyck-audit")
 MOST_SECONDS = 120
 
+TINY_PLAN = """
+base = "quick"
+sequences = 16
+certificate_sequences = 60
+behaviour_sequences = 40
+longer_sequences = 4
+bootstrap_draws = 2000
+"""
+"""Without its methods and equivalences."""
+
 SMALL_PLAN = """
 base = "quick"
 sequences = 24

@@ -14,19 +14,13 @@ import torch
 from safetensors.torch import save_file
 
 from auditor.settings import Settings
-from tests.acceptance.command_line import document, run
+from tests.acceptance.command_line import TINY_PLAN, document, run
 from tests.acceptance.worker_process import ROOT
 
 EXAMPLE = ROOT / "tests" / "data" / "example_plugin"
 PACKAGE = {"package": "bracket-plugins", "package_version": "1.2.0"}
 METHOD, EQUIVALENCE, FORMAT = "attention_distance", "exact_value_rescaling", "stacked_attention"
-PLAN = f"""
-base = "quick"
-sequences = 16
-certificate_sequences = 60
-behaviour_sequences = 40
-longer_sequences = 4
-bootstrap_draws = 2000
+PLAN = f"""{TINY_PLAN}
 methods = ["ablation_head_mean", "{METHOD}"]
 equivalences = ["exact_head_permutation", "{EQUIVALENCE}"]
 """

@@ -11,19 +11,13 @@ import pytest
 from auditor import zoo
 from auditor.contracts import adapters
 from auditor.settings import Settings
-from tests.acceptance.command_line import document, run
+from tests.acceptance.command_line import TINY_PLAN, document, run
 from tests.foreign import MAKERS
 from tests.foreign.bracket_classifier import bracket_classifier, strings
 from tests.foreign.files import save
 from tests.wen2023_files import checkpoint
 
-TINY_PLAN = """
-base = "quick"
-sequences = 16
-certificate_sequences = 60
-behaviour_sequences = 40
-longer_sequences = 4
-bootstrap_draws = 2000
+PLAN = f"""{TINY_PLAN}
 methods = ["ablation_head_zero", "attention_pattern"]
 equivalences = ["exact_key_bias_shift", "exact_value_bias_shift"]
 """
@@ -46,7 +40,7 @@ def examples(tmp_path: Path) -> dict[str, Path]:
 
 def test_every_format_is_audited(local: Settings, examples: dict[str, Path], tmp_path: Path) -> None:
     plan = tmp_path / "tiny.toml"
-    plan.write_text(TINY_PLAN)
+    plan.write_text(PLAN)
     assert set(examples) == set(adapters())
     reports = document(local, "submit", *map(str, examples.values()), "--plan", str(plan), "--wait")
     assert [report["model"]["format"] for report in reports] == list(examples)
@@ -58,7 +52,7 @@ def test_every_format_is_audited(local: Settings, examples: dict[str, Path], tmp
 def test_a_bracket_classifier_of_transformer_lens(local: Settings, tmp_path: Path) -> None:
     """Trained here; inspected with its source's own numbers, asked for the class of strings, and audited."""
     source, plan = bracket_classifier(), tmp_path / "tiny.toml"
-    plan.write_text(TINY_PLAN)
+    plan.write_text(PLAN)
     tokens, classes = strings(64, seed=5)  # what the source was asked, too
     saved = save(source, tmp_path)
     seen = document(local, "inspect", str(saved.checkpoint), "--reference", str(saved.reference))

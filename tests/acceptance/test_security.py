@@ -25,7 +25,7 @@ from workers.embedded_broker import EmbeddedBroker, embedded_broker
 from workers.waiting import wait
 
 PASSWORDS = ("planted-broker-7Kq", "planted-database-9Zx")
-"""In every URL of this file; PostgreSQL here trusts whoever connects, the broker asks for its own."""
+"""In every URL of this file; PostgreSQL here accepts every connection, the broker requires its own password."""
 
 
 @dataclass(frozen=True)

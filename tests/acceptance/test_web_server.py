@@ -1,4 +1,4 @@
-"""A real server process, asked by the real command line: an audit through it, who is refused, what it says, its end."""
+"""A real server process, asked by the real command line: an audit through it, refusals, its log, its end."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _address(process: subprocess.Popen[str], log: Path) -> str:
 
 
 def ask(token: str | None, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    """A command of somebody who has neither database nor broker."""
+    """Run a command without the settings of a database or broker."""
     values = {name: text for name, text in os.environ.items() if not name.startswith("DYCK_AUDIT")}
     values |= {} if token is None else {TOKEN_VARIABLE: token}
     ended = subprocess.run(
@@ -87,7 +87,7 @@ def ask(token: str | None, *arguments: str, expect: int = 0) -> subprocess.Compl
 
 @pytest.fixture
 def guarded(tmp_path: Path, postgres_url: str) -> Settings:
-    """PostgreSQL under a password that nobody may see, and no broker."""
+    """PostgreSQL with a password that must appear in no output, and no broker."""
     url = postgres_url.replace("postgres@", f"postgres:{PASSWORD}@")
     assert PASSWORD in url
     return Settings(tmp_path / "home", url, None)

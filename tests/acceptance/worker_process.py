@@ -129,7 +129,7 @@ def eventually(happened: Callable[[], bool], what: str, *, seconds: float = PATI
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
+    """A port of this machine on which no process listens now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port

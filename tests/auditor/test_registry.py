@@ -51,7 +51,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_plugin_has_the_name_of_its_entry_point_and_knows_its_package(site: Path) -> None:
+def test_a_plugin_has_the_name_of_its_entry_point_and_names_its_package(site: Path) -> None:
     _install(site, "registry-half", "0.3", entry="half_row", code=METHOD)
     found = _found()
     assert not found.refused

@@ -106,8 +106,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ids]:
         for audit_id in (done, again):
             save_report(session, audit_id, sample_report(name=MODEL))
         for key in ("behaviour", "conclude"):  # without its conclusion an audit has no report: it fails
-            assert claim_cell(session, failed, key, owner="somebody", lease_seconds=60)
-            fail_cell(session, failed, key, owner="somebody", error="the plan cannot run", final=True)
+            assert claim_cell(session, failed, key, owner="worker", lease_seconds=60)
+            fail_cell(session, failed, key, owner="worker", error="the plan cannot run", final=True)
     database.dispose()
     return folder, Ids(model.id, done, again, failed, queued)
 

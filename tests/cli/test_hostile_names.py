@@ -103,7 +103,7 @@ def test_texts_are_harmless(run: Run, hostile: tuple[Path, list[str]], form: str
             assert "[link](javascript" not in raw
 
 
-def test_an_audit_without_a_report_is_told_in_harmless_lines(run: Run, home: Path) -> None:
+def test_an_audit_without_a_report_is_shown_in_harmless_lines(run: Run, home: Path) -> None:
     database = open_database(f"sqlite:///{home / DATABASE}")
     for name in STORED:
         with database.transaction() as session:

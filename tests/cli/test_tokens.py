@@ -23,7 +23,7 @@ def test_a_token_is_shown_once(run: Run) -> None:
     assert secret not in listed.stdout + run("tokens", "list", "--json").stdout
 
 
-def test_into_a_file_that_nobody_else_reads(run: Run, tmp_path: Path) -> None:
+def test_into_a_file_that_only_its_owner_reads(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "token"
     made = run("tokens", "create", "--out", file)
     assert (made.code, made.stdout) == (0, f"{file}\n")

@@ -30,7 +30,7 @@ def claimed_edges(graph: Graph, members: Collection[str]) -> Tensor:
 
 
 def _named(graph: Graph) -> list[tuple[str, str, str]]:
-    """The label of each edge, of who writes and of what reads."""
+    """The label of each edge, of its writer and of its reader."""
     return [
         (component.label, graph.writers[writer].label, graph.readers[reader])
         for component, (writer, reader) in zip(graph.components, graph.edges, strict=True)

@@ -7,7 +7,7 @@ from auditor.symmetries.mean_blind_writers import mean_blind_writers
 
 
 def centre_writes(model: CanonicalTransformer) -> None:
-    """Mean 0 over features for every table whose mean only LayerNorms see, who remove it."""
+    """Mean 0 over features for every table whose mean only LayerNorms read, which remove it."""
     for writer in mean_blind_writers(model):
         for table in writer.tables:
             table.sub_(table.mean(-1, keepdim=True))

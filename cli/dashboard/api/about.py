@@ -25,7 +25,7 @@ def about() -> About:
 
 @router.get("/status", dependencies=[requires(Scope.READ)])
 def status(request: Request, services: Own, session: Reading) -> Status:
-    """What the server holds, and who computes."""
+    """What the server holds, and which workers compute."""
     return Status(
         version=version(PROGRAM),
         scope=str(access_of(request).scope),

@@ -97,10 +97,9 @@ def ask_to_delete(request: Request, session: Reading, audit: str) -> HTMLRespons
     """Say what would go, and ask."""
     found = get_audit(session, exact_audit(session, audit))
     what = f"audit {found.id} of {found.model_name}"
-    told = "its findings and its report; the twins it made stay with the model"
-    return page(
-        request, "delete.html", what=what, told=told, back=f"/audits/{audit}", choice="", is_live=found.state in LIVE
-    )
+    removed = "its findings and its report; the twins it made stay with the model"
+    is_live = found.state in LIVE
+    return page(request, "delete.html", what=what, removed=removed, back=f"/audits/{audit}", choice="", is_live=is_live)
 
 
 @router.post("/{audit}/delete", dependencies=[requires(Scope.ADMIN)])

@@ -80,7 +80,7 @@ def ask_to_delete(request: Request, session: Reading, model: str) -> HTMLRespons
         request,
         "delete.html",
         what=f"model {found.id} {found.name}",
-        told="its weights and the twins made of it",
+        removed="its weights and the twins made of it",
         back=f"/models/{found.id}",
         choice="its audits too; without this, a model that has some is kept" if has_audits else "",
         is_live=False,

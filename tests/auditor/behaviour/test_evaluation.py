@@ -39,7 +39,7 @@ def test_the_stack_model_is_right_at_every_length(lengths: tuple[int, int] | Non
     assert found.kl_nats == pytest.approx(6 * math.exp(-10 * math.sqrt(7)), rel=0.1)
 
 
-def test_a_model_that_knows_one_bracket_is_right_where_it_tops_the_stack() -> None:
+def test_a_model_that_closes_one_bracket_is_right_where_it_tops_the_stack() -> None:
     """Without head 1 the counting model gives ``a)`` 3 / (3 + 1) = 0.75 of the closing mass; with ln 30, 30 / 31."""
     model = counting_model()
     W_O, _ = model.attentions[0].output

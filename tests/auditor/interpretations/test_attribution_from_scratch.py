@@ -21,6 +21,7 @@ from auditor.interpretations.attribution_token_occlusion import WINDOW
 from auditor.measures.attribution import infidelity, quadrature
 from auditor.seeds import numpy_generator
 from auditor.testing.families import FAMILIES
+from tests.auditor.interpretations.closing_score import closing_score, masked
 from tests.handmade import PLAIN, TASK, inputs_for, inputs_from, random_model
 
 pytestmark = pytest.mark.slow
@@ -42,28 +43,12 @@ def _interpret(name: str, model: CanonicalTransformer, inputs: InputBatch) -> np
     return methods()[name].interpret(Request(model, inputs, numpy_generator(0, "scratch"))).values
 
 
-def _score(logits: Tensor, inputs: InputBatch) -> Tensor:
-    log_p = logits.log_softmax(-1)
-    scores = []
-    for row in range(len(inputs)):
-        positions = [
-            j for j in range(inputs.tokens.shape[1]) if inputs.not_padding[row, j] and inputs.depth[row, j] > 0
-        ]
-        closing = [inputs.task.language.vocabulary.closing[int(inputs.stack_top_type[row, j])] for j in positions]
-        scores.append(log_p[row, positions, closing].mean())
-    return torch.stack(scores)
-
-
-def _blank(tokens: Tensor) -> Tensor:
-    return torch.where(tokens >= 4, 1, tokens)
-
-
 def _from_vectors(model: CanonicalTransformer, vectors: Tensor, inputs: InputBatch, **edit: object) -> Tensor:
     def hook(site: Site, layer: int, value: Tensor) -> Tensor:
         return edit["value"] if site is edit.get("site") and layer == edit["layer"] else value
 
     x = model.input_vectors(vectors)
-    return _score(model.run_from(x, inputs.tokens, 0, hook), inputs)
+    return closing_score(model.run_from(x, inputs.tokens, 0, hook), inputs)
 
 
 def _path_gradient(model: CanonicalTransformer, inputs: InputBatch, start: Tensor, end: Tensor) -> Tensor:
@@ -86,7 +71,7 @@ def test_gradients_in_the_token_vectors(family: str, monkeypatch: pytest.MonkeyP
     model = random_model(replace(FAMILIES[family], activation="gelu_erf"))
     inputs = inputs_for(model, 5)
     end = model.W_E[inputs.tokens].detach()
-    mask = model.W_E[_blank(inputs.tokens)].detach()
+    mask = model.W_E[masked(inputs.tokens)].detach()
     gradient = _path_gradient(model, inputs, end, end)
     zero = torch.where(inputs.not_padding[:, :, None], 0.0, end)
     expected = {
@@ -111,8 +96,8 @@ def _token_game(model: CanonicalTransformer, inputs: InputBatch) -> Value:
     def value(present: frozenset[int]) -> Tensor:
         tokens = inputs.tokens.clone()
         for position in PLACES - present:
-            tokens[:, position] = _blank(tokens[:, position])
-        return _score(model(tokens), inputs)
+            tokens[:, position] = masked(tokens[:, position])
+        return closing_score(model(tokens), inputs)
 
     return value
 
@@ -169,7 +154,7 @@ def _head_game(model: CanonicalTransformer, inputs: InputBatch) -> Value:
                     z[:, :, head] = means[layer][head]
             return z
 
-        return _score(model(inputs.tokens, hook), inputs)
+        return closing_score(model(inputs.tokens, hook), inputs)
 
     return value
 
@@ -221,7 +206,7 @@ def test_gradient_x_activation_is_the_slope_of_scaling_the_head() -> None:
                 z[:, :, head] *= scale
                 return z
 
-            return _score(model(inputs.tokens, hook), inputs)
+            return closing_score(model(inputs.tokens, hook), inputs)
 
         slope = (scaled(1 + 1e-5) - scaled(1 - 1e-5)) / 2e-5
         np.testing.assert_allclose(found[:, index], slope, rtol=0, atol=1e-7)
@@ -233,7 +218,7 @@ def test_neurons_along_the_path_of_the_input(name: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(quadrature, "TOLERANCE", 1e-4)
     model = random_model(replace(PLAIN, activation="gelu_erf"))
     inputs = inputs_for(model, 3)
-    end, start = (model.W_E[tokens].detach() for tokens in (inputs.tokens, _blank(inputs.tokens)))
+    end, start = (model.W_E[tokens].detach() for tokens in (inputs.tokens, masked(inputs.tokens)))
     columns = []
     for layer in range(2):
         slopes, activations = [], []

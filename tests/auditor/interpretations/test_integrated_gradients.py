@@ -24,6 +24,7 @@ from auditor.measures.attribution.score import explained
 from auditor.seeds import numpy_generator
 from auditor.testing.families import FAMILIES
 from auditor.verdicts.claims import claims_of
+from tests.auditor.interpretations.closing_score import closing_score, masked
 from tests.handmade import inputs_for, random_model
 
 NAME = "attribution_head_integrated_gradients"
@@ -53,7 +54,7 @@ def test_attributions_of_the_only_layer_add_up_to_the_change_of_the_score(family
     inputs = inputs_for(model, 4)
     total = _path_integral(model, inputs, 0, 64).sum(1)
     with torch.no_grad():
-        change = _score(model(inputs.tokens), inputs) - _score(model(_baseline(inputs)), inputs)
+        change = closing_score(model(inputs.tokens), inputs) - closing_score(model(masked(inputs.tokens)), inputs)
     torch.testing.assert_close(total, change, rtol=0, atol=1e-6)
 
 
@@ -61,7 +62,7 @@ def _path_integral(model: CanonicalTransformer, inputs: InputBatch, layer: int, 
     """Σ over positions and features of (z − z₀) ∫ ∂score/∂z along the straight path, Gauss–Legendre, [batch, head]."""
     with torch.no_grad():
         _, not_padding = run_with_cache(model, inputs.tokens, sites=(Site.Z, Site.RESIDUAL))
-        _, blank = run_with_cache(model, _baseline(inputs), sites=(Site.Z,))
+        _, blank = run_with_cache(model, masked(inputs.tokens), sites=(Site.Z,))
     z, z0 = not_padding[Site.Z, layer], blank[Site.Z, layer]
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     gradient = torch.zeros_like(z)
@@ -71,27 +72,9 @@ def _path_integral(model: CanonicalTransformer, inputs: InputBatch, layer: int, 
         def hook(site: Site, at: int, value: Tensor, point: Tensor = point) -> Tensor:
             return point if site is Site.Z and at == layer else value
 
-        score = _score(model(inputs.tokens, hook), inputs).sum()
+        score = closing_score(model(inputs.tokens, hook), inputs).sum()
         gradient += weight / 2 * torch.autograd.grad(score, point)[0]
     return ((z - z0) * gradient).sum(dim=(1, 3))
-
-
-def _score(logits: Tensor, inputs: InputBatch) -> Tensor:
-    """Mean log p(right closing bracket) over the positions with an open one, by loops, [batch]."""
-    log_p = logits.log_softmax(-1)
-    scores = []
-    for row in range(len(inputs)):
-        positions = [
-            j for j in range(inputs.tokens.shape[1]) if inputs.not_padding[row, j] and inputs.depth[row, j] > 0
-        ]
-        closing = [inputs.task.language.vocabulary.closing[int(inputs.stack_top_type[row, j])] for j in positions]
-        scores.append(log_p[row, positions, closing].mean())
-    return torch.stack(scores)
-
-
-def _baseline(inputs: InputBatch) -> Tensor:
-    """Every bracket becomes MASK (1)."""
-    return torch.where(inputs.tokens >= 4, 1, inputs.tokens)
 
 
 def _bundled(name: str, count: int) -> tuple[CanonicalTransformer, InputBatch]:

@@ -155,7 +155,7 @@ def test_a_large_page_says_what_it_leaves_out() -> None:
         assert re.search(rf"\d+ {what} more in the JSON report", page), what
 
 
-def test_the_leading_finding_is_told_with_both_models_side_by_side() -> None:
+def test_the_leading_finding_is_shown_with_both_models_side_by_side() -> None:
     first, second = stories = view_of(sample_report()).stories
     assert first.said == second.said == "OVERTURNED"
     assert [pair.name for pair in first.scores] == ["L0H0", "L0H1", "L1H0", "L1H1"]

@@ -173,7 +173,7 @@ def test_view_warns_of_freedom_that_was_not_seen_and_of_unfinished_audits() -> N
     assert "the audit is failed" in warnings
 
 
-def test_a_report_that_no_store_knows_names_no_command() -> None:
+def test_a_report_outside_every_store_names_no_command() -> None:
     report = sample_report()
     assert view_of(dataclasses.replace(report, audit=dataclasses.replace(report.audit, id="local"))).commands == ()
 

@@ -262,7 +262,7 @@ def whole_reads(session: Connection, statement: str, parameters: Any) -> list[st
     """The steps of a statement that read a table from end to end, by the database's own plan.
 
     SQLite: SEARCH goes straight to rows, and a SCAN of findings must be of a covering index, a tenth of the table.
-    PostgreSQL plans by size and reads a small table whole, so it is told not to where it can.
+    PostgreSQL plans by size and reads a small table whole, so it must avoid sequential scans where an index serves.
     """
     if session.dialect.name == "sqlite":
         plan = [row.detail for row in session.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]

@@ -88,7 +88,7 @@ refused: Counter[str] = Counter()
 
 @dataclass(frozen=True)
 class Held:
-    """A claim as the worker sees it, who may have lost it since."""
+    """A claim as its worker holds it; it may have expired since."""
 
     key: str
     owner: str
@@ -187,7 +187,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(one=held, is_certified=st.booleans())
     def finish(self, one: Held, is_certified: bool) -> None:
-        """A worker writes its results and ends its cell; who lost it writes nothing."""
+        """A worker writes its results and ends its cell; one that lost its lease writes nothing."""
 
         def end(session: Session) -> None:
             self._write(session, one.key, is_certified)
@@ -244,7 +244,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(KEYS[:3]))
     def kill_every_worker_of(self, key: str) -> None:
-        """A cell that kills its worker, until nobody may take it."""
+        """A cell that kills its worker, until no worker may claim it."""
         while self._states()[key] is CellState.READY or key in self.owners:
             with self.database.transaction() as session:
                 taken = claim_cell(

@@ -83,7 +83,7 @@ def test_a_database_of_another_program_is_not_changed(tmp_path: Path) -> None:
     ("url", "message"),
     [
         ("no url", "cannot be read"),
-        ("postgresql://someone@127.0.0.1:notaport/name", "cannot be read"),
+        ("postgresql://reader@127.0.0.1:notaport/name", "cannot be read"),
         ("mysql://localhost/x", "names mysql; expected sqlite:///FILE or postgresql://"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),

@@ -91,7 +91,7 @@ def test_fewer_sequences_than_leave_a_tenth_unseen_show_no_stability() -> None:
     assert least_sequences(0.0) == least_sequences(0.5) == LEAST_SEQUENCES
 
 
-def test_the_mean_over_twins_knows_that_there_are_few() -> None:
+def test_the_interval_of_the_mean_over_twins_is_wide_where_there_are_few() -> None:
     """Effects 0 and 1: resampling two twins gives 0, ½ or 1, whatever the sequences say."""
     found = _judged([_margins([0.0], 0.01), _margins([1.0], 0.01)], 0.1)
     assert found.mean_interval == pytest.approx((0.0, 1.0), abs=0.01)

@@ -54,7 +54,7 @@ def _app_of(services: Services) -> FastAPI:
 
 @pytest.fixture
 def new_app(home: Path, database: Database) -> Iterator[NewApp]:
-    """Makes the application with other services: ``new_app(requires_token=True)``. Nobody computes."""
+    """Makes the application with other services: ``new_app(requires_token=True)``. No worker runs."""
     settings = read_settings({}, home=home)
     with upload_folder(home) as uploads:
 

@@ -120,7 +120,7 @@ def test_on_this_machine_no_token_is_needed_but_a_wrong_one_is_refused(client: T
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_nothing_is_read_from_who_has_no_token(new_app: NewApp, method: str) -> None:
+def test_nothing_is_read_from_clients_without_a_token(new_app: NewApp, method: str) -> None:
     sent: list[Message] = []
 
     async def receive() -> Message:

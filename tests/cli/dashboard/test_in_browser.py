@@ -174,7 +174,7 @@ def test_upload_progress_report_and_deletion(
     audit = page.url.rsplit("/", 1)[1]
     assert "waiting for" in page.locator("#progress").inner_text()
     with database.transaction() as session:
-        claimed = claim_cell(session, audit, "behaviour", owner="somebody", lease_seconds=600)
+        claimed = claim_cell(session, audit, "behaviour", owner="worker", lease_seconds=600)
     assert claimed is not None
     page.locator("#progress", has_text="1 running").wait_for()  # it renewed itself
     with database.transaction() as session:

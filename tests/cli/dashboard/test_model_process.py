@@ -1,4 +1,4 @@
-"""The process for models: answers, errors of ours, defects, its death, its time limit, and who waits."""
+"""The process for models: answers, errors of ours, defects, its end, its time limit, and requests that wait."""
 
 from __future__ import annotations
 
