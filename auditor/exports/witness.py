@@ -52,6 +52,9 @@ FACTS_FILE = "witness.json"
 SAME_EFFECT = 1e-6
 """Relative difference of two runs of one method on one pair of models: other processors round otherwise."""
 
+SAME_ERROR = 0.1
+"""The same of a threshold, which may be an estimate of an integral's error."""
+
 
 @dataclass(frozen=True, slots=True)
 class VerifiedWitness:
@@ -175,8 +178,8 @@ def _same_finding(
 
 def _same_claim(same: Finding, finding: Finding, *, is_stated: bool) -> Check:
     """Whether the texts of the witness are those that were judged again; of a claim as stated, what was judged."""
-    ours, theirs = ((f.claim.text, f.equivalence, f.kind, f.threshold) for f in (same, finding))
-    if ours != theirs:
+    ours, theirs = ((f.claim.text, f.equivalence, f.kind) for f in (same, finding))
+    if ours != theirs or not math.isclose(same.threshold, finding.threshold, rel_tol=SAME_ERROR):
         return Check("claim", False, f"“{same.claim.text}” under {same.equivalence}, recorded “{finding.claim.text}”")
     judged = (
         f", judged as {same.claim.kind} {dict(same.claim.parameters)} of {same.component.label}" if is_stated else ""

@@ -25,7 +25,16 @@ from auditor.records.values import whole
 from auditor.verdicts.bounds import Bound, Tails, every, exactly, of_columns, of_margins, some
 from auditor.verdicts.contrasts import Margins, margins_of, order_margins
 from auditor.verdicts.distances import EXACT_TOLERANCE
-from auditor.verdicts.judgement import Resampling, Subject, blank_finding, is_asked, own_order, resolved_in
+from auditor.verdicts.judgement import (
+    Resampling,
+    Subject,
+    blank_finding,
+    compared,
+    is_asked,
+    own_order,
+    resolved_in,
+    threshold_of,
+)
 from auditor.verdicts.noise import Rerun
 from auditor.verdicts.pairing import Pairing
 from auditor.verdicts.quantities import flip_rate_of, is_false, why_false
@@ -132,11 +141,13 @@ class _Judged:
         is_exact = blank.kind is Kind.EXACT
         tails = Tails(self.how.tail, self.how.tail)
         bounds = [self._bound(view, tails.of_every(len(views)), is_exact=is_exact) for view in views]
-        worst = max(range(len(bounds)), key=lambda index: bounds[index].effect)
+        thresholds = [self._threshold(blank, view) for view in views]
+        worst = max(range(len(bounds)), key=lambda index: bounds[index].effect - thresholds[index])
         found, clarity = every(bounds), self._bound(itself, tails, is_exact=False)
         finding = replace(
             blank,
-            effect=found.effect,
+            effect=bounds[worst].effect,
+            threshold=thresholds[worst],
             worst_variant=group[worst].key,
             mean_effect=float(np.mean([one.effect for one in bounds])) if len(bounds) > 1 else None,
             flips=flip_rate_of([is_compound_false(claim, view) for view in views]),
@@ -144,7 +155,7 @@ class _Judged:
         )
         sampled = [pairing for view in (itself, *views) for pairing in view.values() if pairing.per_sequence]
         if not sampled:
-            return resolved_in(replace(finding, invariant=found.effect <= finding.threshold), None, 0)
+            return resolved_in(compared(finding), None, 0)
         fewest = min(len(pairing.theirs) for pairing in sampled)
         if not is_exact and fewest < LEAST_SEQUENCES:
             reason = f"a verdict needs at least {LEAST_SEQUENCES} sequences, and there are {fewest}"
@@ -153,7 +164,7 @@ class _Judged:
             reason = f"{self.how.draws:,} bootstrap draws do not resolve the tails of so many parts"
             return replace(finding, reason=reason)
         if is_exact:
-            finding = replace(finding, invariant=found.effect <= finding.threshold)
+            finding = compared(finding)
         else:
             finding = replace(
                 finding,
@@ -162,6 +173,11 @@ class _Judged:
                 invariant=True if found.high < finding.threshold else None,
             )
         return resolved_in(finding, WorstCase(clarity.effect, (clarity.low, clarity.high), clarity.p, None), fewest)
+
+    def _threshold(self, blank: Finding, view: View) -> float:
+        """The largest of its parts: they are one margin in the end."""
+        again = {name: Rerun(one.again) for name, one in self.subjects.items()}
+        return max(threshold_of(blank, pairing, again[name]) for name, pairing in view.items())
 
     def _holds_at_same_length(self, group: Sequence[Variant]) -> bool | None:
         """Whether the claim is true on other sequences as long as the rewritten ones; None where none were measured."""
