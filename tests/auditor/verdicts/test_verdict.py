@@ -48,10 +48,10 @@ def test_approximated_scores_are_compared_by_the_errors_of_both() -> None:
 
 
 def test_an_order_within_the_errors_of_approximated_scores_is_undecided() -> None:
-    base = replace(scores([[1.01, 1.0]] * 100), numerical_error=0.01)
-    for first, verdict in ((1.0, STABLE), (0.99, INCONCLUSIVE), (0.97, UNSTABLE)):
-        other = scores([[first, 1.0]] * 100)
-        found = judged(base, [(variant(EXACT), replace(other, numerical_error=0.01))])[(*RANK_0, EXACT)]
+    base = replace(scores(noisy([1.02, 1.0], spread=1e-3)), numerical_error=0.01)
+    for change, verdict in ((-0.01, STABLE), (-0.03, INCONCLUSIVE), (-0.05, UNSTABLE)):
+        other = replace(base, values=base.values + [change, 0.0])
+        found = judged(base, [(variant(EXACT), other)])[(*RANK_0, EXACT)]
         assert found.verdict is verdict
         assert ("numerical error" in found.reason) == (verdict is INCONCLUSIVE)
 
