@@ -30,7 +30,7 @@ class AdversarialMethod(Equivalence):
     pattern looks as it does. Methods without a derivative are moved through the nearest one that has some.
     """
 
-    version = 2
+    version = 3
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but a chosen interpretation method says otherwise"
     needs = "a method whose scores, or those of a near one, are differentiable"
@@ -51,13 +51,15 @@ class AdversarialMethod(Equivalence):
     def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32.
 
-        ``parameters`` hold a whole ``claim``, or name a ``method`` and perhaps a ``component``, or a ``target`` by
-        number.
+        ``parameters`` hold a whole ``claim``, to be overturned or, with ``far``, moved further; or name a ``method``
+        and perhaps a ``component``, or a ``target`` by number, whose score is moved far.
 
         Raises:
             PlanError: a claim or a method that cannot be attacked, with the reason.
         """
-        twin, found = attack(request, _claim(request))
+        parameters = request.parameters
+        is_far = parameters.get("far") is True or "claim" not in parameters
+        twin, found = attack(request, _claim(request), is_far=is_far)
         return Transformed(twin, parameters=found)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from auditor.canonical.model import CanonicalTransformer
@@ -35,6 +36,7 @@ from auditor.records import (
     SAME_LENGTH,
     AuditReport,
     Finding,
+    Interpretation,
     Json,
     NotApplicable,
     StringsFile,
@@ -51,9 +53,6 @@ SCHEMA = "dyck-audit/witness/1"
 FACTS_FILE = "witness.json"
 SAME_EFFECT = 1e-6
 """Relative difference of two runs of one method on one pair of models: other processors round otherwise."""
-
-SAME_ERROR = 0.1
-"""The same of a threshold, which may be an estimate of an integral's error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def export_witness(
     variant = next((v for v in report.variants if v.key == finding.worst_variant), None)
     if variant is None:
         raise WitnessError(f"finding {finding.id} compared no variant", action="choose one that is stable or unstable")
-    used = plugins_named(methods_used=(finding.method,), equivalences_used=(variant.equivalence,))
+    used = plugins_named(methods_used=finding.claim.methods, equivalences_used=(variant.equivalence,))
     facts: dict[str, Json] = {
         "schema": SCHEMA,
         "finding": finding.to_json(),
@@ -141,30 +140,29 @@ def _same_finding(
     seed: int,
 ) -> list[Check]:
     """The claim, judged again under this one variant: the same effect, and the same side of the threshold."""
-    name = finding.claim.method
-    if why_unknown(name):
-        raise WitnessError(f"unknown method {name!r}", action="verify with the version named in witness.json")
-    scores = {}
-    again = [(RERUN, original)] if method_named(name).draws_at_random else []
-    rewrites = variant.equivalence in equivalences() and equivalences()[variant.equivalence].rewrites
-    beside = [(f"{variant.key}/{one}", original) for one in (BEFORE, SAME_LENGTH) if rewrites]
-    for key, model in ((ORIGINAL, original), *again, *beside, (variant.key, twin)):
-        found = measure(model, plan, seed, name, variant=key)
-        if isinstance(found, NotApplicable) and key.endswith(SAME_LENGTH):
-            continue
-        if isinstance(found, NotApplicable):
-            return [Check("method", False, f"not applicable to {key}: {found.reason}")]
-        scores[key, name] = found
+    claim, own = finding.claim, finding.claim.method
+    scores: dict[tuple[str, str], Interpretation] = {}
+    for name in claim.methods:
+        if why_unknown(name):
+            raise WitnessError(f"unknown method {name!r}", action="verify with the version named in witness.json")
+        again = [(RERUN, original)] if method_named(name).draws_at_random else []
+        rewrites = variant.equivalence in equivalences() and equivalences()[variant.equivalence].rewrites
+        beside = [(f"{variant.key}/{one}", original) for one in (BEFORE, SAME_LENGTH) if rewrites]
+        for key, model in ((ORIGINAL, original), *again, *beside, (variant.key, twin)):
+            found = measure(model, plan, seed, name, variant=key)
+            if isinstance(found, NotApplicable) and key.endswith(SAME_LENGTH):
+                continue
+            if isinstance(found, NotApplicable):
+                return [Check("method", False, f"not applicable to {key}: {found.reason}")]
+            scores[key, name] = found
     certified = replace(variant, state=VariantState.CERTIFIED)
-    cards = {name: replace(method_named(name).card, scale_is_free=False)}  # what was claimed is claimed again
-    settings = replace(statistics_of(plan, seed), claims=(finding.claim.kind,))
-    judged = findings_of("verify", cards, [certified], scores, original=ORIGINAL, settings=settings)
-    same = next((f for f in judged if f.claim.identity == finding.claim.identity), None)
+    cards = {name: replace(method_named(name).card, scale_is_free=False) for name in claim.methods}  # claimed again
+    settings = replace(statistics_of(plan, seed), claims=(claim.kind,))
+    judge = partial(findings_of, "verify", cards, [certified], scores, original=ORIGINAL, settings=settings)
+    same = next((f for f in judge() if f.claim.identity == claim.identity), None)
     is_stated = same is None
     if same is None:  # not a claim that is made automatically but one from a file of claims: it is judged as stated
-        stated = {name: [finding.claim]}
-        judged = findings_of("verify", cards, [certified], scores, original=ORIGINAL, settings=settings, claims=stated)
-        same = next(iter(judged), None)
+        same = next(iter(judge(claims={own: [claim]})), None)
     if same is None or same.effect is None or finding.effect is None:
         return [Check("claim", False, f"“{finding.claim.text}” cannot be made from the original again")]
     close = math.isclose(same.effect, finding.effect, rel_tol=SAME_EFFECT, abs_tol=SAME_EFFECT)
@@ -178,8 +176,8 @@ def _same_finding(
 
 def _same_claim(same: Finding, finding: Finding, *, is_stated: bool) -> Check:
     """Whether the texts of the witness are those that were judged again; of a claim as stated, what was judged."""
-    ours, theirs = ((f.claim.text, f.equivalence, f.kind) for f in (same, finding))
-    if ours != theirs or not math.isclose(same.threshold, finding.threshold, rel_tol=SAME_ERROR):
+    ours, theirs = ((f.claim.text, f.equivalence, f.kind, f.threshold) for f in (same, finding))
+    if ours != theirs:
         return Check("claim", False, f"“{same.claim.text}” under {same.equivalence}, recorded “{finding.claim.text}”")
     judged = (
         f", judged as {same.claim.kind} {dict(same.claim.parameters)} of {same.component.label}" if is_stated else ""

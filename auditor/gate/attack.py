@@ -7,7 +7,7 @@ reported as a failed attack and is no witness.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor.canonical.model import CanonicalTransformer
@@ -16,11 +16,23 @@ from auditor.errors import PlanError
 from auditor.exports.witness import export_witness
 from auditor.gate.judging import AttackResult, Checked, Outcome
 from auditor.plans.plan import Plan
-from auditor.records import AuditReport
+from auditor.records import AuditReport, Claim, Verdict
 from auditor.stages.attack import Attacked, attack_claim, with_budget
+from auditor.stages.build import KeptTwin
 
 Export = Callable[[Attacked], Path]
 """An attack that has succeeded → the folder of its witness."""
+
+
+class Shelf:
+    """Where attacks are kept, so that none is made twice. This one keeps nothing."""
+
+    def find(self, claim: Claim, plan: Plan) -> KeptTwin | None:  # noqa: ARG002
+        """The twin that was made against a claim by the same plan, if there is one."""
+        return None
+
+    def keep(self, claim: Claim, plan: Plan, attacked: Attacked) -> None:
+        """Keep the twin of an attack, and the finding where it has overturned the claim."""
 
 
 def attack_claims(
@@ -31,21 +43,24 @@ def attack_claims(
     *,
     budget: int,
     export: Export,
+    content: str = "attack",
+    shelf: Shelf | None = None,
     progress: Progress = silent,
 ) -> tuple[Checked, ...]:
     """The claims, each primary one that still stands after an attack of at most ``budget`` optimiser steps.
 
     ``export`` is called as soon as a claim is overturned. A claim that cannot be attacked is undecided: a gate that
-    tests nothing must not pass.
+    tests nothing must not pass. ``content`` says what is audited, a part of the ids of the findings.
     """
+    attacks = _Attacks(model, with_budget(plan, budget), seed, f"{content}/attack", export, shelf or Shelf())
     standing = [one for one in checked if one.decides and one.outcome in (Outcome.STABLE, Outcome.INCONCLUSIVE)]
-    sized, found = with_budget(plan, budget), {}
+    found = {}
     for number, one in enumerate(standing):
 
         def part(share: float, words: str, number: int = number, name: str = one.entry.name) -> None:
             progress((number + share) / len(standing), f"{name}: {words}")
 
-        found[one.entry.name] = _attacked(one, model, sized, seed, export, part)
+        found[one.entry.name] = attacks.on(one, part)
     return tuple(found.get(one.entry.name, one) for one in checked)
 
 
@@ -65,27 +80,46 @@ def exporter(report: AuditReport, original: CanonicalTransformer, plan: Plan, fo
     return export
 
 
-def _attacked(
-    one: Checked, model: CanonicalTransformer, plan: Plan, seed: int, export: Export, progress: Progress
-) -> Checked:
-    try:
-        attacked = attack_claim(model, plan, seed, one.entry.claim, progress=progress)
-    except PlanError as refused:
-        reason = f"not attacked: {refused}"
-        return replace(one, outcome=Outcome.INCONCLUSIVE, reason=reason, attack=AttackResult(reason=reason))
-    folder = export(attacked) if attacked.overturns else None
-    words = _words(attacked)
-    result = AttackResult(words, attacked, None if folder is None else str(folder))
-    if folder is not None:
-        return replace(one, outcome=Outcome.UNSTABLE, reason=f"{words}; witness {folder}", attack=result)
-    return replace(one, reason=f"{one.reason}; {words}", attack=result)
+@dataclass(frozen=True)
+class _Attacks:
+    """Attacks on the claims about one model."""
+
+    model: CanonicalTransformer
+    plan: Plan
+    seed: int
+    content: str
+    export: Export
+    shelf: Shelf
+
+    def on(self, one: Checked, progress: Progress) -> Checked:
+        """A claim after the attack on it."""
+        claim = one.entry.claim
+        try:
+            kept = self.shelf.find(claim, self.plan)
+            attacked = attack_claim(
+                self.model, self.plan, self.seed, claim, content=self.content, kept=kept, progress=progress
+            )
+        except PlanError as refused:
+            reason = f"not attacked: {refused}"
+            return replace(one, outcome=Outcome.INCONCLUSIVE, reason=reason, attack=AttackResult(reason=reason))
+        self.shelf.keep(claim, self.plan, attacked)
+        folder = self.export(attacked) if attacked.overturns else None
+        words = _words(attacked)
+        result = AttackResult(words, attacked, None if folder is None else str(folder))
+        if folder is not None:
+            return replace(one, outcome=Outcome.UNSTABLE, reason=f"{words}; witness {folder}", attack=result)
+        return replace(one, reason=f"{one.reason}; {words}", attack=result)
 
 
 def _words(attacked: Attacked) -> str:
     steps = f"an attack of {attacked.spent:,} optimiser steps"
+    twin = "undefined" if attacked.twin is None else f"{attacked.twin:.3g}"
+    change = f"{attacked.quantity.replace('_', ' ')} {attacked.original:.3g} → {twin}"
     if attacked.overturns:
-        change = f"{attacked.quantity.replace('_', ' ')} {attacked.original:.3g} → {attacked.twin:.3g}"
         return f"overturned by {steps}: {change}"
     if not attacked.is_certified:
         return f"survived {steps}: no twin was certified ({attacked.built.variant.reason})"
-    return f"survived {steps}"
+    finding = attacked.finding
+    if finding is not None and finding.verdict is Verdict.INCONCLUSIVE:
+        return f"neither overturned nor safe after {steps}: {change}; {finding.reason}"
+    return f"survived {steps}: {change}"

@@ -53,6 +53,11 @@ class Claim(Record):
         particulars = {name: value for name, value in self.parameters.items() if name != "score"}
         return self.method, self.kind, self.component.label, json.dumps(particulars, sort_keys=True)
 
+    def by(self, method: str) -> Claim:
+        """What a claim by several methods asserts of one of them; of an existence, the predicate."""
+        parameters = {name: value for name, value in self.parameters.items() if name not in ("methods", "kind")}
+        return Claim(method, str(self.parameters.get("kind", "predicate")), self.component, self.text, parameters)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding(Record):

@@ -27,19 +27,21 @@ from auditor.records import (
 )
 from auditor.records.slices import at_slice, slice_of
 from auditor.records.values import whole
-from auditor.stages.build import Built, make
+from auditor.stages.build import Built, KeptTwin, make
 from auditor.stages.conclude import statistics_of
 from auditor.stages.measure import measure
 from auditor.twins.targets.claim import default_claim
 from auditor.twins.targets.registry import surrogate_of
 from auditor.verdicts.claims import claims_of
-from auditor.verdicts.compound import COMPOUND, why_not_in
+from auditor.verdicts.compound import COMPOUND, View, number_in, why_not_in
 from auditor.verdicts.pairing import Pairing
-from auditor.verdicts.quantities import name_of_quantity, quantity
 from auditor.verdicts.verdict import findings_of
 
 EQUIVALENCE = "behavioural_adversarial_method"
 """The equivalence that makes twins against a method."""
+
+ATTACK = f"{EQUIVALENCE}/claim-"
+"""How the keys of variants begin that were made against one claim and are in no plan."""
 
 
 @dataclass(frozen=True)
@@ -109,42 +111,46 @@ def attack_method(
     """
     surrogate_of(method, model, ())  # or refuse before anything is measured
     claim = default_claim(_of_original(model, plan, seed, method), component)
-    return attack_claim(model, plan, seed, claim, progress=progress)
+    return attack_claim(model, plan, seed, claim, is_far=True, progress=progress)
 
 
 def attack_claim(
-    model: CanonicalTransformer, plan: Plan, seed: int, claim: Claim, *, progress: Progress = silent
+    model: CanonicalTransformer,
+    plan: Plan,
+    seed: int,
+    claim: Claim,
+    *,
+    is_far: bool = False,
+    content: str = "attack",
+    kept: KeptTwin | None = None,
+    progress: Progress = silent,
 ) -> Attacked:
     """The best twin against one claim within the plan's budget: ``twin_steps`` × ``twin_restarts`` optimiser steps.
+
+    ``is_far``: the score is moved far, and not only until the claim is overturned. ``content`` says what is attacked,
+    and is a part of the id of the finding. A ``kept`` twin was made by the same request before.
 
     Raises:
         PlanError: a claim or a method that cannot be attacked, with the reason.
     """
-    built = make(model, plan, seed, request_against(claim), progress=progress)
-    scores: dict[tuple[str, str], Interpretation] = {}
-    base = _of_original(model, plan, seed, claim.method)
-    claim = _in_usual_words(claim, base)
-    scores[ORIGINAL, claim.method] = base
-    if method_named(claim.method).draws_at_random:
-        again = measure(model, plan, seed, claim.method, variant=RERUN)
-        scores |= {} if isinstance(again, NotApplicable) else {(RERUN, claim.method): again}
-    wanted = slice_of(claim)
-    itself = Pairing(at_slice(base, wanted), at_slice(base, wanted), method_named(claim.method).distance)
-    name = name_of_quantity(claim, itself.distance)
-    if built.model is not None:
-        found = measure(built.model, plan, seed, claim.method, variant=built.variant.key)
-        if not isinstance(found, NotApplicable):
-            scores[built.variant.key, claim.method] = found
-    moved = scores.get((built.variant.key, claim.method))
-    pairing = None if moved is None else replace(itself, other=at_slice(moved, wanted))
-    is_defined = pairing is not None and not _why_undefined(claim, pairing)
+    built = make(model, plan, seed, request_against(claim, is_far=is_far), kept=kept, progress=progress)
+    scores = {(ORIGINAL, method): _of_original(model, plan, seed, method) for method in claim.methods}
+    claim = _in_usual_words(claim, scores[ORIGINAL, claim.method])
+    for method in claim.methods:
+        again = measure(model, plan, seed, method, variant=RERUN) if method_named(method).draws_at_random else None
+        twins = None if built.model is None else measure(built.model, plan, seed, method, variant=built.variant.key)
+        found = {(RERUN, method): again, (built.variant.key, method): twins}
+        scores |= {place: one for place, one in found.items() if isinstance(one, Interpretation)}
+    itself, beside = (_view(claim, scores, key) for key in (ORIGINAL, built.variant.key))
+    name, original = number_in(claim, itself)
+    is_defined = len(beside) == len(itself) and not _why_undefined(claim, beside)
     return Attacked(
         claim=claim,
         built=built,
         quantity=name,
-        original=quantity(claim, itself),
-        twin=quantity(claim, pairing) if pairing is not None and is_defined else None,
-        finding=_judged(claim, built, scores, plan, seed),
+        original=original,
+        twin=number_in(claim, beside)[1] if is_defined else None,
+        finding=_judged(claim, built, scores, plan, seed, content),
     )
 
 
@@ -153,11 +159,12 @@ def with_budget(plan: Plan, budget: int) -> Plan:
     return replace(plan, twin_steps=budget, twin_restarts=1)
 
 
-def request_against(claim: Claim) -> VariantRequest:
+def request_against(claim: Claim, *, is_far: bool = False) -> VariantRequest:
     """The variant that attacks one claim; its name says which, so that equal attacks have one recipe."""
     stated = {**claim.to_json(), "method": claim.method, "component": claim.component.to_json()}
-    digest = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:12]
-    return VariantRequest(f"{EQUIVALENCE}/{digest}", EQUIVALENCE, Kind.BEHAVIOURAL, {"claim": stated})
+    parameters: dict[str, Json] = {"claim": stated, **({"far": True} if is_far else {})}
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]
+    return VariantRequest(f"{ATTACK}{digest}", EQUIVALENCE, Kind.BEHAVIOURAL, parameters)
 
 
 def _in_usual_words(claim: Claim, base: Interpretation) -> Claim:
@@ -167,8 +174,18 @@ def _in_usual_words(claim: Claim, base: Interpretation) -> Claim:
     return next((one for one in usual if one.identity == claim.identity), claim)
 
 
-def _why_undefined(claim: Claim, pairing: Pairing) -> str:
-    return why_not_in(claim, {claim.method: pairing}) if claim.kind in COMPOUND else pairing.why_undefined(claim)
+def _view(claim: Claim, scores: Mapping[tuple[str, str], Interpretation], key: str) -> View:
+    """The original beside one model, as each method of the claim that scores it sees both."""
+    wanted, found = slice_of(claim), {}
+    for method in claim.methods:
+        if (key, method) in scores:
+            base, other = (at_slice(scores[model, method], wanted) for model in (ORIGINAL, key))
+            found[method] = Pairing(base, other, method_named(method).distance)
+    return found
+
+
+def _why_undefined(claim: Claim, view: View) -> str:
+    return why_not_in(claim, view) if claim.kind in COMPOUND else view[claim.method].why_undefined(claim)
 
 
 def _of_original(model: CanonicalTransformer, plan: Plan, seed: int, method: str) -> Interpretation:
@@ -179,11 +196,11 @@ def _of_original(model: CanonicalTransformer, plan: Plan, seed: int, method: str
 
 
 def _judged(
-    claim: Claim, built: Built, scores: Mapping[tuple[str, str], Interpretation], plan: Plan, seed: int
+    claim: Claim, built: Built, scores: Mapping[tuple[str, str], Interpretation], plan: Plan, seed: int, content: str
 ) -> Finding | None:
     findings = findings_of(
-        "attack",
-        {claim.method: method_named(claim.method).card},
+        content,
+        {method: method_named(method).card for method in claim.methods},
         [built.variant],
         scores,
         original=ORIGINAL,

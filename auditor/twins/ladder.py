@@ -80,6 +80,7 @@ class Attempt:
     certificate: Certificate
     objective: Objective
     largest_kl: float = math.inf  # mean KL that the aim allows
+    comfort: float = COMFORT
 
     @property
     def kl(self) -> float:
@@ -90,7 +91,7 @@ class Attempt:
     @property
     def is_comfortable(self) -> bool:
         """Whether the search may stop here."""
-        return is_comfortable(self.certificate) and self.objective.reached and self.kl <= self.largest_kl
+        return is_comfortable(self.certificate, self.comfort) and self.objective.reached and self.kl <= self.largest_kl
 
     @property
     def rank(self) -> tuple[bool, bool, float, float]:
@@ -168,14 +169,17 @@ def climb(
     progress: Progress,
     judge: Judge = no_objective,
     largest_kl: float = math.inf,
+    comfort: float = COMFORT,
+    sequences: int = SEARCH,
 ) -> Climbed:
     """The first attempt that passes with room to spare and reaches its aim, or the best of them.
 
     Every attempt gets a generator of its own. The first is made in any case, and none that exceeds the ``budget`` after
-    it. ``largest_kl``, in nats, is the mean KL at which the aim counts as reached.
+    it. ``largest_kl``, in nats, is the mean KL at which the aim counts as reached; ``comfort`` is the share of the KL
+    margin below which there is room to spare; ``sequences`` is how many judge an attempt.
     """
     searching = generator.spawn(1)[0]
-    search = search_sequences(original, searching)
+    search = search_sequences(original, searching, sequences)
     examine = examiner(original, search, searching)
     attempts: list[Attempt] = []
     spent = 0
@@ -184,7 +188,7 @@ def climb(
         before = None if rung.start is None else attempts[rung.start].model.clone()
         twin = rung.make(before, generator.spawn(1)[0], reported)
         spent += rung.steps
-        attempts.append(Attempt(rung.name, rung.steps, twin, examine(twin), judge(twin, search), largest_kl))
+        attempts.append(Attempt(rung.name, rung.steps, twin, examine(twin), judge(twin, search), largest_kl, comfort))
         if attempts[-1].is_comfortable:
             break
     chosen = min(range(len(attempts)), key=lambda number: attempts[number].rank)
@@ -201,9 +205,11 @@ def restarts_of(parameters: Mapping[str, Json]) -> int:
     return whole(parameters, "restarts", RESTARTS)
 
 
-def search_sequences(original: CanonicalTransformer, generator: np.random.Generator) -> InputBatch:
+def search_sequences(
+    original: CanonicalTransformer, generator: np.random.Generator, sequences: int = SEARCH
+) -> InputBatch:
     """Sequences in distribution for the search alone."""
-    count = SEARCH * (ANSWERS if original.architecture.is_classifier else 1)
+    count = sequences * (ANSWERS if original.architecture.is_classifier else 1)
     return draw_inputs(original.task, count, generator)
 
 
@@ -229,10 +235,10 @@ def search_examiner(original: CanonicalTransformer, generator: np.random.Generat
     return examiner(original, search_sequences(original, generator), generator)
 
 
-def is_comfortable(found: Certificate) -> bool:
-    """Whether a twin is expected to pass again on other sequences."""
+def is_comfortable(found: Certificate, share: float = COMFORT) -> bool:
+    """Whether a twin is expected to pass again on other sequences: its KL is below this ``share`` of the margin."""
     upper = found.kl_upper95_nats
-    return found.passed and upper is not None and upper <= COMFORT * BEHAVIOURAL_MARGINS["kl_upper95_nats"]
+    return found.passed and upper is not None and upper <= share * BEHAVIOURAL_MARGINS["kl_upper95_nats"]
 
 
 def _part(progress: Progress, spent: int, rung: Rung, budget: int) -> Progress:

@@ -25,19 +25,10 @@ from auditor.records.values import whole
 from auditor.verdicts.bounds import Bound, Tails, every, exactly, of_columns, of_margins, some
 from auditor.verdicts.contrasts import Margins, margins_of, order_margins
 from auditor.verdicts.distances import EXACT_TOLERANCE
-from auditor.verdicts.judgement import (
-    Resampling,
-    Subject,
-    blank_finding,
-    compared,
-    is_asked,
-    own_order,
-    resolved_in,
-    threshold_of,
-)
+from auditor.verdicts.judgement import Resampling, Subject, blank_finding, is_asked, own_order, resolved_in
 from auditor.verdicts.noise import Rerun
 from auditor.verdicts.pairing import Pairing
-from auditor.verdicts.quantities import flip_rate_of, is_false, why_false
+from auditor.verdicts.quantities import flip_rate_of, is_false, name_of_quantity, quantity, why_false
 from auditor.verdicts.worst_case import LEAST_SEQUENCES, WorstCase
 
 COMPOUND = ("existence", "conjunction", "agreement")
@@ -48,12 +39,6 @@ MOST_SETS = 5_000
 
 View = Mapping[str, Pairing]
 """One model as every method of a claim sees it."""
-
-
-def subject_claim(claim: Claim, method: str) -> Claim:
-    """What a conjunction asserts of one of its methods."""
-    parameters = {name: value for name, value in claim.parameters.items() if name not in ("methods", "kind")}
-    return Claim(method, str(claim.parameters.get("kind", "predicate")), claim.component, claim.text, parameters)
 
 
 def judge_compound(claim: Claim, subjects: Mapping[str, Subject], how: Resampling) -> tuple[Finding, ...]:
@@ -99,6 +84,14 @@ def why_not_true(claim: Claim, itself: View) -> str:
     return f"the claim is false for the original: it falls short by {shortfall(claim, itself):.3g}"
 
 
+def number_in(claim: Claim, view: View) -> tuple[str, float]:
+    """The number that a claim of any kind is about on a model, and what it is: of several methods, the shortfall."""
+    if claim.kind in COMPOUND and len(claim.methods) > 1:
+        return "shortfall", shortfall(claim, view)
+    pairing = view[claim.method]
+    return name_of_quantity(claim, pairing.distance), quantity(claim, pairing)
+
+
 def shortfall(claim: Claim, view: View) -> float:
     """How far a compound claim that is defined is from being true on a model; at most 0 where it is."""
     if claim.kind == "agreement":
@@ -141,13 +134,11 @@ class _Judged:
         is_exact = blank.kind is Kind.EXACT
         tails = Tails(self.how.tail, self.how.tail)
         bounds = [self._bound(view, tails.of_every(len(views)), is_exact=is_exact) for view in views]
-        thresholds = [self._threshold(blank, view) for view in views]
-        worst = max(range(len(bounds)), key=lambda index: bounds[index].effect - thresholds[index])
+        worst = max(range(len(bounds)), key=lambda index: bounds[index].effect)
         found, clarity = every(bounds), self._bound(itself, tails, is_exact=False)
         finding = replace(
             blank,
-            effect=bounds[worst].effect,
-            threshold=thresholds[worst],
+            effect=found.effect,
             worst_variant=group[worst].key,
             mean_effect=float(np.mean([one.effect for one in bounds])) if len(bounds) > 1 else None,
             flips=flip_rate_of([is_compound_false(claim, view) for view in views]),
@@ -155,7 +146,7 @@ class _Judged:
         )
         sampled = [pairing for view in (itself, *views) for pairing in view.values() if pairing.per_sequence]
         if not sampled:
-            return resolved_in(compared(finding), None, 0)
+            return resolved_in(replace(finding, invariant=found.effect <= finding.threshold), None, 0)
         fewest = min(len(pairing.theirs) for pairing in sampled)
         if not is_exact and fewest < LEAST_SEQUENCES:
             reason = f"a verdict needs at least {LEAST_SEQUENCES} sequences, and there are {fewest}"
@@ -164,7 +155,7 @@ class _Judged:
             reason = f"{self.how.draws:,} bootstrap draws do not resolve the tails of so many parts"
             return replace(finding, reason=reason)
         if is_exact:
-            finding = compared(finding)
+            finding = replace(finding, invariant=found.effect <= finding.threshold)
         else:
             finding = replace(
                 finding,
@@ -173,11 +164,6 @@ class _Judged:
                 invariant=True if found.high < finding.threshold else None,
             )
         return resolved_in(finding, WorstCase(clarity.effect, (clarity.low, clarity.high), clarity.p, None), fewest)
-
-    def _threshold(self, blank: Finding, view: View) -> float:
-        """The largest of its parts: they are one margin in the end."""
-        again = {name: Rerun(one.again) for name, one in self.subjects.items()}
-        return max(threshold_of(blank, pairing, again[name]) for name, pairing in view.items())
 
     def _holds_at_same_length(self, group: Sequence[Variant]) -> bool | None:
         """Whether the claim is true on other sequences as long as the rewritten ones; None where none were measured."""
@@ -210,9 +196,9 @@ class _Judged:
 def _grouped(claim: Claim, view: View) -> list[list[Claim]]:
     """The claim as: in some of these groups every claim holds."""
     if claim.kind == "conjunction":
-        return [[subject_claim(claim, method) for method in view]]
+        return [[claim.by(method) for method in view]]
     components = view[claim.method].base.components
-    return [[replace(subject_claim(claim, method), component=one) for method in view] for one in components]
+    return [[replace(claim.by(method), component=one) for method in view] for one in components]
 
 
 def _atoms(claim: Claim, view: View) -> list[Claim]:

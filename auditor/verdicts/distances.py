@@ -26,9 +26,7 @@ SMALLEST_EFFECT: Mapping[str, float] = {
 """Δ, the smallest effect of interest by kind of claim, for behavioural variants."""
 
 EXACT_TOLERANCE = 1e-8
-"""Relative change that float64 rounding can make under an exact symmetry; anything above is a change of the score.
-
-A score that is itself an approximation may differ by the errors of both sides."""
+"""Relative change that float64 rounding can make under an exact symmetry; anything above is a change of the score."""
 
 SCALE_FLOOR = 0.5
 """Changes are measured against the component's own score, but at least against half of the largest score: so Δ of a

@@ -137,12 +137,10 @@ def _case(blank: Finding, defined: Mapping[str, Pairing], undefined: str, rerun:
     floor = rerun.floor(blank.claim) if is_sampled else None
     taken = (floor or 0.0) if blank.claim.kind == "pattern" else 0.0
     effects = {key: one.effect - taken for key, one in margins.items()}
-    thresholds = {key: threshold_of(blank, pairing, rerun) for key, pairing in defined.items()}
-    worst = max(effects, key=lambda key: effects[key] - thresholds[key])
+    worst = max(effects, key=lambda key: effects[key])
     finding = replace(
         blank,
         effect=effects[worst],
-        threshold=thresholds[worst],
         noise_floor=floor,
         worst_variant=worst,
         mean_effect=float(np.mean([*effects.values()])) if len(effects) > 1 else None,
@@ -154,30 +152,8 @@ def _case(blank: Finding, defined: Mapping[str, Pairing], undefined: str, rerun:
         return _Case(replace(finding, reason=reason, needed_sequences=least_sequences(blank.threshold)))
     if is_sampled:
         return _Case(finding, tuple(margins.values()))
-    return _Case(compared(finding))
-
-
-def threshold_of(blank: Finding, pairing: Pairing, rerun: Rerun) -> float:
-    """What may change under an exact variant: rounding, and the errors of both approximations.
-
-    Random draws of a method are the same on both sides and cancel. Elsewhere the smallest effect of interest.
-    """
-    if blank.kind is not Kind.EXACT or rerun.again is not None:
-        return blank.threshold
-    return max(blank.threshold, pairing.numerical_error)
-
-
-def compared(finding: Finding) -> Finding:
-    """Whether a claim is invariant whose effect is not sampled. An order that changes by less than the error of
-    approximated scores is undecided.
-    """
-    if finding.effect is None or finding.effect > finding.threshold:
-        return replace(finding, invariant=False)
-    within_error = finding.kind is Kind.EXACT and finding.effect > EXACT_TOLERANCE
-    if within_error and finding.claim.kind not in ("value", "pattern"):
-        reason = f"false by {finding.effect:.2%}, no more than the numerical error of the scores"
-        return replace(finding, invariant=None, reason=finding.reason or reason)
-    return replace(finding, invariant=None if finding.reason else True)
+    is_overturned = effects[worst] > finding.threshold
+    return _Case(replace(finding, invariant=False if is_overturned else None if undefined else True))
 
 
 def _moved(case: _Case, found: WorstCase) -> Finding:

@@ -63,11 +63,6 @@ class Pairing:
         return pattern_distance(self.distance, self.ours, self.theirs)
 
     @property
-    def numerical_error(self) -> float:
-        """By how much both approximations may be off together, as a share of the size of the scores; 0 if exact."""
-        return (self.base.numerical_error or 0.0) + (self.other.numerical_error or 0.0)
-
-    @property
     def itself(self) -> Pairing:
         """The original beside itself."""
         return replace(self, other=self.base)

@@ -1,20 +1,24 @@
-"""What it takes to overturn a claim, as one number that training can raise.
+"""What it takes to overturn a claim by one method, as numbers that training can raise.
 
-The number is the effect of ``auditor.verdicts.contrasts`` in the unit of the claim's distance, made differentiable:
+A number is the effect of ``auditor.verdicts.contrasts`` in the unit of the claim's distance, made differentiable:
 
     rank       (k-th best of the others − the component) / largest         positive: it is not among the top k
     set        (best outsider − worst member) / largest                    positive: an outsider leads
     comparison (the other + δ − the component) / largest                   positive: it is not ahead by δ
     predicate  ±(θ − score) / max(|θ|, |score of the original|)            positive: on the other side of θ
-    existence  the least of these over all components                      positive: no component has the predicate
-    value      |score − score of the original| / its size                  above 0.10: the score moved
+    existence  the same for each component                                 all positive: none has the predicate
+    agreement  the same as of a set, for each set of k                     all positive: no set leads
+    value      |score − score of the original| / its scale                 above 0.10: the score moved
     pattern    distance from the original's                                above 0.10: it looks otherwise
 
-Scores are means over the sequences of a batch.
+Where there are several numbers, a claim falls when the least of them is positive: each is one way in which it could
+still hold. Scores are means over the sequences of a batch.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -29,32 +33,44 @@ from auditor.records.values import number, texts, whole
 MOST_RIVALS = 8
 """Other components that a twin may put ahead: those that score most to begin with."""
 
+MOST_SETS = 5_000
+"""Sets of components that may lead, up to which methods can be driven apart."""
+
 WANTED: Mapping[str, float] = {
     "rank": 0.25,
     "set": 0.25,
+    "agreement": 0.25,
     "comparison": 0.25,
     "predicate": 0.3,
     "existence": 0.3,
     "value": 0.5,
     "pattern": 0.6,
 }
-"""The effect that an attack aims at: well beyond what overturns the claim on other sequences."""
+"""The effect that is aimed at where a method is to be moved far."""
+
+FALLS_ABOVE: Mapping[str, float] = {"value": 0.1, "pattern": 0.1}
+"""The effect above which a claim is overturned; 0 for other kinds (``auditor.verdicts.distances``)."""
+
+SCALE_FLOOR = 0.5
+"""Share of the largest score that a value's change is measured against at least (``auditor.verdicts.distances``)."""
 
 SMALL = 1e-12
+
+Effect = Callable[[Tensor, Tensor], Tensor]
+"""(scores, scores of the original), both [sequence, component, …] → a number or [way to hold]."""
 
 
 @dataclass(frozen=True)
 class Aim:
-    """Overturn one claim. ``components`` are those whose scores are needed, in the order that ``effect`` expects.
+    """Overturn one claim by one method. ``components``: whose scores ``effect`` expects, in this order.
 
-    ``effect(scores, scores of the original)``, both [sequence, component, …] → scalar; only pattern claims read the
-    second, on the same sequences.
+    Only pattern claims read the scores of the original, on the same sequences.
     """
 
     claim: Claim
     components: tuple[Component, ...]
     wanted: float
-    effect: Callable[[Tensor, Tensor], Tensor]
+    effect: Effect
 
     @property
     def compares_arrays(self) -> bool:
@@ -76,6 +92,7 @@ def aim_at(claim: Claim, base: Interpretation, distance: str, *, upwards: bool) 
         "comparison": _comparison,
         "predicate": _predicate,
         "existence": _existence,
+        "agreement": _agreement,
         "value": lambda one, scores: _value(one, scores, upwards=upwards),
         "pattern": lambda one, scores: _pattern(one, scores, distance),
     }
@@ -126,6 +143,25 @@ def _set(claim: Claim, base: Interpretation) -> Aim:
     return Aim(claim, (*members, *outsiders), WANTED["set"], effect)
 
 
+def _agreement(claim: Claim, base: Interpretation) -> Aim:
+    """Of every set: how far it is from leading."""
+    _leading(base)  # or refuse what has no order
+    count, top = len(base.components), whole(claim.parameters, "top")
+    if not 0 < top < count:
+        raise PlanError(f"top {top} of {count} components makes no order")
+    if math.comb(count, top) > MOST_SETS:
+        raise PlanError(f"{math.comb(count, top):,} sets of {top} among {count} are too many to drive apart")
+    sets = [*itertools.combinations(range(count), top)]
+    inside = torch.tensor(sets)
+    outside = torch.tensor([[one for one in range(count) if one not in members] for members in sets])
+
+    def effect(ours: Tensor, _theirs: Tensor) -> Tensor:
+        means = ours.mean(0)
+        return (means[outside].amax(1) - means[inside].amin(1)) / _largest(means)
+
+    return Aim(claim, base.components, WANTED["agreement"], effect)
+
+
 def _comparison(claim: Claim, base: Interpretation) -> Aim:
     pair = tuple(_component(base, label) for label in (claim.component.label, str(claim.parameters["other"])))
     by = number(claim.parameters, "by")
@@ -142,18 +178,17 @@ def _predicate(claim: Claim, base: Interpretation) -> Aim:
 
 
 def _existence(claim: Claim, base: Interpretation) -> Aim:
-    if "methods" in claim.parameters:
-        raise PlanError("a claim about several methods is not attacked", expected="a claim by one method")
-    return _past_threshold(claim, base, tuple(_leading(base)))
+    _leading(base)  # or refuse what has no numbers
+    return _past_threshold(claim, base, base.components)
 
 
 def _past_threshold(claim: Claim, base: Interpretation, components: tuple[Component, ...]) -> Aim:
-    """The mean of every component on the other side of the threshold."""
+    """The mean of each component on the other side of the threshold."""
     threshold, sign = number(claim.parameters, "threshold"), 1.0 if claim.parameters.get("above", True) else -1.0
     size = max(abs(threshold), *(abs(_mean(base, one)) for one in components), SMALL)
 
     def effect(ours: Tensor, _theirs: Tensor) -> Tensor:
-        return (sign * (threshold - ours.mean(0)) / size).min()
+        return sign * (threshold - ours.mean(0)) / size
 
     return Aim(claim, components, WANTED[claim.kind], effect)
 
@@ -170,7 +205,8 @@ def _within(aim: Aim, second: int) -> Aim:
 def _value(claim: Claim, base: Interpretation, *, upwards: bool) -> Aim:
     component = _component(base, claim.component.label)
     score, sign = _mean(base, component), 1.0 if upwards else -1.0
-    size = max(abs(score), SMALL)
+    scored = [one for index, one in enumerate(base.components) if index not in base.undefined]
+    size = max(abs(score), SCALE_FLOOR * max(abs(_mean(base, one)) for one in scored), SMALL)
 
     def effect(ours: Tensor, _theirs: Tensor) -> Tensor:
         return sign * (ours.mean() - score) / size

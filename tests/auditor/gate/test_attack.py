@@ -26,7 +26,7 @@ def _never(_attacked: Attacked) -> Path:
     raise AssertionError("there is no witness")
 
 
-def _standing(component: str, statement: str, method: str, role: Role = Role.PRIMARY) -> Checked:
+def _standing(component: str, statement: str, method: str | None, role: Role = Role.PRIMARY) -> Checked:
     claim = claim_of(component_named(component), statement, method)
     return Checked(Entry(claim, "c", ("exact",), role, None, 1), Outcome.STABLE, "held", ())
 
@@ -74,6 +74,49 @@ def test_an_attack_that_destroys_the_model_is_no_witness() -> None:
     found = _attacked(load(path("dyck2x4-1layer-minimal")), _standing("L0.residual", ">= -0.7", "logit_lens"), 90)
     assert found.outcome is Outcome.STABLE
     assert "no twin was certified" in found.reason
+
+
+BY_BOTH = "by attention_stack_top and by direct_logit_head"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("component", "statement"),
+    [
+        ("L1H1", ">= 0.25 by attention_stack_top and by attention_start_mass"),
+        ("all heads", "agree on the top 2 by attention_previous_token and by attention_matching_opener"),
+    ],
+)
+def test_a_claim_by_two_methods_is_overturned_and_its_witness_is_verified(
+    component: str, statement: str, tmp_path: Path
+) -> None:
+    model, one = load(path("dyck2x4-2layer-2head")), _standing(component, statement, None)
+    plan = replace(plan_for([one.entry], PLAN), equivalences=("exact_head_permutation",))
+    report = audit(model, plan)
+    found = _attacked(model, one, 600, exporter(report, model, plan, tmp_path), plan)
+    assert found.outcome is Outcome.UNSTABLE, found.reason
+    assert found.attack is not None
+    attacked = found.attack.attacked
+    assert attacked is not None
+    assert attacked.quantity == "shortfall"
+    assert attacked.twin is not None
+    assert attacked.original < 0 < attacked.twin
+    again = verify_witness(Path(found.attack.witness or ""))
+    assert again.passed, again.checks
+    assert again.finding.claim.methods == one.entry.claim.methods
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("component", "statement"), [("L1H0", "top-1"), ("all heads", "agree on the top 1")])
+def test_what_two_methods_say_of_a_forced_head_survives(component: str, statement: str) -> None:
+    """The first layer counts and the second reads the open bracket: no other head can lead by either method."""
+    one = _standing(component, f"{statement} {BY_BOTH}", None)
+    found = _attacked(load(path("dyck2x4-2layer-constructed")), one, 200)
+    assert found.outcome is Outcome.STABLE
+    assert found.attack is not None
+    assert found.attack.attacked is not None
+    assert found.attack.attacked.original < 0
+    assert "survived an attack of 200 optimiser steps" in found.reason
 
 
 def test_what_cannot_be_attacked_is_undecided() -> None:

@@ -144,7 +144,7 @@ def test_the_effect_of_a_claim(kind: str, parameters: dict[str, object], after: 
     claim = Claim("ablation_head_mean", kind, base.components[0], "c", parameters)  # type: ignore[arg-type]
     aim = aim_at(claim, base, "relative_change", upwards=False)
     scores = columns_of(_heads(after), aim.components)
-    assert float(aim.effect(scores, scores)) == pytest.approx(effect)
+    assert float(aim.effect(scores, scores).min()) == pytest.approx(effect)
 
 
 def test_a_component_without_a_score_is_refused_with_those_that_have_one() -> None:
@@ -184,11 +184,3 @@ def test_claims_about_edges_and_pairs_are_read_at_their_second_head(axis: str, s
     after = columns_of(base, aim.components)
     assert float(aim.effect(after, after)) == pytest.approx(-0.5)
     assert float(aim.effect(after * 0, after)) == pytest.approx(0.5)
-
-
-def test_a_claim_by_several_methods_is_refused() -> None:
-    base = _heads([1.0, 0.5])
-    parameters = {"threshold": 0.3, "methods": ["ablation_head_mean", "ablation_head_zero"]}
-    some = Claim("ablation_head_mean", "existence", Component(0, part="some head"), "c", parameters)  # type: ignore[arg-type]
-    with pytest.raises(PlanError, match="several methods"):
-        aim_at(some, base, "relative_change", upwards=False)
