@@ -68,7 +68,8 @@ def gate(
     """Check claims against an audit: exit 0 when all hold, 3 when one is unstable, 4 when one is undecided.
 
     A checkpoint is audited first, with just the methods and equivalences that the claims name. With --attack every
-    primary claim that stands is attacked: a certified twin that overturns it is written as a witness for `verify`.
+    primary claim that stands is attacked: a certified twin that overturns it is written as a witness for `verify`, and
+    is a finding of the audit from then on, for `findings` and `witness`. An equal attack is not made twice.
     """
     door = invocation(context)
     if example:
@@ -176,15 +177,14 @@ def kept(door: Invocation, stated: ClaimsFile, target: str) -> Gated:
 def attacked(
     door: Invocation, judged: Gated, checked: tuple[Checked, ...], budget: int | None, folder: Path | None
 ) -> tuple[Checked, ...]:
-    """The claims after an attack on each primary one that stands; witnesses are written as they are found."""
+    """The claims after an attack on each primary one that stands; witnesses are written and stored once found."""
     from auditor.gate.attack import attack_claims, exporter
-    from workers.gating import attacked_model
+    from workers.gating import StoredAttacks, attacked_model
 
     steps = judged.plan.twin_steps * judged.plan.twin_restarts if budget is None else budget
-    with door.database() as database:
-        report, model, plan = attacked_model(database, judged)
     where = door.settings.home / "witnesses" if folder is None else folder
-    with tracking(door.output) as track:
+    with door.database() as database, tracking(door.output) as track:
+        report, model, plan = attacked_model(database, judged)
         return attack_claims(
             checked,
             model,
@@ -192,6 +192,8 @@ def attacked(
             judged.seed,
             budget=steps,
             export=exporter(report, model, plan, where),
+            content=judged.content,
+            shelf=StoredAttacks(database, judged),
             progress=partial(track.move, "attack"),
         )
 

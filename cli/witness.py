@@ -83,11 +83,11 @@ def _reported(database: Database, text: str) -> tuple[AuditReport, Finding]:
     """The finding and its report."""
     from auditor.errors import WitnessError
     from auditor.store.findings import get_finding
-    from auditor.store.reports import load_report
+    from auditor.store.reports import load_report, with_twin_of
 
     with database.transaction(read_only=True) as session:
         audit_id, found = get_finding(session, text)
-        report = load_report(session, audit_id)
+        report = with_twin_of(session, load_report(session, audit_id), found)
     if found.worst_variant is None:
         raise WitnessError(
             f"finding {found.id} has no variant that was compared",

@@ -45,13 +45,13 @@ def build_variant(database: Database, claimed: ClaimedCell, stored: StoredModel,
     if recipe is not None:
         with database.transaction(read_only=True) as session:
             twin = find_twin(session, stored.id, recipe)
-    kept = None if twin is None else _kept(database, stored, twin)
+    kept = None if twin is None else kept_twin(database, stored, twin)
     built = build(model, plan, claimed.seed, request.key, kept=kept, progress=progress)
     if twin is not None:
         return Made(replace(built.variant, weights_sha256=twin.weights_sha256), None, None)
     if built.model is None:
         return Made(built.variant, None, None)
-    return Made(_with_architecture(built.variant, built.model, model), weights_bytes(built.model), recipe)
+    return Made(with_architecture(built.variant, built.model, model), weights_bytes(built.model), recipe)
 
 
 def save_built(session: Session, claimed: ClaimedCell, made: Made) -> None:
@@ -82,12 +82,17 @@ def kept_variants(session: Session, model: CanonicalTransformer, plan: Plan, see
     )
 
 
-def _kept(database: Database, stored: StoredModel, twin: StoredTwin) -> KeptTwin:
+def kept_twin(database: Database, stored: StoredModel, twin: StoredTwin) -> KeptTwin:
+    """A twin of the store with its model.
+
+    Raises:
+        StoreError: its weights are missing or were changed in the database.
+    """
     model = twin_model(database, stored, twin)
     return KeptTwin(Transformed(model, twin.relabelling, twin.parameters), twin.made_by)
 
 
-def _with_architecture(variant: Variant, model: CanonicalTransformer, original: CanonicalTransformer) -> Variant:
+def with_architecture(variant: Variant, model: CanonicalTransformer, original: CanonicalTransformer) -> Variant:
     """The variant with its architecture among its parameters, where that is not the original's."""
     if model.architecture == original.architecture:
         return variant

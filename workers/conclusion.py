@@ -7,6 +7,7 @@ from auditor.language.task import Task
 from auditor.plans.plan import Plan
 from auditor.provenance import audit_header, calibrated_for
 from auditor.records import AuditHeader, Behaviour, LanguageMetrics, Missing, ModelHeader, Stage
+from auditor.stages.attack import ATTACK
 from auditor.stages.conclude import Results, statistics_of
 from auditor.store import (
     REPORTED,
@@ -43,7 +44,7 @@ def finished_audit(session: Session, text: str) -> StoredAudit:
 
 
 def load_results(session: Session, audit_id: str) -> Results:
-    """All that an audit has computed, in the order of its plan, whatever the order it was computed in.
+    """All that an audit has computed, in the order of its plan, whatever the order it was computed in; no attacks.
 
     Raises:
         StoreError: the behaviour of the original is neither there nor missing because its cell failed.
@@ -52,9 +53,10 @@ def load_results(session: Session, audit_id: str) -> Results:
     if behaviour is None:
         behaviour = _unknown_behaviour(audit_id, missing)
     stored = load_interpretations(session, audit_id)
+    planned = tuple(one for one in load_variants(session, audit_id) if not one.key.startswith(ATTACK))
     return Results(
         behaviour=behaviour,
-        variants=load_variants(session, audit_id),
+        variants=planned,
         interpretations=stored.scores,
         not_applicable=stored.not_applicable,
         missing=missing,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from auditor.behaviour.input_batch import InputBatch, draw_inputs
 from auditor.calibration.rates import Case
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import InterpretationMethod, Progress, Request, TransformRequest, equivalences
 from auditor.plans.cells import planned_equivalences
 from auditor.plans.plan import PLANS
-from auditor.records import ORIGINAL, Agreement, Expected, Finding, Interpretation, Kind, Variant, VariantState
+from auditor.records import ORIGINAL, Expected, Finding, Kind, Variant, VariantState
 from auditor.records.slices import slice_of
 from auditor.seeds import numpy_generator
-from auditor.verdicts.agreement import ROUNDING, difference
-from auditor.verdicts.alignment import Scores
 from auditor.verdicts.verdict import Settings, findings_of
 
 SEQUENCES = 24
@@ -71,41 +71,28 @@ def _answer(invariant: bool | None) -> str:
 def _findings(
     model: CanonicalTransformer, methods: Mapping[str, InterpretationMethod], inputs: InputBatch, settings: Settings
 ) -> tuple[Finding, ...]:
-    """As an audit does it: scores that agree at few equal points are the same, others are measured whole."""
     usable = {name: one for name, one in methods.items() if one.not_applicable(model) is None}
-
-    def measured(name: str, measured_model: CanonicalTransformer, *, only_compared: bool) -> Interpretation:
-        generator = numpy_generator(settings.seed, "calibration", "measure", name)
-        return usable[name].interpret(Request(measured_model, inputs, generator, only_compared=only_compared))
-
-    found: dict[tuple[str, str], Scores] = {
-        (ORIGINAL, name): measured(name, model, only_compared=False) for name in usable
-    }
-    few = {name: measured(name, model, only_compared=True) for name in usable}
+    generator = numpy_generator(settings.seed, "calibration", "measure")
+    found = {(ORIGINAL, name): one.interpret(_compared(model, inputs, generator)) for name, one in usable.items()}
     variants = []
-    for variant, made in _exact_variants(model, inputs, settings.seed):
-        variants.append(variant)
-        for name, one in usable.items():
-            again = measured(name, made, only_compared=True)
-            largest = difference(few[name], again, variant.relabelling, one.distance)
-            found[variant.key, name] = (
-                Agreement(len(inputs) if again.per_sequence else None, largest)
-                if largest <= ROUNDING
-                else measured(name, made, only_compared=False)
-            )
-    cards = {name: one.card for name, one in usable.items()}
-    return findings_of("calibration", cards, variants, found, original=ORIGINAL, settings=settings)
-
-
-def _exact_variants(
-    model: CanonicalTransformer, inputs: InputBatch, seed: int
-) -> Iterator[tuple[Variant, CanonicalTransformer]]:
     for name in planned_equivalences(PLANS["quick"]):
         plugin = equivalences()[name]
         if plugin.kind is not Kind.EXACT or plugin.not_applicable(model) is not None:
             continue
         for index, parameters in enumerate(plugin.choices(model.architecture, 1)):
             key = f"{name}/{index}"
-            generator = numpy_generator(seed, "calibration", key)
-            made = plugin.transform(TransformRequest(model, inputs, generator, parameters=parameters))
-            yield Variant(key, name, Kind.EXACT, 0, VariantState.CERTIFIED, relabelling=made.relabelling), made.model
+            made = plugin.transform(
+                TransformRequest(
+                    model, inputs, numpy_generator(settings.seed, "calibration", key), parameters=parameters
+                )
+            )
+            variants.append(Variant(key, name, Kind.EXACT, 0, VariantState.CERTIFIED, relabelling=made.relabelling))
+            for method, one in usable.items():
+                found[key, method] = one.interpret(_compared(made.model, inputs, generator))
+    cards = {name: one.card for name, one in usable.items()}
+    return findings_of("calibration", cards, variants, found, original=ORIGINAL, settings=settings)
+
+
+def _compared(model: CanonicalTransformer, inputs: InputBatch, generator: np.random.Generator) -> Request:
+    """As an audit first compares exact variants: integrals at equal points, of which rounding is the only error."""
+    return Request(model, inputs, generator, only_compared=True)

@@ -55,7 +55,7 @@ from auditor.store.models import (
 from auditor.store.needs import skip_dependents
 from auditor.store.paging import COUNTED, Page
 from auditor.store.removal import Pruned, prune_audits, remove_audits, remove_model, remove_orphans
-from auditor.store.reports import load_report, save_report
+from auditor.store.reports import add_finding, load_report, save_report, with_twin_of
 from auditor.store.results import (
     load_behaviour,
     load_variant,
@@ -94,6 +94,7 @@ __all__ = [
     "StoredModel",
     "StoredTwin",
     "UnstorableValueError",
+    "add_finding",
     "add_model",
     "cancel_audit",
     "claim_cell",
@@ -153,4 +154,5 @@ __all__ = [
     "save_variant",
     "set_baseline",
     "skip_dependents",
+    "with_twin_of",
 ]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from auditor.errors import NotFoundError, RecordError, StoreError
 from auditor.records import AuditReport, AuditState, Finding, Verdict
@@ -17,7 +17,9 @@ from auditor.store.clock import database_now
 from auditor.store.columns import require_clean_json
 from auditor.store.lifecycle import RETRIED
 from auditor.store.locking import require_audit
+from auditor.store.results import load_variant
 from auditor.store.schema import audit, finding
+from auditor.store.upsert import insert_or_replace
 
 
 def save_report(session: Connection, audit_id: str, report: AuditReport) -> AuditReport:
@@ -80,6 +82,33 @@ def load_report(session: Connection, audit_id: str) -> AuditReport:
         raise StoreError(
             f"the stored report of audit {audit_id} is damaged", action="restore a backup or run the audit again"
         ) from error
+
+
+def add_finding(session: Connection, audit_id: str, one: Finding) -> None:
+    """Store a finding after those of the report, which stays as it is; a second time replaces the first.
+
+    Raises:
+        NotFoundError: no such audit.
+        UnstorableValueError: a number of it is not finite.
+    """
+    require_audit(session, audit_id)
+    require_clean_json(one.to_json(), name=f"finding {one.id}")
+    created_at = session.execute(select(audit.c.created_at).where(audit.c.id == audit_id)).scalar_one()
+    others = (finding.c.audit_id == audit_id) & (finding.c.id != one.id)
+    last = session.execute(select(func.max(finding.c.position)).where(others)).scalar_one()
+    insert_or_replace(session, finding, finding_row(audit_id, created_at, 0 if last is None else last + 1, one))
+
+
+def with_twin_of(session: Connection, report: AuditReport, one: Finding) -> AuditReport:
+    """The report with the worst variant of a finding among its variants, also where it was made after the audit.
+
+    Raises:
+        NotFoundError: the audit has no such variant.
+    """
+    key = one.worst_variant
+    if key is None or any(variant.key == key for variant in report.variants):
+        return report
+    return replace(report, variants=(*report.variants, load_variant(session, report.audit.id, key)))
 
 
 def finding_row(audit_id: str, audit_created_at: datetime, position: int, one: Finding) -> dict[str, Any]:

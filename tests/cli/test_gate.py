@@ -7,19 +7,27 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import torch
 
+from auditor.behaviour.input_batch import draw_inputs
+from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.native_file import save_native
+from auditor.contracts import Request, TransformRequest, methods
 from auditor.interpretations.ablation_head_mean import HeadMeanAblation
 from auditor.plans.cells import planned_cells
 from auditor.plans.plan import Plan
+from auditor.records import Claim
+from auditor.seeds import numpy_generator
 from auditor.settings import Settings
 from auditor.store.audits import get_audit
 from auditor.store.lifecycle import Progress, progress
-from auditor.store.session import Database
+from auditor.store.results import load_variant
+from auditor.store.session import Database, open_database
 from cli.output import Output
 from tests.auditor.small_audits import small_model
-from tests.cli.conftest import Ids, Run
+from tests.cli.conftest import DATABASE, Ids, Run
 from workers.cells import execute
+from workers.conclusion import load_results
 
 STABLE = '[[claim]]\nname = "mean"\ncomponent = "L0H{mean}"\nmethod = "ablation_head_mean"\nstatement = "top-1"\n'
 UNSTABLE = '[[claim]]\nname = "zero"\ncomponent = "L0H{zero}"\nmethod = "ablation_head_zero"\nstatement = "top-1"\n'
@@ -129,6 +137,61 @@ def test_claims_of_every_kind_are_judged_and_what_is_not_there_is_refused_with_i
     assert {*outcomes.values()} == {"stable"}
     claims.write_text(ONE.format("L7H0", "top-1 by ablation_head_mean"))
     assert "claims.toml:1: the model has no layer 7" in run("gate", claims, model).refusal
+
+
+def _swapped(
+    request: TransformRequest, _claim: Claim, *, is_far: bool
+) -> tuple[CanonicalTransformer, dict[str, object]]:
+    """In the place of an attack: the two heads of the only layer change places, and no output changes."""
+    assert not is_far
+    twin = request.model.clone()
+    attention = twin.attentions[0]
+    with torch.no_grad():
+        for weight in (attention.W_Q, attention.W_K, attention.W_V):  # [model, head, width]
+            weight.copy_(weight.flip(1))
+        for weight in (attention.b_Q, attention.b_K, attention.b_V, attention.W_O):  # [head, …]
+            assert weight is not None
+            weight.copy_(weight.flip(0))
+    return twin, {"spent_steps": 3, "budget_steps": request.parameters["steps"]}
+
+
+@pytest.mark.usefixtures("_here")
+def test_a_claim_that_an_attack_overturns_is_a_finding_with_a_witness_and_its_twin_is_made_once(
+    run: Run, home: Path, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.equivalences.behavioural_adversarial_method.attack", _swapped)
+    norms = methods()["weights_ov_norm"]
+    inputs = draw_inputs(small_model().task, 2, numpy_generator(0, "norms"))
+    leads = int(norms.interpret(Request(small_model(), inputs, numpy_generator(0, "norms"))).values.argmax())
+    claims, plan = files / "claims.toml", files / "attack.toml"
+    claims.write_text(ONE.format(f"L0H{leads}", "top-1 by weights_ov_norm") + 'survives = ["exact_head_permutation"]\n')
+    plan.write_text("sequences = 24\nbehaviour_sequences = 20\nlonger_sequences = 4\ncertificate_sequences = 600\n")
+    asked = ("gate", claims, files / "model.safetensors", "--plan", plan, "--json")
+    assert run(*asked).code == 0
+    first = run(*asked, "--attack", "--budget", 60)
+    (found,) = first.document["claims"]
+    assert (first.code, found["outcome"]) == (3, "unstable"), found["reason"]
+    audit, finding, variant = first.document["audit"], found["attack"]["finding"]["id"], found["attack"]["variant"]
+    assert variant.get("made_by") is None
+    listed = run("findings", "--audit", audit, "--verdict", "unstable", "--json").document["findings"]
+    assert [one["id"] for one in listed] == [finding]
+    for number, folder in enumerate((found["attack"]["witness"], tmp_path / "w")):
+        if number:
+            assert run("witness", finding, "--out", folder).code == 0
+        verified = run("verify", folder, "--json").document
+        assert verified["passed"], verified["checks"]
+        assert verified["finding"]["id"] == finding
+    assert run("gate", claims, audit, "--json").code == 0  # the audit itself stays as it was
+    database = open_database(f"sqlite:///{home / DATABASE}")
+    with database.transaction(read_only=True) as session:
+        assert load_variant(session, audit, listed[0]["worst_variant"]).certificate is not None
+        assert {one.equivalence for one in load_results(session, audit).variants} == {"exact_head_permutation"}
+    database.dispose()
+    (again,) = run(*asked, "--attack", "--budget", 60).document["claims"]
+    assert again["attack"]["variant"]["made_by"] == audit
+    assert again["attack"]["finding"] == found["attack"]["finding"]
+    (other,) = run(*asked, "--attack", "--budget", 61).document["claims"]
+    assert other["attack"]["variant"].get("made_by") is None
 
 
 ONE = '[[claim]]\ncomponent = "{}"\nstatement = "{}"\n'

@@ -9,6 +9,7 @@ from auditor.report.matrix import by_severity
 from auditor.report.story import story_of
 from auditor.store.filters import FindingFilter
 from auditor.store.findings import count_findings, get_finding, list_findings
+from auditor.store.reports import with_twin_of
 from cli.dashboard.access import Scope, requires
 from cli.dashboard.pages.filters import listed
 from cli.dashboard.services import Own, Reading
@@ -30,7 +31,7 @@ def finding_page(request: Request, services: Own, session: Reading, audit: str, 
     audit_id, found = get_finding(session, finding, audit=audit)
     if (audit_id, found.id) != (audit, finding):
         return RedirectResponse(f"/findings/{audit_id}/{found.id}", 303)
-    report = services.reports.load(session, audit_id)
+    report = with_twin_of(session, services.reports.load(session, audit_id), found)
     same = [one for one in report.findings if one.claim.identity == found.claim.identity]
     return page(
         request,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from auditor import zoo
-from auditor.calibration import run, theorem
+from auditor.calibration import run
 from auditor.calibration.run import Calibration, calibrate
 from auditor.canonical.model import CanonicalTransformer
 from auditor.checkpoints.intake.detection import load
-from auditor.contracts import InterpretationMethod, Request, methods, silent
+from auditor.contracts import InterpretationMethod, Request, methods
 from auditor.interpretations.ablation_head_mean import HeadMeanAblation
 from auditor.records import Interpretation
-from auditor.verdicts.claims import KINDS_ASKED
 from auditor.verdicts.verdict import Settings
 
 SETTINGS = Settings(draws=1_999, alpha=0.05, seed=0)
@@ -72,15 +70,3 @@ def test_a_method_that_is_broken_on_purpose_is_caught_by_name() -> None:
     found = _calibrated(ablation_head_mean=broken)
     assert any(failure.startswith("ablation_head_mean: ") and "theorem" in failure for failure in found.failures)
     assert not found.measured.to_json()["passed"]
-
-
-@pytest.mark.slow
-def test_a_path_full_of_kinks_gives_no_verdict_against_a_theorem(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The constructed model's score jumps along the path: its integrals keep few digits, and no move changes it."""
-    monkeypatch.setattr(theorem, "SEQUENCES", 4)
-    given = {"constructed": load(zoo.path("dyck2x4-2layer-constructed")).model.double()}
-    method = {"attribution_head_integrated_gradients": methods()["attribution_head_integrated_gradients"]}
-    settings = replace(SETTINGS, seed=3, claims=KINDS_ASKED)
-    cases = list(theorem.theorem_cases(given, method, settings, silent))
-    assert {case.claim for case in cases} == {"value"}
-    assert {case.verdict for case in cases} == {"stable"}

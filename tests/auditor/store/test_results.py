@@ -16,6 +16,7 @@ from auditor.store import (
     Database,
     FindingFilter,
     StoredAudit,
+    add_finding,
     cancel_audit,
     get_audit,
     get_finding,
@@ -32,6 +33,7 @@ from auditor.store import (
     save_interpretation,
     save_report,
     save_variant,
+    with_twin_of,
 )
 from auditor.store.schema import interpretation
 from tests.auditor.store.samples import BEHAVIOUR, FINDINGS, HEADS, TWIN, finding, report, scores, twin
@@ -233,3 +235,24 @@ def test_a_finding_is_found_by_prefix_and_in_its_audit(database: Database, new_a
         assert get_finding(session, f"{second.id}/f002s") == (second.id, FINDINGS[1])
         assert get_finding(session, "f002s", audit=first.id) == (first.id, FINDINGS[1])
         assert get_finding(session, "f001", audit=first.id[:-1])[0] == first.id
+
+
+def test_a_finding_of_an_attack_joins_those_of_the_report_which_stays(database: Database, audit: StoredAudit) -> None:
+    attacked = twin("behavioural_adversarial_method/claim-0")
+    found = replace(finding(77, Verdict.UNSTABLE), worst_variant=attacked.key)
+    with database.transaction() as session:
+        with pytest.raises(NotFoundError, match="no audit 'a0'"):
+            add_finding(session, "a0", found)
+        stored = save_report(session, audit.id, report())
+        for effect in (0.2, 0.3):  # a second time replaces the first
+            add_finding(session, audit.id, replace(found, effect=effect))
+        listed = [one.finding for one in list_findings(session, FindingFilter(audit=audit.id)).rows]
+        assert listed == [*stored.findings, replace(found, effect=0.3)]
+        assert get_finding(session, found.id) == (audit.id, replace(found, effect=0.3))
+        kept = load_report(session, audit.id)
+        assert kept == stored
+        with pytest.raises(NotFoundError, match="no variant"):
+            with_twin_of(session, kept, found)
+        built = save_variant(session, audit.id, attacked, b"twin weights")
+        assert with_twin_of(session, kept, found).variants == (*stored.variants, built)
+        assert with_twin_of(session, kept, stored.findings[0]) is kept

@@ -38,24 +38,6 @@ def test_exact_variants_are_compared_by_rounding_alone() -> None:
         assert all(f.p is None and f.q is None and f.interval is None for f in found.values())
 
 
-def test_approximated_scores_are_compared_by_the_errors_of_both() -> None:
-    """Each is off by up to 1 %: a change of 1.5 % is no change, one of 3 % is."""
-    base = replace(scores([[2.0, 1.0]] * 20), numerical_error=0.01)
-    for factor, verdict in ((1.015, STABLE), (1.03, UNSTABLE)):
-        found = judged(base, [(variant(EXACT), replace(base, values=base.values * factor))])
-        assert found[(*VALUE_0, EXACT)].verdict is verdict
-        assert found[(*VALUE_0, EXACT)].threshold == pytest.approx(0.02)
-
-
-def test_an_order_within_the_errors_of_approximated_scores_is_undecided() -> None:
-    base = replace(scores(noisy([1.02, 1.0], spread=1e-3)), numerical_error=0.01)
-    for change, verdict in ((-0.01, STABLE), (-0.03, INCONCLUSIVE), (-0.05, UNSTABLE)):
-        other = replace(base, values=base.values + [change, 0.0])
-        found = judged(base, [(variant(EXACT), other)])[(*RANK_0, EXACT)]
-        assert found.verdict is verdict
-        assert ("numerical error" in found.reason) == (verdict is INCONCLUSIVE)
-
-
 def test_one_exact_variant_overturns_and_is_the_witness() -> None:
     base = scores([2.0, 1.0])
     others = [(variant(EXACT, 0), scores([2.0, 1.0])), (variant(EXACT, 1), scores([1.0, 2.0]))]
