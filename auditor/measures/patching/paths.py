@@ -14,7 +14,7 @@ The logits as receiver are read off the stream of step 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,13 +90,21 @@ def head_to_head_effects(pairs: SharedPairs) -> NDArray[np.float64]:
     heads = pairs.clean.model.architecture.heads
     effects = np.zeros((len(pairs.clean.inputs), len(heads), len(heads)))
     for rows, runs in _untouched_runs(pairs):
-        for row, sender in enumerate(heads):
-            z = _later_z(runs, _stream(runs, sender))
-            for column, receiver in enumerate(heads):
-                if receiver.layer > sender.layer:
-                    logits = runs.rerun(_one_head(runs, receiver, z[receiver.layer]), receiver.layer)
-                    effects[rows.numpy(), row, column] = (runs.margin(runs.logits) - runs.margin(logits)).numpy()
+        effects[rows.numpy()] = head_to_head(runs, heads).numpy()
     return effects
+
+
+def head_to_head(runs: Runs, senders: Sequence[Component]) -> Tensor:
+    """The same for one batch and some senders, [sequence, sender, to_head]; differentiable."""
+    clean, found = runs.margin(runs.logits), []
+    for sender in senders:
+        z = _later_z(runs, _stream(runs, sender))
+        for receiver in runs.model.architecture.heads:
+            lost = torch.zeros_like(clean)
+            if receiver.layer > sender.layer:
+                lost = clean - runs.margin(runs.rerun(_one_head(runs, receiver, z[receiver.layer]), receiver.layer))
+            found.append(lost)
+    return torch.stack(found, dim=1).view(len(clean), len(senders), -1)
 
 
 def no_direct_path(model: CanonicalTransformer) -> str | None:

@@ -26,7 +26,7 @@ from auditor.measures.probing import Probe
 from auditor.measures.untouched import Piece
 from auditor.measures.weights import Composition, HeadWeights
 from auditor.readings import Reading, method_named, reading_of
-from auditor.twins.targets import ablations, attention, circuits, direct, gradients, probes, weights
+from auditor.twins.targets import ablations, attention, circuits, direct, gradients, paths, probes, weights
 from auditor.twins.targets.surrogate import Components, Scores, Surrogate
 
 NAMED: Mapping[str, Scores] = {
@@ -41,6 +41,7 @@ NAMED: Mapping[str, Scores] = {
     "circuit_edge_attribution": circuits.edge_attribution(is_integrated=False),
     "circuit_edge_integrated_gradients": circuits.edge_attribution(is_integrated=True),
     "logit_lens": direct.logit_lens,
+    "patching_path_head_to_head": paths.head_paths,
 }
 """Methods with a surrogate of their own."""
 
@@ -81,7 +82,6 @@ _REFUSED: Mapping[str, str] = {
     "attribution_neuron_conductance": "derivatives along a path of every neuron would be differentiated a third time",
     "attribution_neuron_internal_influence": "slopes of every neuron along a path would be differentiated again",
     "faithfulness_infidelity": "it judges attributions by random perturbations and scores no part of the model",
-    "patching_path_head_to_head": _REPLAYED + ", and no differentiable method scores pairs of heads by their effect",
 }
 """Method → why no twin is trained against it."""
 

@@ -120,9 +120,9 @@ def test_what_two_methods_say_of_a_forced_head_survives(component: str, statemen
 
 
 def test_what_cannot_be_attacked_is_undecided() -> None:
-    found = _attacked(load(path("dyck2x4-2layer-2head")), _standing("L0H0", "top-1", "patching_path_head_to_head"), 10)
+    found = _attacked(load(path("dyck2x4-2layer-2head")), _standing("L0H0", "top-1", "faithfulness_infidelity"), 10)
     assert found.outcome is Outcome.INCONCLUSIVE
-    assert found.reason.startswith("not attacked: no twin can be trained against patching_path_head_to_head")
+    assert found.reason.startswith("not attacked: no twin can be trained against faithfulness_infidelity")
 
 
 def test_exploratory_claims_are_not_attacked() -> None:

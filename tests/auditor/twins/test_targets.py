@@ -111,7 +111,7 @@ def test_every_method_is_attacked_or_says_why_not_in_one_line() -> None:
             refused[name] = str(why)
     assert all("\n" not in why and name in why for name, why in refused.items())
     assert "random perturbations" in refused["faithfulness_infidelity"]
-    assert "no differentiable method scores pairs of heads" in refused["patching_path_head_to_head"]
+    assert "differentiated a third time" in refused["attribution_neuron_conductance"]
 
 
 def test_an_unknown_method_is_refused() -> None:
@@ -170,6 +170,18 @@ def test_a_claimed_circuit_has_the_score_of_its_method_and_a_slope(score: str, m
     assert ours.mean().item() == pytest.approx(float(found.values.mean()), abs=1e-9)
     ours.mean().backward()  # type: ignore[no-untyped-call]
     assert float(model.attentions[0].W_Q.grad.abs().max()) > 0  # type: ignore[union-attr]
+
+
+def test_path_patching_between_heads_has_the_scores_of_its_method_and_a_slope() -> None:
+    model, name = load(path("dyck2x4-2layer-2head")).double(), "patching_path_head_to_head"
+    inputs = _inputs(model)
+    found = method_named(name).interpret(Request(model, inputs, numpy_generator(0, "read")))
+    ours = _scores(model, name, inputs, found).mean(0)
+    theirs = columns_of(found, found.components).mean(0)
+    assert float(theirs.abs().max()) > 0.01
+    assert torch.allclose(ours, theirs, atol=1e-9)
+    ours[0, 2].backward()  # type: ignore[no-untyped-call]
+    assert float(model.attentions[0].W_V.grad.abs().max()) > 0  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("axis", "second"), [("to_head", "L1H0"), ("with_head", "L0H1")])
