@@ -23,7 +23,7 @@ class AdversarialRewritten(Equivalence):
     twin.
     """
 
-    version = 1
+    version = 2
     kind = Kind.BEHAVIOURAL
     summary = "same answers with attention elsewhere in the last layer, then rewritten by exact moves in random order"
     needs = f"what {TWIN} and {REWRITE} need"

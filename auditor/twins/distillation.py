@@ -19,6 +19,7 @@ from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Hook, Site
 from auditor.tensors import Mask
+from auditor.twins.optimiser import Soap
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,12 @@ class Pool:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Optimiser settings: Adam, one cycle to ``peak``, gradients clipped to ``clip``."""
+    """Optimiser settings: one cycle to ``peak``, gradients clipped to ``clip``; Adam, or SOAP if ``preconditioned``."""
 
     steps: int
     peak: float = 1.5e-2
     clip: float = 1.0
+    preconditioned: bool = False
     ramp: int = 100  # steps over which the penalty grows to its full weight
     hard_example_share: float = 0.0  # share of each batch drawn in proportion to a sequence's last seen KL
 
@@ -205,7 +207,7 @@ def optimise(
     switched = [(parameter, parameter.requires_grad) for parameter in student.parameters()]
     for parameter, _ in switched:
         parameter.requires_grad_(any(parameter is t for t in trained))
-    optimiser = torch.optim.Adam(trained, lr=schedule.peak / 25, betas=(0.9, 0.99), fused=True)
+    optimiser = _optimiser(trained, schedule)
     cycle = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
         max_lr=schedule.peak,
@@ -236,6 +238,14 @@ def optimise(
         for parameter, wanted in switched:
             parameter.requires_grad_(wanted)
             parameter.grad = None
+
+
+def _optimiser(trained: Sequence[nn.Parameter], schedule: Schedule) -> torch.optim.Optimizer:
+    """At the learning rate of the first step."""
+    rate, betas = schedule.peak / 25, (0.9, 0.99)
+    if schedule.preconditioned:
+        return Soap(trained, lr=rate, betas=betas)
+    return torch.optim.Adam(trained, lr=rate, betas=betas, fused=True)
 
 
 @contextmanager

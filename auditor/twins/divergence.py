@@ -36,19 +36,18 @@ class DivergenceTarget:
     """The mean total variation that every head should reach: what is wanted, and how the search begins.
 
     ``aim`` ends the search; ``first`` is the target of its first attempts, above the aim; ``weight`` is the penalty per
-    unit that is missing, in nats; ``peak`` is the highest learning rate of a new start.
+    unit that is missing, in nats.
     """
 
     aim: float
     first: float
     weight: float
-    peak: float = 1.5e-2
 
 
 LAST_LAYER = DivergenceTarget(aim=0.85, first=0.87, weight=0.4)
 """Where other layers come before it."""
 
-CLASSIFIER = DivergenceTarget(aim=0.82, first=0.86, weight=0.6, peak=1e-2)
+CLASSIFIER = DivergenceTarget(aim=0.82, first=0.86, weight=0.6)
 """For the last layer of a classifier, which answers once a string and is sure of it: a string that the twin gets wrong
 costs as much KL as many tokens of a language model, and the last hundredths of a total variation cost most of them."""
 
@@ -89,8 +88,8 @@ GRADE = 0.03
 """By how much each new start for a classifier asks for less than the one before. How attention leaves decides where it
 leads: KL differs threefold between starts, and going on or polishing seldom lowers it."""
 
-GENTLE_PEAK, POLISHING_PEAK = 8e-3, 5e-3
-"""Highest learning rates of the latter two."""
+PEAK, GENTLE_PEAK, POLISHING_PEAK = 1e-2, 8e-3, 5e-3
+"""Highest learning rates of the three."""
 
 COUNTED = 4_000
 """Strings from which the share that reaches a position is counted."""
@@ -126,8 +125,8 @@ class _Search:
     """The rungs of one search: new starts, going on with lower targets, and polishing after each of these; for a
     classifier new starts alone, each with a lower target.
 
-    Polishing trains everything but the queries and keys of the attacked layers, without the penalty and mostly on the
-    worst strings; where one layer is attacked, its attention cannot change by that.
+    Polishing trains everything but the queries and keys of the attacked layers and the norm that they read, without the
+    penalty and mostly on the worst strings; where one layer is attacked, its attention cannot change by that.
     """
 
     def __init__(
@@ -182,8 +181,8 @@ class _Search:
                 if opposed:
                     _oppose(student, self.layers)
                 _jitter(student, self.layers, generator)
-            peak = self.wanted.peak if before is None else GENTLE_PEAK
-            schedule = Schedule(steps, peak, hard_example_share=HARD_EXAMPLE_SHARE)
+            peak = PEAK if before is None else GENTLE_PEAK
+            schedule = Schedule(steps, peak, preconditioned=True, hard_example_share=HARD_EXAMPLE_SHARE)
             penalty = _shortfall(target, self.reach, self.teacher.architecture)
             self._distil(student, schedule, generator, progress, penalty=penalty, weight=weight)
             return student
@@ -198,9 +197,8 @@ class _Search:
             before: CanonicalTransformer | None, generator: np.random.Generator, progress: Progress
         ) -> CanonicalTransformer:
             student = self.teacher.clone() if before is None else before
-            attentions = [student.attentions[layer] for layer in self.layers]
-            frozen = [weight for a in attentions for weight in (a.W_Q, a.b_Q, a.W_K, a.b_K)]
-            schedule = Schedule(steps, POLISHING_PEAK, hard_example_share=POLISHING_SHARE)
+            frozen = [weight for layer in self.layers for weight in _attending(student, layer)]
+            schedule = Schedule(steps, POLISHING_PEAK, preconditioned=True, hard_example_share=POLISHING_SHARE)
             self._distil(student, schedule, generator, progress, frozen=frozen)
             return student
 
@@ -230,6 +228,13 @@ class _Search:
             penalised=self.layers,
             frozen=frozen,
         )
+
+
+def _attending(student: CanonicalTransformer, layer: int) -> list[nn.Parameter]:
+    """The weights that set the attention of a layer for a given residual stream."""
+    attention, norms = student.attentions[layer], student.block(layer).norms
+    read = list(norms["attention_in"].parameters()) if "attention_in" in norms else []
+    return [attention.W_Q, attention.b_Q, attention.W_K, attention.b_K, *read]
 
 
 @torch.no_grad()

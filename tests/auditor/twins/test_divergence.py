@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from auditor.behaviour.input_batch import inputs_of
+from auditor.contracts import TransformRequest
 from auditor.language.sampling import Sample
 from auditor.seeds import numpy_generator
-from auditor.twins.divergence import _reach, _shortfall, _starts_opposed, _views, total_variation
+from auditor.twins.divergence import LAST_LAYER, _reach, _Search, _shortfall, _starts_opposed, _views, total_variation
 from tests.handmade import PLAIN, TASK, counting_model, inputs_for, random_model
 
 LENGTH = 6
@@ -80,3 +81,20 @@ def test_a_classifier_counts_the_query_that_is_read_as_much_as_all_of_them() -> 
     assert len(_views(not_padding, replace(classifier, read_out="mean"))) == 1
     penalty = _shortfall(0.9, torch.ones(3), classifier)
     assert float(penalty(ours, theirs, not_padding)) == pytest.approx(0.9 - 2 / 3 + 0.9)
+
+
+def test_polishing_leaves_the_attention_of_the_attacked_layer_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The norm in front of it has a scale and a shift, which polishing must not train either."""
+    monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 64)
+    monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 16)
+    model = random_model(PLAIN, dtype=torch.float32)
+    inputs = inputs_for(model)
+    assert "attention_in" in model.block(1).norms
+    request = TransformRequest(model, inputs, numpy_generator(0, "twin"))
+    search = _Search(model, (1,), LAST_LAYER, request, steps=40)
+    before = random_model(PLAIN, dtype=torch.float32)
+    with torch.no_grad():
+        before.attentions[1].output[0].neg_()
+    after = search._polishing(0).make(before.clone(), numpy_generator(1, "polishing"), lambda _share, _words: None)
+    assert not torch.equal(after.attentions[1].W_V, before.attentions[1].W_V)
+    assert total_variation(before, after, inputs, (1,)).tolist() == [0.0, 0.0]
