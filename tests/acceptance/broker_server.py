@@ -1,4 +1,4 @@
-"""A broker that a test stops, empties and starts again at the same address."""
+"""Brokers that ask for the planted password; one of them can be stopped, emptied and started at the same address."""
 
 from __future__ import annotations
 
@@ -11,8 +11,27 @@ from pathlib import Path
 
 import redis
 
+from tests.planted import BROKER_PASSWORD, in_url
+from workers.broker import _client_url
 from workers.child_processes import kill, start
 from workers.embedded_broker import _await, _server_binary
+
+
+def with_password(url: str) -> str:
+    """Let a running server ask for the planted password; its URL with it."""
+    with client_of(url) as client:
+        client.config_set("requirepass", BROKER_PASSWORD)
+    return _with_password(url)
+
+
+def client_of(url: str) -> redis.Redis:
+    """A connection for a test that looks into a broker."""
+    found: redis.Redis = redis.Redis.from_url(_client_url(url))
+    return found
+
+
+def _with_password(url: str) -> str:
+    return url.replace("://", f"://:{in_url(BROKER_PASSWORD)}@")
 
 
 class BrokerServer:
@@ -21,13 +40,14 @@ class BrokerServer:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="dyck-audit-"))
         self.socket = self.folder / "s"
-        self.url = f"redis+socket://{self.socket}?virtual_host=0"
+        self.url = _with_password(f"redis+socket://{self.socket}?virtual_host=0")
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Answer, with nothing queued."""
         arguments = ["--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         arguments += ["--dir", str(self.folder), "--save", "", "--appendonly", "no"]
+        arguments += ["--requirepass", BROKER_PASSWORD]
         self.socket.unlink(missing_ok=True)
         self.process = start([str(_server_binary()), *arguments])
         _await(self.process, self.socket, self.folder / "log")
@@ -53,4 +73,4 @@ class BrokerServer:
 
     def client(self) -> redis.Redis:
         """A connection for a test that looks into it."""
-        return redis.Redis(unix_socket_path=str(self.socket))
+        return client_of(self.url)

@@ -11,6 +11,7 @@ from typing import Any
 
 from auditor.settings import BROKER_VARIABLE, Settings
 from tests.acceptance.worker_process import environment_of
+from tests.planted import heard
 
 COMMAND = str(Path(sys.executable).parent / "dyck-audit")
 MOST_SECONDS = 120
@@ -54,6 +55,7 @@ def run(settings: Settings, *arguments: str, expect: int = 0) -> subprocess.Comp
         timeout=MOST_SECONDS,
         check=False,
     )
+    heard.note(f"dyck-audit {' '.join(arguments)}", ended.stdout, ended.stderr)
     assert ended.returncode == expect, f"{arguments}: exit {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
     return ended
 
@@ -63,15 +65,25 @@ def document(settings: Settings, *arguments: str) -> Any:
     return json.loads(run(settings, *arguments, "--json").stdout)
 
 
-def start(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
+class Started(subprocess.Popen[str]):
+    """A command that goes on; what it says until its end is heard."""
+
+    def communicate(self, *arguments: Any, **options: Any) -> tuple[str, str]:
+        """Wait for its end; what it said."""
+        said = super().communicate(*arguments, **options)
+        heard.note(str(self.args), *said)
+        return said
+
+
+def start(settings: Settings, *arguments: str) -> Started:
     """A command that goes on, and that Ctrl-C reaches also when the tests run in the background."""
-    return subprocess.Popen(
+    return Started(
         [COMMAND, *arguments],
         env=environment(settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - the tests start no threads
+        preexec_fn=_hear_interrupts,
     )
 
 

@@ -1,4 +1,7 @@
-"""Real servers, started from wheels by the tests, and real worker processes. Nothing need be installed."""
+"""Real servers, started from wheels by the tests, and real worker processes. Nothing need be installed.
+
+Every server asks for a planted password; after each test nothing that is left may show a piece of one.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ import pytest
 
 from auditor.settings import Settings
 from auditor.store import Database, StoredAudit, create_audit, open_database
+from tests.acceptance.broker_server import with_password
 from tests.acceptance.worker_process import WorkerProcess, started_worker
 from tests.conftest import RECOVERY
+from tests.embedded_postgres import EmbeddedPostgres
+from tests.planted import files_that_show_passwords, heard, shows_password
 from tests.workers import standins
 from workers.app import create_app
 from workers.embedded_broker import embedded_broker
@@ -31,6 +37,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
 
 
+@pytest.fixture(autouse=True)
+def _no_password_is_left(tmp_path: Path) -> Iterator[None]:
+    """After a test and all its processes: no file of its folder and nothing that was said shows a password."""
+    heard.take_leaks()
+    yield
+    assert [str(file) for file in files_that_show_passwords(tmp_path)] == []
+    assert heard.take_leaks() == []
+
+
+@pytest.fixture
+def postgres_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database that no other test uses; its rows show no password at the end."""
+    url = postgres_server.new_database()
+    yield url
+    assert not shows_password(postgres_server.dump(url))
+
+
 @pytest.fixture
 def recovered(record_property: Callable[[str, object], None]) -> Callable[[str, float], None]:
     """Notes for the table at the end how long it took until what a fault had hit was taken up again."""
@@ -41,7 +64,7 @@ def recovered(record_property: Callable[[str, object], None]) -> Callable[[str, 
 def broker_url() -> Iterator[str]:
     """A Valkey server on a Unix socket that no other test uses."""
     with embedded_broker() as broker:
-        yield broker.url
+        yield with_password(broker.url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-import redis
 
 from auditor.records import AuditState
 from auditor.store import (
@@ -17,6 +16,7 @@ from auditor.store import (
     progress,
     retry_audit,
 )
+from tests.acceptance.broker_server import client_of
 from tests.acceptance.completeness import is_complete
 from tests.acceptance.worker_process import PATIENCE_SECONDS, WorkerProcess, eventually
 from tests.workers import standins
@@ -71,8 +71,7 @@ class TestOnOneDatabase:
     ) -> None:
         audit = new_audit()
         assert send(audit) > 0
-        path = broker_url.removeprefix("redis+socket://").split("?")[0]
-        with redis.Redis(unix_socket_path=path) as client:
+        with client_of(broker_url) as client:
             client.flushall()
         new_worker(seconds=0.0)
         assert is_complete(database, audit.id)

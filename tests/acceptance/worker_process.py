@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from auditor.settings import Settings
+from tests.planted import heard
 from tests.workers import standins
 from workers.child_processes import kill, start
 
@@ -105,7 +106,15 @@ def started_worker(
     try:
         yield WorkerProcess(process, journal)
     finally:
+        with suppress(psutil.Error):  # it has ended
+            heard.note("the command lines of a worker's processes", *_command_lines(process.pid))
         kill(process)
+
+
+def _command_lines(pid: int) -> list[str]:
+    """What ``ps`` shows to everybody on the machine."""
+    main = psutil.Process(pid)
+    return [" ".join(one.cmdline()) for one in (main, *main.children(recursive=True))]
 
 
 def thaw(pids: Sequence[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -25,7 +26,7 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _postgres_template(postgres_server: EmbeddedPostgres) -> str:
     url = postgres_server.new_database()
     upgrade(url)
-    return url.removeprefix("postgresql://postgres@/").split("?")[0]
+    return urlsplit(url).path.strip("/")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
