@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, literal, select
 
 from auditor.records import CellState
 from auditor.store.audits import count_audits
-from auditor.store.cells import LIVE
+from auditor.store.cells import LIVE, has_expired
 from auditor.store.clock import database_now
 from auditor.store.schema import audit, cell
 
@@ -64,7 +64,7 @@ def queue(session: Connection) -> Queue:
         .join_from(cell, audit)
         .where(cell.c.state == CellState.READY, audit.c.state.in_(LIVE))
     )
-    expired = select(func.count()).where(cell.c.state == CellState.RUNNING, cell.c.lease_until < now)
+    expired = select(func.count()).where(has_expired(now))
     failed = select(func.count()).where(cell.c.state == CellState.FAILED)
     since = session.execute(oldest).scalar_one()
     return Queue(

@@ -13,14 +13,14 @@ write results before finish_cell, never after.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from auditor.errors import StoreError
 from auditor.records import ALL_OTHERS, AuditState, Cell, CellState, Json, Stage
-from auditor.store.clock import database_now
+from auditor.store.clock import database_now, is_ahead, lease_end
 from auditor.store.locking import lock_audit
 from auditor.store.needs import block_dependents, conclusion_ready, count_done, dependents_ready, done_at
 from auditor.store.schema import audit, cell
@@ -55,13 +55,14 @@ class ClaimedCell:
 def claim_cell(session: Connection, audit_id: str, key: str, *, owner: str, lease_seconds: float) -> ClaimedCell | None:
     """Take a ready cell, or a running one whose lease has run out. None: there is nothing to do for this message.
 
-    ``owner`` must be new at every claim (a process and a random part); it is the fence at the end.
+    ``owner`` must be new at every claim (a process and a random part); it is the fence at the end. The lease is one
+    minute at most.
     """
     parent = lock_audit(session, audit_id)
     if parent is None or parent.state not in LIVE:
         return None
     now = database_now(session)
-    expired = (cell.c.state == CellState.RUNNING) & (cell.c.lease_until < now) & (cell.c.attempt < MAX_ATTEMPTS)
+    expired = has_expired(now) & (cell.c.attempt < MAX_ATTEMPTS)
     statement = (
         update(cell)
         .where(_is(audit_id, key), (cell.c.state == CellState.READY) | expired)
@@ -69,7 +70,7 @@ def claim_cell(session: Connection, audit_id: str, key: str, *, owner: str, leas
             state=CellState.RUNNING,
             owner=owner,
             attempt=cell.c.attempt + 1,
-            lease_until=now + timedelta(seconds=lease_seconds),
+            lease_until=lease_end(now, lease_seconds),
             started_at=now,
             error=None,
         )
@@ -95,7 +96,7 @@ def claim_cell(session: Connection, audit_id: str, key: str, *, owner: str, leas
 
 def extend_lease(session: Connection, audit_id: str, key: str, *, owner: str, lease_seconds: float) -> bool:
     """Keep a cell for longer. False: it was taken over or its audit cancelled; stop computing."""
-    until = database_now(session) + timedelta(seconds=lease_seconds)
+    until = lease_end(database_now(session), lease_seconds)
     statement = update(cell).where(_is(audit_id, key), _held_by(owner)).values(lease_until=until)
     return session.execute(statement).rowcount == 1
 
@@ -159,6 +160,11 @@ def fail_for_good(session: Connection, audit_id: str, key: str, *, error: str) -
     session.execute(update(audit).where(audit.c.id == audit_id).values(noted))
     block_dependents(session, audit_id, key)
     return conclusion_ready(session, audit_id, now)
+
+
+def has_expired(now: datetime) -> ColumnElement[bool]:
+    """Whether a cell runs under a lease that has run out, or was given before the clock was set back."""
+    return (cell.c.state == CellState.RUNNING) & ((cell.c.lease_until < now) | is_ahead(cell.c.lease_until, now))
 
 
 def _is(audit_id: str, key: str) -> ColumnElement[bool]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, text
+
+LONGEST_LEASE_SECONDS: Final = 60.0
+"""No lease is given for longer, so what lies further ahead was written before the clock was set back."""
 
 
 def database_now(session: Connection) -> datetime:
@@ -17,3 +21,16 @@ def database_now(session: Connection) -> datetime:
         return datetime.now(UTC)
     moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
     return moment.astimezone(UTC)
+
+
+def lease_end(now: datetime, seconds: float) -> datetime:
+    """When a lease of so many seconds ends that is given now; :data:`LONGEST_LEASE_SECONDS` at most."""
+    return now + timedelta(seconds=min(seconds, LONGEST_LEASE_SECONDS))
+
+
+def is_ahead(column: ColumnElement[Any], now: datetime) -> ColumnElement[bool]:
+    """Whether a time lies further ahead than any that was written by the clock of now: it was set back since.
+
+    Without this, a lease that was given just before the clock is set back by an hour would hold for that hour.
+    """
+    return column > now + timedelta(seconds=LONGEST_LEASE_SECONDS)

@@ -13,8 +13,8 @@ from datetime import timedelta
 from sqlalchemy import Connection, select, update
 
 from auditor.records import CellState, Priority
-from auditor.store.cells import LIVE, MAX_ATTEMPTS, fail_for_good
-from auditor.store.clock import database_now
+from auditor.store.cells import LIVE, MAX_ATTEMPTS, fail_for_good, has_expired
+from auditor.store.clock import database_now, is_ahead
 from auditor.store.locking import lock_audit
 from auditor.store.schema import audit, cell
 
@@ -29,14 +29,16 @@ def ready_cells(session: Connection, audit_id: str | None = None, *, not_dispatc
     seconds these are the ones whose message may be lost. Interactive audits come first, then those of a batch; among
     audits of one priority the oldest first, its cells in the order of its plan.
     """
-    latest = database_now(session) - timedelta(seconds=not_dispatched_since)
     query = (
         select(cell.c.audit_id, cell.c.key)
         .join_from(cell, audit)
         .where(cell.c.state == CellState.READY, audit.c.state.in_(LIVE))
-        .where(cell.c.dispatched_at.is_(None) | (cell.c.dispatched_at <= latest))
         .order_by(audit.c.priority, audit.c.created_at, audit.c.id, cell.c.position)
     )
+    if not_dispatched_since > 0:
+        now, sent = database_now(session), cell.c.dispatched_at
+        latest = now - timedelta(seconds=not_dispatched_since)
+        query = query.where(sent.is_(None) | (sent <= latest) | is_ahead(sent, now))
     if audit_id is not None:
         query = query.where(cell.c.audit_id == audit_id)
     return [(row.audit_id, row.key) for row in session.execute(query)]
@@ -64,7 +66,7 @@ def expired_cells(session: Connection) -> list[CellId]:
     meanwhile stays.
     """
     now = database_now(session)
-    expired = (cell.c.state == CellState.RUNNING) & (cell.c.lease_until < now)
+    expired = has_expired(now)
     query = select(cell.c.audit_id, cell.c.key).join_from(cell, audit).where(expired, audit.c.state.in_(LIVE))
     released: list[CellId] = []
     for audit_id in sorted(_by_audit((row.audit_id, row.key) for row in session.execute(query))):

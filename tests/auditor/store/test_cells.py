@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -17,7 +18,9 @@ from auditor.store import (
     LostLeaseError,
     StoredAudit,
     cancel_audit,
+    cells,
     claim_cell,
+    dispatch,
     expired_cells,
     extend_lease,
     fail_cell,
@@ -312,6 +315,23 @@ def test_the_reaper_takes_only_cells_whose_lease_ran_out(database: Database, aud
     claimed = _claim(database, audit, "behaviour")
     assert claimed is not None
     assert claimed.attempt == 2
+
+
+def test_what_was_written_before_the_clock_was_set_back_is_not_waited_for(
+    database: Database, audit: StoredAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _claim(database, audit, "behaviour", lease=1e6) is not None, "a lease is a minute at most"
+    with database.transaction() as session:
+        now, sent = database_now(session), [(audit.id, "measure/original/zero")]
+        mark_dispatched(session, sent)
+    assert "measure/original/zero" not in _ready(database, not_dispatched_since=3)
+    for module in (cells, dispatch):
+        monkeypatch.setattr(module, "database_now", lambda _: now - timedelta(hours=1))
+    assert "measure/original/zero" in _ready(database, not_dispatched_since=3)
+    with database.transaction() as session:
+        assert expired_cells(session) == [(audit.id, "behaviour")]
+    assert _claim(database, audit, "behaviour", "another") is not None
+    assert _claim(database, audit, "behaviour", "a third") is None
 
 
 def test_a_cell_that_kills_its_workers_fails_in_the_end(database: Database, audit: StoredAudit) -> None:

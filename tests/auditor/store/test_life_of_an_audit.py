@@ -62,6 +62,7 @@ from auditor.store import (
     save_variant,
     skip_dependents,
 )
+from auditor.store.clock import LONGEST_LEASE_SECONDS
 from auditor.store.revisions import upgrade
 from auditor.store.schema import cell, finding, interpretation
 from tests.auditor.store.samples import BEHAVIOUR, CELLS, FINDINGS, PLAN, TWIN, VERSIONS, report, scores, twin
@@ -152,7 +153,7 @@ class Life(RuleBasedStateMachine):
             state = get_audit(session, self.audit).state
             found = claim_cell(session, self.audit, key, owner=owner, lease_seconds=LEASE)
         is_live = state in cells.LIVE
-        has_expired = before[key] is CellState.RUNNING and self.leases[key] < self.now
+        has_expired = before[key] is CellState.RUNNING and self._is_over(self.leases[key])
         may = is_live and (before[key] is CellState.READY or (has_expired and self.attempts[key] < MAX_ATTEMPTS))
         assert (found is not None) == may
         if found is None:
@@ -228,9 +229,18 @@ class Life(RuleBasedStateMachine):
         """A crash, a freeze, or a clock that jumps."""
         self.now = max(self.now, self.leases[one.key]) + timedelta(seconds=1)
 
-    @rule(worker=st.sampled_from(WORKERS))
-    def work_for_a_while(self, worker: str) -> None:
-        """An honest worker does what is ready."""
+    @rule()
+    def set_the_clock_back(self) -> None:
+        """By an hour: what was given for seconds must not hold for that hour."""
+        self.now -= timedelta(hours=1)
+
+    @rule(worker=st.sampled_from(WORKERS), rounds=st.integers(1, 4))
+    def work_for_a_while(self, worker: str, rounds: int) -> None:
+        """An honest worker does what is ready, and in further rounds what became ready by it."""
+        for _ in range(rounds):
+            self._work(worker)
+
+    def _work(self, worker: str) -> None:
         with self.database.transaction() as session:
             waiting = ready_cells(session, self.audit)
         for _, key in waiting:
@@ -268,7 +278,7 @@ class Life(RuleBasedStateMachine):
         with self.database.transaction() as session:
             is_live = get_audit(session, self.audit).state in cells.LIVE
             expired_cells(session)
-        lost = [key for key in self.owners if self.leases[key] < self.now] if is_live else []
+        lost = [key for key in self.owners if self._is_over(self.leases[key])] if is_live else []
         for key in lost:
             del self.owners[key]
         with self.database.transaction() as session:
@@ -359,7 +369,7 @@ class Life(RuleBasedStateMachine):
         """From wherever it is, an honest worker brings the audit to its end."""
         if not hasattr(self, "audit"):
             return
-        self.now += timedelta(seconds=2 * LEASE)
+        self.now += timedelta(seconds=LONGEST_LEASE_SECONDS + 1)
         self.sweep_twice()
         with self.database.transaction() as session:
             if get_audit(session, self.audit).state in lifecycle.RETRIED:
@@ -392,6 +402,9 @@ class Life(RuleBasedStateMachine):
         else:
             _, variant, method = key.rsplit("/", 2) if TWIN in key else key.split("/")
             save_interpretation(session, self.audit, TWIN if TWIN in key else variant, method, scores(method))
+
+    def _is_over(self, lease: datetime) -> bool:
+        return not self.now <= lease <= self.now + timedelta(seconds=LONGEST_LEASE_SECONDS)
 
     def _owns(self, one: Held) -> bool:
         return self.owners.get(one.key) == one.owner
