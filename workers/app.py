@@ -47,6 +47,7 @@ def create_app(broker_url: str | None) -> Celery:
         task_soft_time_limit=SOFT_LIMIT_SECONDS,
         task_time_limit=HARD_LIMIT_SECONDS,
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0.2, "interval_max": 0.2},
+        worker_consumer="workers.consumer:PatientConsumer",
         worker_prefetch_multiplier=1,  # what is reserved but not running would be delivered twice
         worker_cancel_long_running_tasks_on_connection_loss=False,  # cancelled tasks are never delivered again
         worker_hijack_root_logger=False,

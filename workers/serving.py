@@ -103,6 +103,7 @@ def _consume(settings: Settings, options: WorkerOptions, name: str, beating: Bea
         limit_memory(options.memory_limit)
     app.set_current()
     _refuse_other_tasks(app)
+    _refuse_remote_control()
     _preload()
     worker = app.Worker(
         concurrency=options.concurrency,
@@ -182,6 +183,16 @@ def _refuse_other_tasks(app: Celery) -> None:
 
     for name in [name for name in app.tasks if name != RUN_CELL]:
         app.tasks.unregister(name)
+
+
+def _refuse_remote_control() -> None:
+    """Leave the one command that is used, the ping that counts workers: who can write to the broker could else end a
+    worker, change its limits or let it take other messages. One that is refused is a log line.
+    """
+    from celery.worker.control import Panel
+
+    for name in [name for name in Panel.data if name != "ping"]:
+        del Panel.data[name]
 
 
 def _preload() -> None:

@@ -18,6 +18,7 @@ from auditor.errors import WorkerStateError
 from auditor.records import AuditState
 from auditor.settings import Settings
 from auditor.store import Database, StoredAudit, get_audit, progress
+from tests.acceptance.broker_server import with_password
 from tests.acceptance.command_line import run
 from tests.acceptance.worker_process import WorkerProcess, eventually, free_port, started_worker
 from workers.app import QUEUE, RUN_CELL, create_app
@@ -97,6 +98,7 @@ def test_what_cannot_be_finished_goes_to_another_worker_which_takes_no_foreign_t
     assert "1 running cells given back" in _log(first)
 
     _send_what_is_not_ours(broker_url, tmp_path / "executed")
+    _give_orders(broker_url)
     after_it = new_audit()
     send(after_it)
     assert wait(database, [after_it.id], timeout_seconds=60)[after_it.id].audit.state is AuditState.DONE
@@ -119,7 +121,7 @@ def test_a_worker_whose_broker_goes_lives_is_not_ready_says_so_once_and_gives_ba
     settings: Settings, database: Database, tmp_path: Path, new_audit: NewAudit
 ) -> None:
     with embedded_broker() as broker:
-        shared = replace(settings, broker_url=broker.url)
+        shared = replace(settings, broker_url=with_password(broker.url))
         options = ["--hostname", "one", "--grace", "60"]
         with started_worker(
             shared, journal=tmp_path / "journal", concurrency=1, seconds=LONG_SECONDS, arguments=options
@@ -166,6 +168,24 @@ def _send_what_is_not_ours(broker_url: str, file: Path) -> None:
             (RUN_CELL, ["no such audit", "no such cell"]),
         ):
             app.send_task(task, args=arguments, producer=producer)
+
+
+def _give_orders(broker_url: str) -> None:
+    """What Celery's remote control would do to a worker; and what it would tell."""
+    control = create_app(broker_url).control
+    orders: dict[str, dict[str, Any]] = {
+        "cancel_consumer": {"queue": QUEUE},
+        "pool_shrink": {"n": 1},
+        "rate_limit": {"task_name": RUN_CELL, "rate_limit": "1/h"},
+        "time_limit": {"task_name": RUN_CELL, "soft": 0.001, "hard": 0.001},
+        "shutdown": {},
+        "conf": {},
+        "stats": {},
+    }
+    for order, arguments in orders.items():
+        (answer,) = control.broadcast(order, arguments=arguments, reply=True, timeout=10.0, limit=1)
+        assert list(answer.values()) == [{"error": f"KeyError('{order}')"}]
+    assert control.ping(timeout=5.0, limit=1)
 
 
 def _log(worker: WorkerProcess) -> str:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+from kombu.utils.imports import symbol_by_name
+
 from workers.app import HARD_LIMIT_SECONDS, QUEUE, SOFT_LIMIT_SECONDS, VISIBILITY_SECONDS, create_app
+from workers.consumer import RECONNECT_SECONDS
 
 
 def test_a_message_is_never_handed_to_a_second_worker_while_the_first_may_still_compute() -> None:
@@ -37,6 +41,27 @@ def test_two_brokers_in_one_process_do_not_mix() -> None:
     assert "one" in first.connection_for_write().as_uri()
     assert "two" in second.connection_for_write().as_uri()
     assert first.conf.task_default_queue == second.conf.task_default_queue == QUEUE
+
+
+def test_a_broker_that_is_away_is_tried_every_few_seconds_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery waits longer and longer: after an outage of a minute a worker would stand idle for another quarter."""
+
+    class WaitedError(Exception):
+        pass
+
+    app, waits = create_app("redis://127.0.0.1:1/0"), list[float]()
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if sum(waits) >= 60:
+            raise WaitedError
+
+    monkeypatch.setattr("kombu.utils.functional.sleep", sleep)
+    consumer = object.__new__(symbol_by_name(app.conf.worker_consumer))
+    consumer.app = app
+    with pytest.raises(WaitedError):
+        consumer.ensure_connected(app.connection_for_read())
+    assert consumer.broker_connection_retry_attempt >= 60 / RECONNECT_SECONDS
 
 
 def test_what_only_sends_and_waits_imports_no_torch() -> None:
