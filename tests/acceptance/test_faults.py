@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sqlite3
 import time
@@ -18,13 +17,19 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
-from sqlalchemy import select
 
-from auditor.records import AuditState, CellState
-from auditor.store import MAX_ATTEMPTS, Database, StoredAudit, cancel_audit, progress, retry_audit
-from auditor.store.schema import cell
+from auditor.records import AuditState
+from auditor.store import Database, StoredAudit, cancel_audit, retry_audit
 from tests.acceptance.broker_server import BrokerServer
 from tests.acceptance.completeness import is_complete
+from tests.acceptance.recovery import (
+    attempts,
+    running,
+    until_done,
+    until_progress,
+    until_queued_again,
+    until_taken_up,
+)
 from tests.acceptance.standin_worker import REAL_LEASE
 from tests.acceptance.worker_process import WorkerProcess, eventually, thaw
 from tests.embedded_postgres import EmbeddedPostgres
@@ -88,55 +93,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: object) -> str:
     return url
 
 
-def _done(database: Database, audit: StoredAudit) -> int:
-    with database.transaction(read_only=True) as session:
-        return progress(session, audit.id).done
-
-
-def _attempts(database: Database, audit: StoredAudit) -> dict[str, tuple[CellState, int]]:
-    with database.transaction(read_only=True) as session:
-        rows = session.execute(select(cell.c.key, cell.c.state, cell.c.attempt).where(cell.c.audit_id == audit.id))
-        return {row.key: (CellState(row.state), row.attempt) for row in rows}
-
-
-def _until_progress(database: Database, audit: StoredAudit, since: float) -> float:
-    """Seconds until one more cell is done, or all are."""
-    before = _done(database, audit)
-    eventually(
-        lambda: _done(database, audit) > before or before == len(standins.MANY_CELLS), "work goes on after the fault"
-    )
-    return time.monotonic() - since
-
-
-def _until_taken_up(
-    database: Database, audit: StoredAudit, before: Mapping[str, tuple[CellState, int]], keys: set[str], since: float
-) -> float:
-    """Seconds until every one of these cells is claimed once more than before, or done."""
-
-    def taken_up() -> bool:
-        now = _attempts(database, audit)
-        return all(now[key][0] is CellState.DONE or now[key][1] > before[key][1] for key in keys)
-
-    eventually(taken_up, f"{keys} are taken up again")
-    return time.monotonic() - since
-
-
-def _until_queued_again(
-    database: Database, audit: StoredAudit, before: Mapping[str, tuple[CellState, int]], keys: set[str]
-) -> None:
-    """Wait until none of these cells is held by who held it before; in a long queue they then wait for their turn."""
-
-    def queued_again() -> bool:
-        now = _attempts(database, audit)
-        return all(now[key] != before[key] for key in keys)
-
-    eventually(queued_again, f"{keys} are queued again")
-
-
-def _running(found: Mapping[str, tuple[CellState, int]]) -> set[str]:
-    return {key for key, (state, _) in found.items() if state is CellState.RUNNING}
-
-
 def test_a_part_of_the_messages_is_lost_while_others_are_queued(
     database: Database,
     new_audit: NewAudit,
@@ -154,7 +110,7 @@ def test_a_part_of_the_messages_is_lost_while_others_are_queued(
     with broker.client() as client:
         lost = [json.loads(client.lpop(name) or b"{}")["headers"]["cell"].split()[1] for _ in range(3)]
         assert client.llen(name) > 0, "others are queued"
-    took = _until_taken_up(database, audit, _attempts(database, audit), set(lost), time.monotonic())
+    took = until_taken_up(database, audit, attempts(database, audit), set(lost), time.monotonic())
     recovered(f"3 of the queued messages lost, others before them [{scale.name}]", took)
     assert is_complete(database, audit.id)
 
@@ -175,7 +131,7 @@ def test_the_broker_is_killed_and_comes_back_empty(
     eventually(lambda: bool(worker.begun()), "the worker computes")
     for _ in range(times):
         broker.restart_empty(down_seconds=0.0 if times == 1 else 1.0)
-    took = _until_progress(database, audit, time.monotonic())
+    took = until_progress(database, audit, time.monotonic())
     recovered(f"broker killed and started empty, {times} times", took)
     assert is_complete(database, audit.id)
 
@@ -196,7 +152,7 @@ def test_the_broker_is_away(
     send(audit)
     eventually(lambda: bool(worker.begun()), "the worker computes")
     broker.restart_empty(down_seconds=scale.down_seconds)
-    took = _until_progress(database, audit, time.monotonic())
+    took = until_progress(database, audit, time.monotonic())
     recovered(f"broker away for {scale.down_seconds:g} s", took)
     assert is_complete(database, audit.id)
 
@@ -217,7 +173,7 @@ def test_the_broker_is_frozen(
     send(audit)
     eventually(lambda: bool(worker.begun()), "the worker computes")
     broker.freeze(scale.frozen_seconds)
-    took = _until_progress(database, audit, time.monotonic())
+    took = until_progress(database, audit, time.monotonic())
     recovered(f"broker frozen for {scale.frozen_seconds:g} s", took)
     assert is_complete(database, audit.id)
 
@@ -239,8 +195,8 @@ def test_a_worker_is_frozen_past_its_lease_and_thawed(
     send(audit)
     eventually(lambda: bool(first.begun()), "the first worker computes")
     frozen, since = first.freeze(), time.monotonic()
-    before = _attempts(database, audit)
-    took = _until_taken_up(database, audit, before, _running(before), since)
+    before = attempts(database, audit)
+    took = until_taken_up(database, audit, before, running(before), since)
     thaw(frozen)
     recovered(f"worker frozen past its lease [{scale.name}]", took)
     assert is_complete(database, audit.id)
@@ -263,9 +219,9 @@ def test_a_whole_worker_is_killed(
     eventually(lambda: count_workers(broker.url) == 2, "both workers listen")
     send(audit)
     eventually(lambda: bool(first.begun()), "the first worker computes")
-    before = _attempts(database, audit)
+    before = attempts(database, audit)
     first.kill_all()
-    took = _until_taken_up(database, audit, before, _running(before), time.monotonic())
+    took = until_taken_up(database, audit, before, running(before), time.monotonic())
     recovered(f"whole worker killed, another lives [{scale.name}]", took)
     assert is_complete(database, audit.id)
 
@@ -279,10 +235,10 @@ def test_a_process_that_computes_is_killed(
     worker = new_worker(seconds=0.5, more=scale.worker)
     send(audit)
     eventually(lambda: bool(worker.begun()), "the worker computes")
-    before, since = _attempts(database, audit), time.monotonic()
+    before, since = attempts(database, audit), time.monotonic()
     lost = worker.begun()
     key = lost[worker.kill_one_that_computes(next(iter(lost.values())))]
-    took = _until_taken_up(database, audit, before, {key}, since)
+    took = until_taken_up(database, audit, before, {key}, since)
     recovered(f"process that computes killed [{scale.name}]", took)
     assert is_complete(database, audit.id)
 
@@ -307,7 +263,7 @@ def test_every_connection_to_the_database_is_cut_one_of_them_holding_a_lock(
             time.sleep(0.3)
         with suppress(psycopg.Error):
             holder.rollback()
-    took = _until_progress(database, audit, time.monotonic())
+    took = until_progress(database, audit, time.monotonic())
     recovered("PostgreSQL: every connection cut, three times", took)
     assert is_complete(database, audit.id)
 
@@ -330,7 +286,7 @@ def test_the_database_server_crashes_and_comes_back(
     eventually(lambda: bool(worker.begun()), "the worker computes")
     database.dispose()
     postgres_server.restart(down_seconds=down_seconds)
-    took = _until_progress(database, audit, time.monotonic())
+    took = until_progress(database, audit, time.monotonic())
     recovered(f"PostgreSQL crashed, away for {down_seconds:g} s", took)
     assert is_complete(database, audit.id)
 
@@ -356,35 +312,8 @@ def test_another_writer_holds_the_lock_of_sqlite(
         time.sleep(seconds)
         other.execute("ROLLBACK")
     other.close()
-    took = _until_progress(database, audit, time.monotonic())
+    took = until_progress(database, audit, time.monotonic())
     recovered(f"SQLite locked by another writer for {seconds:g} s", took)
-    assert is_complete(database, audit.id)
-
-
-@pytest.mark.soak
-@ONLY_LONG
-def test_the_disk_is_full(
-    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, scale: Scale, recovered: Note
-) -> None:
-    audit = new_audit()
-    worker = new_worker(seconds=0.3, more=scale.worker)
-    send(audit)
-    eventually(lambda: _done(database, audit) > 0, "a cell is done")
-
-    def limit(size: int) -> None:
-        for pid in worker.all:
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-    limit(4096)  # no file can grow beyond this: writing fails, as on a full disk
-    time.sleep(scale.frozen_seconds)
-    limit(resource.RLIM_INFINITY)
-    took = _until_progress(database, audit, time.monotonic())
-    recovered(f"nothing can be written for {scale.frozen_seconds:g} s", took)
-    ended = wait(database, [audit.id], timeout_seconds=60)[audit.id]
-    if ended.audit.state is AuditState.INCOMPLETE:  # cells that met the full disk at their end three times
-        assert ended.failed <= MAX_ATTEMPTS
-        with database.transaction() as session:
-            retry_audit(session, audit.id)
     assert is_complete(database, audit.id)
 
 
@@ -401,7 +330,7 @@ def test_a_cancelled_audit_frees_its_worker_in_the_middle_of_a_long_cell(
     send(other)
 
     def begun() -> bool:
-        return bool(_running(_attempts(database, other)))
+        return bool(running(attempts(database, other)))
 
     eventually(begun, "the worker takes another audit", seconds=30)
     recovered("cancel in the middle of a cell of 300 s", time.monotonic() - since)
@@ -412,6 +341,7 @@ def test_a_cancelled_audit_frees_its_worker_in_the_middle_of_a_long_cell(
 def test_a_batch_of_which_every_tenth_model_fails_under_kills(
     database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, recovered: Note
 ) -> None:
+    """Each kill waits until what the last one hit is done: a cell that loses its worker three times is set aside."""
     more = {**LONG.worker, standins.FAILS_EVERY: "10"}
     batch = [new_audit(seed=seed) for seed in range(1, 16)]
     workers = [new_worker(seconds=1.0, more=more)]
@@ -422,12 +352,14 @@ def test_a_batch_of_which_every_tenth_model_fails_under_kills(
         eventually(lambda: bool(worker.begun()), "the worker computes")  # noqa: B023 - called at once
         time.sleep(1.0)
         since = time.monotonic()
-        before = {audit.id: _attempts(database, audit) for audit in batch}
+        before = {audit.id: attempts(database, audit) for audit in batch}
         worker.kill_all()
         workers.append(new_worker(seconds=1.0, more=more))
         for audit in batch:
-            _until_queued_again(database, audit, before[audit.id], _running(before[audit.id]))
+            until_queued_again(database, audit, before[audit.id], running(before[audit.id]))
         recovered(f"batch: whole worker killed and a new one started ({number + 1} of 5)", time.monotonic() - since)
+        for audit in batch:
+            until_done(database, audit, running(before[audit.id]))
     ended = wait(database, [audit.id for audit in batch], timeout_seconds=300)
     states = {found.audit.seed: found.audit.state for found in ended.values()}
     assert {seed for seed, state in states.items() if state is not AuditState.DONE} == {10}
