@@ -34,17 +34,18 @@ ENDING: Final = "it is ending"
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_CLOCK_STEP = 1.0  # seconds that two readings of one process's start time may differ
+_START_FIELD = 19  # of /proc/PID/stat, counted from the one after the name (proc(5): starttime)
+_START_STEP = 1.0  # seconds that two readings of one process's start time may differ
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """What a worker says of itself. Times are seconds since 1970 by the clock of its machine."""
+    """What a worker says of itself. ``beat`` is in seconds since 1970 by the clock of its machine."""
 
     name: str
     machine: str
     process: int
-    process_started: float
+    process_started: float  # seconds after the machine did, where the system says so
     version: str
     concurrency: int
     beat: float
@@ -53,8 +54,8 @@ class WorkerState:
 
     @property
     def age(self) -> float:
-        """Seconds since its last beat."""
-        return max(0.0, time.time() - self.beat)
+        """Seconds since its last beat. One that lies ahead was given before the clock was set back."""
+        return abs(time.time() - self.beat)
 
     @property
     def is_alive(self) -> bool:
@@ -69,8 +70,7 @@ class WorkerState:
         with suppress(psutil.Error):
             process = psutil.Process(self.process)
             return (
-                abs(process.create_time() - self.process_started) < _CLOCK_STEP
-                and process.status() != psutil.STATUS_ZOMBIE
+                abs(_started(process) - self.process_started) < _START_STEP and process.status() != psutil.STATUS_ZOMBIE
             )
         return False
 
@@ -87,7 +87,7 @@ def new_state(name: str, *, concurrency: int, version: str) -> WorkerState:
         name=name,
         machine=gethostname(),
         process=os.getpid(),
-        process_started=psutil.Process().create_time(),
+        process_started=_started(psutil.Process()),
         version=version,
         concurrency=concurrency,
         beat=time.time(),
@@ -202,6 +202,15 @@ def require_ready(state: WorkerState) -> str:
     if not state.ready:
         raise WorkerStateError(f"worker {state.name} takes no work: {state.why_not}")
     return f"worker {state.name} is ready, {state.concurrency} processes, last sign {state.age:.0f} s ago"
+
+
+def _started(process: psutil.Process) -> float:
+    """Seconds from the machine's start to the process's, which stay the same when the clock is set; else since 1970."""
+    try:
+        stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # not Linux, or no such process
+        return process.create_time()
+    return int(stat.rpartition(")")[2].split()[_START_FIELD]) / os.sysconf("SC_CLK_TCK")
 
 
 def _folder(home: Path) -> Path:

@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from auditor.errors import WorkerStateError
@@ -70,6 +71,18 @@ def test_a_process_that_is_gone_or_is_another_one_by_now(tmp_path: Path) -> None
     assert [state.name for state in worker_states(tmp_path)] == ["two"]
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere the time of a start is that of the day")
+def test_a_clock_that_is_set_makes_no_worker_look_dead_or_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path, _state())
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: time.time() + 3600.0)  # what setting the clock moves
+    assert "worker one lives" in require_live(worker_state(tmp_path))
+    _write(tmp_path, replace(_state(), beat=time.time() + 3600.0))  # it has given no sign since
+    with pytest.raises(WorkerStateError, match="last gave a sign 3600 s ago"):
+        require_live(worker_state(tmp_path))
+
+
 def test_another_machine_with_the_same_home_is_not_asked_about_its_processes(tmp_path: Path) -> None:
     _write(tmp_path, replace(_state("far"), machine="elsewhere"))
     Beating(tmp_path, _state("near"))
@@ -101,9 +114,7 @@ def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
 
 def test_a_name_that_a_running_process_has_is_refused(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        import psutil
-
-        started = psutil.Process(other.pid).create_time()
+        started = health._started(psutil.Process(other.pid))
         _write(tmp_path, replace(_state(), process=other.pid, process_started=started))
         with pytest.raises(WorkerStateError, match=f"runs here already, process {other.pid}"):
             Beating(tmp_path, _state())
