@@ -22,6 +22,10 @@ BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
 """How long a PostgreSQL server may take to answer a new connection."""
 
+IDLE_SECONDS = 20
+"""How long a transaction that writes may rest between two statements before a PostgreSQL server ends it. Without this
+a worker that is suspended there, or whose machine loses its power, would hold its locks for hours."""
+
 _PAUSE_SECONDS = 0.02
 
 READ_ONLY: dict[str, Any] = {"dyck_audit_read_only": True, "postgresql_readonly": True}
@@ -77,11 +81,12 @@ def sqlite_file(url: URL) -> Path | None:
 def make_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
     """An engine with the settings that lost no transaction in measurements.
 
+    PostgreSQL: the server ends a transaction that writes and rests for :data:`IDLE_SECONDS`.
     SQLite: write-ahead log, ``BEGIN IMMEDIATE`` (a plain BEGIN that reads and then writes fails at once beside another
     writer, whatever the timeout), synchronous NORMAL. ``foreign_keys=False`` is for migrations that rebuild a table.
     """
     if url.get_backend_name() == "postgresql":
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS})
+        return _postgres_engine(url)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
@@ -97,6 +102,18 @@ def make_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
     def _begin(connection: Connection) -> None:
         read_only = connection.get_execution_options().get("dyck_audit_read_only", False)
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS})
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get("dyck_audit_read_only", False):
+            limit = f"SET LOCAL idle_in_transaction_session_timeout = {int(1000 * IDLE_SECONDS)}"
+            connection.exec_driver_sql(limit)
 
     return engine
 

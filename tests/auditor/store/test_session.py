@@ -6,13 +6,15 @@ import multiprocessing
 import pickle  # noqa: TID251 - errors cross process borders by it
 import sqlite3
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from auditor.errors import RevisionError, StoreError
-from auditor.store import Database, StoredModel, list_models, open_database
+from auditor.store import Database, StoredModel, engine, list_models, open_database
 from auditor.store.revisions import head
 from tests.embedded_postgres import EmbeddedPostgres
 
@@ -132,6 +134,35 @@ def test_a_reader_cannot_write_on_postgres(postgres_server: EmbeddedPostgres) ->
         session.execute(text("DELETE FROM model"))
     _rename(database, "the next transaction on that connection writes")
     database.dispose()
+
+
+def test_a_writer_that_rests_too_long_on_postgres_holds_nobody_up(
+    postgres_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is suspended in the middle of a transaction, or whose machine has lost its power."""
+    monkeypatch.setattr(engine, "IDLE_SECONDS", 0.2)
+    first, second = (Database(url) for url in [postgres_server.new_database()] * 2)
+    with first.transaction() as session:
+        session.execute(text("CREATE TABLE shared AS SELECT 'nobody' AS writer"))
+    with pytest.raises(StoreError, match="idle-in-transaction"):
+        _write_and_rest(first, while_resting=lambda: _write(second, "second"))
+    with first.transaction(read_only=True) as session:
+        time.sleep(0.5)  # a reader may rest
+        assert session.execute(text("SELECT writer FROM shared")).scalar_one() == "second"
+    first.dispose()
+    second.dispose()
+
+
+def _write(database: Database, name: str) -> None:
+    with database.transaction() as session:
+        session.execute(text("UPDATE shared SET writer = :name"), {"name": name})
+
+
+def _write_and_rest(database: Database, *, while_resting: Callable[[], None]) -> None:
+    with database.transaction() as session:
+        session.execute(text("UPDATE shared SET writer = 'first'"))
+        while_resting()
+        session.execute(text("SELECT 1"))
 
 
 def _open_and_report(url: str, barrier: multiprocessing.synchronize.Barrier, results: multiprocessing.Queue) -> None:  # type: ignore[type-arg]
