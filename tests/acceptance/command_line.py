@@ -14,7 +14,7 @@ from tests.acceptance.worker_process import environment_of
 from tests.planted import heard
 
 COMMAND = str(Path(sys.executable).parent / "dyck-audit")
-MOST_SECONDS = 120
+MOST_SECONDS = 280
 
 TINY_PLAN = """
 base = "quick"

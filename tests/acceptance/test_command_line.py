@@ -64,7 +64,7 @@ def _two_workers(settings: Settings) -> Iterator[None]:
         for worker in workers:
             worker.terminate()
         for worker in workers:
-            worker.communicate(timeout=20)
+            worker.communicate(timeout=60)
 
 
 def _findings(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -131,7 +131,7 @@ def test_an_interrupted_command_leaves_nothing_running_and_the_audit_goes_on(loc
 
     eventually(computes, "the first cell is done")
     command.send_signal(signal.SIGINT)
-    _, said = command.communicate(timeout=20)
+    _, said = command.communicate(timeout=60)
     assert command.returncode == 130
     assert "Traceback" not in said
     _all_gone(children)
@@ -156,7 +156,7 @@ def test_a_killed_command_takes_its_processes_with_it_and_goes_on_when_it_is_typ
 
     eventually(is_in_the_middle, "two cells are done")
     os.kill(command.pid, signal.SIGKILL)
-    command.communicate(timeout=20)
+    command.communicate(timeout=60)
     _all_gone(children)
     (before,) = document(local, "history")["audits"]
     assert (before["state"], before["cells_done"] >= 2) == ("running", True)
