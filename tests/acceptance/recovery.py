@@ -61,16 +61,6 @@ def until_queued_again(
     eventually(queued_again, f"{keys} are queued again")
 
 
-def until_done(database: Database, audit: StoredAudit, keys: set[str]) -> None:
-    """Wait until all of these cells are done."""
-
-    def all_done() -> bool:
-        now = attempts(database, audit)
-        return all(now[key][0] is CellState.DONE for key in keys)
-
-    eventually(all_done, f"{keys} are done")
-
-
 def running(found: Mapping[str, tuple[CellState, int]]) -> set[str]:
     """The cells among these that are being computed."""
     return {key for key, (state, _) in found.items() if state is CellState.RUNNING}
