@@ -136,14 +136,14 @@ def test_a_reader_cannot_write_on_postgres(postgres_server: EmbeddedPostgres) ->
     database.dispose()
 
 
-def test_a_writer_that_rests_too_long_on_postgres_holds_nobody_up(
+def test_a_writer_that_rests_too_long_on_postgres_holds_up_no_other(
     postgres_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As one that is suspended in the middle of a transaction, or whose machine has lost its power."""
     monkeypatch.setattr(engine, "IDLE_SECONDS", 0.2)
     first, second = (Database(url) for url in [postgres_server.new_database()] * 2)
     with first.transaction() as session:
-        session.execute(text("CREATE TABLE shared AS SELECT 'nobody' AS writer"))
+        session.execute(text("CREATE TABLE shared AS SELECT '' AS writer"))
     with pytest.raises(StoreError, match="idle-in-transaction"):
         _write_and_rest(first, while_resting=lambda: _write(second, "second"))
     with first.transaction(read_only=True) as session:
