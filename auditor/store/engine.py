@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -26,6 +26,7 @@ IDLE_SECONDS = 20
 """How long a transaction that writes may rest between two statements before a PostgreSQL server ends it. Without this
 a worker that is suspended there, or whose machine loses its power, would hold its locks for hours."""
 
+_LIMIT = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")  # true: of a transaction
 _PAUSE_SECONDS = 0.02
 
 READ_ONLY: dict[str, Any] = {"dyck_audit_read_only": True, "postgresql_readonly": True}
@@ -112,8 +113,7 @@ def _postgres_engine(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if not connection.get_execution_options().get("dyck_audit_read_only", False):
-            limit = f"SET LOCAL idle_in_transaction_session_timeout = {int(1000 * IDLE_SECONDS)}"
-            connection.exec_driver_sql(limit)
+            connection.execute(_LIMIT, {"milliseconds": f"{1000 * IDLE_SECONDS:.0f}"})
 
     return engine
 
