@@ -28,6 +28,7 @@ from auditor.records import Json
 from auditor.records.values import whole
 from auditor.twins.distillation import Penalty, Schedule, distil, with_patterns
 from auditor.twins.distillation_data import distillation_data, own_strings
+from auditor.twins.first_token import has_first_token, turn_to_first_token
 from auditor.twins.ladder import Attempt, Objective, Progress, Rung, budget_of, climb, restarts_of
 
 
@@ -44,7 +45,7 @@ class DivergenceTarget:
     weight: float
 
 
-LAST_LAYER = DivergenceTarget(aim=0.85, first=0.87, weight=0.4)
+LAST_LAYER = DivergenceTarget(aim=0.85, first=0.87, weight=0.6)
 """Where other layers come before it."""
 
 CLASSIFIER = DivergenceTarget(aim=0.82, first=0.86, weight=0.6)
@@ -93,6 +94,9 @@ PEAK, GENTLE_PEAK, POLISHING_PEAK = 1e-2, 8e-3, 5e-3
 
 COUNTED = 4_000
 """Strings from which the share that reaches a position is counted."""
+
+FIRST_TOKEN, OPPOSED, ORIGINAL = "turned to the first token", "opposed", "from the original"
+"""Where a new start begins, in the words of the report."""
 
 PATTERN_SEQUENCES = 256
 """Search sequences on which total variation is measured."""
@@ -170,15 +174,16 @@ class _Search:
     def _moving(self, target: float, weight: float, start: int | None) -> Rung:
         """Train with the penalty, from the original (from the other side at each second time) or from an attempt."""
         steps = max(1, int((MOVING if start is None else GOING_ON) * self.steps))
-        opposed = start is None and _starts_opposed(self.teacher, self.layers, self.starts)
-        self.starts += start is None
+        origin = self._origin() if start is None else f"from attempt {start}"
 
         def make(
             before: CanonicalTransformer | None, generator: np.random.Generator, progress: Progress
         ) -> CanonicalTransformer:
             student = self.teacher.clone() if before is None else before
-            if before is None:
-                if opposed:
+            if origin == FIRST_TOKEN:
+                turn_to_first_token(student, self.layers[0], self.pools[0])
+            elif before is None:
+                if origin == OPPOSED:
                     _oppose(student, self.layers)
                 _jitter(student, self.layers, generator)
             peak = PEAK if before is None else GENTLE_PEAK
@@ -187,8 +192,16 @@ class _Search:
             self._distil(student, schedule, generator, progress, penalty=penalty, weight=weight)
             return student
 
-        origin = f"from attempt {start}" if start is not None else "opposed" if opposed else "from the original"
         return Rung(f"target {target:.3g}, weight {weight:g}, {origin}", steps, make, start)
+
+    def _origin(self) -> str:
+        """Where the next new start begins: at the first token where that is possible, then on either side in turn."""
+        number, self.starts = self.starts, self.starts + 1
+        if has_first_token(self.teacher, self.layers, self.pools[0]):
+            if number == 0:
+                return FIRST_TOKEN
+            number -= 1
+        return OPPOSED if _starts_opposed(self.teacher, self.layers, number) else ORIGINAL
 
     def _polishing(self, start: int) -> Rung:
         steps = max(1, int(POLISHING * self.steps))
