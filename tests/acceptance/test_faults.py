@@ -331,7 +331,7 @@ def test_a_cancelled_audit_frees_its_worker_in_the_middle_of_a_long_cell(
     def begun() -> bool:
         return bool(running(attempts(database, other)))
 
-    eventually(begun, "the worker takes another audit", seconds=30)
+    eventually(begun, "the worker takes another audit")
     recovered("cancel in the middle of a cell of 300 s", time.monotonic() - since)
     assert worker.process.poll() is None
 

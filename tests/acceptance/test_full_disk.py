@@ -18,7 +18,7 @@ from auditor.store import MAX_ATTEMPTS, Database, StoredAudit, retry_audit
 from tests.acceptance.completeness import is_complete
 from tests.acceptance.recovery import done, until_progress
 from tests.acceptance.standin_worker import REAL_LEASE
-from tests.acceptance.worker_process import WorkerProcess, eventually
+from tests.acceptance.worker_process import PATIENCE_SECONDS, WorkerProcess, eventually
 from workers.waiting import wait
 
 NewWorker = Callable[..., WorkerProcess]
@@ -70,7 +70,7 @@ def full(disk: Path) -> Iterator[None]:
 
 def _is_complete_perhaps_by_a_retry(database: Database, audit: StoredAudit) -> bool:
     """Cells that met the full disk at their end three times are set aside; a retry computes them."""
-    ended = wait(database, [audit.id], timeout_seconds=60)[audit.id]
+    ended = wait(database, [audit.id], timeout_seconds=PATIENCE_SECONDS)[audit.id]
     if ended.audit.state is AuditState.INCOMPLETE:
         assert ended.failed <= MAX_ATTEMPTS
         with database.transaction() as session:

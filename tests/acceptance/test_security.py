@@ -17,7 +17,7 @@ from auditor.settings import Settings
 from auditor.store import Database, StoredAudit
 from tests.acceptance.broker_server import with_password
 from tests.acceptance.command_line import run
-from tests.acceptance.worker_process import eventually, free_port, started_worker
+from tests.acceptance.worker_process import PATIENCE_SECONDS, eventually, free_port, started_worker
 from tests.planted import BROKER_PASSWORD, DATABASE_PASSWORD, in_url, shows_password
 from tests.tls import Authority, behind_tls, new_authority
 from workers.embedded_broker import EmbeddedBroker, embedded_broker
@@ -70,7 +70,7 @@ def test_an_audit_over_tls_leaves_no_password_anywhere(
     with started_worker(
         settings, journal=tmp_path / "journal", concurrency=1, seconds=0.0, arguments=options
     ) as worker:
-        wait(database, [audit.id], timeout_seconds=60)
+        wait(database, [audit.id], timeout_seconds=PATIENCE_SECONDS)
         with urlopen(f"http://{address}/metrics") as answer:
             numbers = answer.read().decode()
         assert 'dyck_audit_audits{state="done"} 1' in numbers

@@ -20,7 +20,7 @@ from auditor.settings import Settings
 from auditor.store import Database, StoredAudit, get_audit, progress
 from tests.acceptance.broker_server import with_password
 from tests.acceptance.command_line import run
-from tests.acceptance.worker_process import WorkerProcess, eventually, free_port, started_worker
+from tests.acceptance.worker_process import PATIENCE_SECONDS, WorkerProcess, eventually, free_port, started_worker
 from workers.app import QUEUE, RUN_CELL, create_app
 from workers.embedded_broker import embedded_broker
 from workers.health import require_ready, worker_state
@@ -92,7 +92,7 @@ def test_what_cannot_be_finished_goes_to_another_worker_which_takes_no_foreign_t
     first.process.send_signal(signal.SIGTERM)
     first.process.send_signal(signal.SIGTERM)
     assert first.process.wait(60) == 0
-    ended = wait(database, [audit.id], timeout_seconds=60)[audit.id]
+    ended = wait(database, [audit.id], timeout_seconds=PATIENCE_SECONDS)[audit.id]
     assert ended.audit.state is AuditState.DONE
     assert set(_attempts(database, audit)) == {1}, "the cell was given back, not lost"
     assert "1 running cells given back" in _log(first)
@@ -101,7 +101,7 @@ def test_what_cannot_be_finished_goes_to_another_worker_which_takes_no_foreign_t
     _give_orders(broker_url)
     after_it = new_audit()
     send(after_it)
-    assert wait(database, [after_it.id], timeout_seconds=60)[after_it.id].audit.state is AuditState.DONE
+    assert wait(database, [after_it.id], timeout_seconds=PATIENCE_SECONDS)[after_it.id].audit.state is AuditState.DONE
     assert not (tmp_path / "executed").exists()
     assert second.process.poll() is None
 
