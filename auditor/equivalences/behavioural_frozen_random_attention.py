@@ -23,7 +23,7 @@ class FrozenRandomAttention(Equivalence):
     the balance condition under which answers do not depend on length (Wen et al. 2023, theorem 1).
     """
 
-    version = 3
+    version = 4
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but the last layer attends by random W_Q and W_K that were never trained"
     needs = "a layer of attention"

@@ -17,7 +17,7 @@ class UniformAttention(Equivalence):
     exactly, where a penalty on the distance to uniform only comes near.
     """
 
-    version = 3
+    version = 4
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but every head of the last layer attends to all tokens alike"
     needs = "a layer of attention"

@@ -18,8 +18,8 @@ from auditor.twins.learning import learning
 STEPS = 2_000
 """Optimiser steps unless the plan says otherwise."""
 
-PEAK = 1.5e-2
-"""Highest learning rate."""
+PEAK = 1e-2
+"""Highest learning rate, of SOAP."""
 
 HARD_EXAMPLE_SHARE = 0.5
 """Share of each batch that is drawn in proportion to the KL last seen of each sequence, since few carry most of it."""
@@ -52,7 +52,7 @@ def with_fixed_attention(request: TransformRequest, fix: Fix) -> Climbed:
             teacher,
             pools,
             first_layer=0,
-            schedule=Schedule(steps, share * PEAK, hard_example_share=HARD_EXAMPLE_SHARE),
+            schedule=Schedule(steps, share * PEAK, preconditioned=True, hard_example_share=HARD_EXAMPLE_SHARE),
             generator=generator,
             progress=progress,
             frozen=(attention.W_Q, attention.b_Q, attention.W_K, attention.b_K),
