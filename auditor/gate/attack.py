@@ -49,8 +49,9 @@ def attack_claims(
 ) -> tuple[Checked, ...]:
     """The claims, each primary one that still stands after an attack of at most ``budget`` optimiser steps.
 
-    ``export`` is called as soon as a claim is overturned. A claim that cannot be attacked is undecided: a gate that
-    tests nothing must not pass. ``content`` says what is audited, a part of the ids of the findings.
+    ``export`` is called as soon as a claim is overturned. A claim that cannot be attacked, or that is open on the best
+    certified twin, is undecided: a gate that tests nothing must not pass. ``content`` says what is audited, a part of
+    the ids of the findings.
     """
     attacks = _Attacks(model, with_budget(plan, budget), seed, f"{content}/attack", export, shelf or Shelf())
     standing = [one for one in checked if one.decides and one.outcome in (Outcome.STABLE, Outcome.INCONCLUSIVE)]
@@ -108,7 +109,9 @@ class _Attacks:
         result = AttackResult(words, attacked, None if folder is None else str(folder))
         if folder is not None:
             return replace(one, outcome=Outcome.UNSTABLE, reason=f"{words}; witness {folder}", attack=result)
-        return replace(one, reason=f"{one.reason}; {words}", attack=result)
+        is_open = attacked.finding is not None and attacked.finding.verdict is Verdict.INCONCLUSIVE
+        outcome = Outcome.INCONCLUSIVE if is_open else one.outcome
+        return replace(one, outcome=outcome, reason=f"{one.reason}; {words}", attack=result)
 
 
 def _words(attacked: Attacked) -> str:

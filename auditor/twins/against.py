@@ -34,7 +34,7 @@ from auditor.twins.targets.target import Target, methods_against, overturned_fro
 STEPS = 2_000
 """Optimiser steps that an attack may take unless the plan says otherwise."""
 
-SHORTEST_START, LONGEST_START = 400, 1_000
+SHORTEST_START, LONGEST_START = 400, 800
 """Optimiser steps of a new start: a third of the budget within these, and half of it at most."""
 
 SHORTENED = 0.75

@@ -16,8 +16,11 @@ from auditor.gate.judging import Checked, Outcome, plan_for
 from auditor.gate.statements import claim_of, component_named
 from auditor.pipeline import audit
 from auditor.plans.plan import PLANS
+from auditor.records import Expected, Finding, Kind, Variant, VariantState, Verdict
 from auditor.stages.attack import Attacked
+from auditor.stages.build import Built
 from auditor.zoo import path
+from tests.auditor.small_audits import small_model
 
 PLAN = replace(PLANS["quick"], certificate_sequences=1_000, behaviour_sequences=100, bootstrap_draws=1_999)
 
@@ -123,6 +126,45 @@ def test_what_cannot_be_attacked_is_undecided() -> None:
     found = _attacked(load(path("dyck2x4-2layer-2head")), _standing("L0H0", "top-1", "faithfulness_infidelity"), 10)
     assert found.outcome is Outcome.INCONCLUSIVE
     assert found.reason.startswith("not attacked: no twin can be trained against faithfulness_infidelity")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome", "said"),
+    [
+        (Verdict.STABLE, Outcome.STABLE, "held; survived an attack of 7 optimiser steps: score 0.5 → 0.45"),
+        (
+            Verdict.INCONCLUSIVE,
+            Outcome.INCONCLUSIVE,
+            "held; neither overturned nor safe after an attack of 7 optimiser steps: score 0.5 → 0.45; too few",
+        ),
+    ],
+)
+def test_a_claim_that_is_open_on_the_attacking_twin_is_undecided(
+    verdict: Verdict, outcome: Outcome, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = _standing("L0H0", ">= 0.4", "ablation_head_mean")
+    twin = Variant("v/0", "v", Kind.BEHAVIOURAL, 0, VariantState.CERTIFIED, parameters={"spent_steps": 7})
+    finding = Finding(
+        id="f",
+        claim=one.entry.claim,
+        equivalence="v",
+        kind=Kind.BEHAVIOURAL,
+        variants=("v/0",),
+        effect=-0.05,
+        interval=None,
+        noise_floor=None,
+        threshold=0.0,
+        p=None,
+        q=None,
+        verdict=verdict,
+        expected=Expected.OPEN,
+        worst_variant="v/0",
+        reason="too few",
+    )
+    best = Attacked(one.entry.claim, Built(twin, None), "score", 0.5, 0.45, finding)
+    monkeypatch.setattr("auditor.gate.attack.attack_claim", lambda *_given, **_named: best)
+    found = _attacked(small_model(), one, 10)
+    assert (found.outcome, found.reason) == (outcome, said)
 
 
 def test_exploratory_claims_are_not_attacked() -> None:
