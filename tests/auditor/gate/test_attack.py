@@ -79,6 +79,29 @@ def test_an_attack_that_destroys_the_model_is_no_witness() -> None:
     assert "no twin was certified" in found.reason
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("component", "statement"),
+    [
+        ("L1H0", "reads most from L0H1 by weights_composition_v"),
+        ("circuit of L0H0, L1H0", "faithful >= 0.6"),
+        ("some head", ">= 0.25 by attention_stack_top"),
+    ],
+)
+def test_claims_about_edges_circuits_and_some_head_are_overturned(component: str, statement: str) -> None:
+    one, written = _standing(component, statement, None), []
+
+    def export(attacked: Attacked) -> Path:
+        written.append(attacked)
+        return Path("witness")
+
+    found = _attacked(load(path("dyck2x4-2layer-2head")), one, 900, export)
+    assert found.outcome is Outcome.UNSTABLE, found.reason
+    (attacked,) = written
+    assert attacked.is_certified
+    assert attacked.spent <= 900
+
+
 BY_BOTH = "by attention_stack_top and by direct_logit_head"
 
 
