@@ -7,6 +7,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TOOLS  := $(VENV)/.installed-with-tools
 
+# Two processes compute at once, each a file at a time and the longest first (tests/longest_files.py).
+# Acceptance tests mostly wait for servers and workers, so three of them run at once.
+BY_FILE := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 # One thread per process: two workers on two cores then do not fight, and numbers do not depend on the machine.
 export OMP_NUM_THREADS ?= 1
 export PYTHONDONTWRITEBYTECODE = 1
@@ -20,11 +24,11 @@ demo: $(STAMP)  ## audit a bundled model with no server, print the findings, wri
 	$(BIN)/dyck-audit demo --out demo-report.html
 
 test: setup  ## every test, real Redis and PostgreSQL included
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not acceptance"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m acceptance
+	$(BY_FILE) -m "not acceptance"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m acceptance
 
 fast: setup  ## the tests that need no server, no browser and no training
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not acceptance and not slow and not browser"
+	$(BY_FILE) -m "not acceptance and not slow and not browser"
 
 check: setup  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .

@@ -10,9 +10,17 @@ import pytest
 
 from tests.browser.chromium import NewPage, Watched, running, watched
 from tests.embedded_postgres import EmbeddedPostgres, embedded_postgres
+from tests.longest_files import LONGEST_FIRST
 
 RECOVERY: Final = "fault and seconds to recover"
 """The property of a test that notes a row of the table below."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest files first, in front of the random order of the others."""
+    places = {config.rootpath / file: place for place, file in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
