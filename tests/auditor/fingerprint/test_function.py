@@ -146,12 +146,12 @@ def test_published_and_bundled_models_are_all_different_functions() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["dyck2x4-2layer-2head", "balance_acc_baseline_seed0"])
-def test_a_hundred_rewritings_are_one_function_and_a_hundred_others_are_not(name: str) -> None:
-    """100 random compositions, stored in float32; 100 noisy copies; 100 other seeds. No error of either kind."""
+def test_rewritings_are_one_function_and_others_are_not(name: str) -> None:
+    """Of each model 50 random compositions, stored in float32, 50 noisy copies and 50 other seeds: no error at all."""
     model = trained(name)
     original = function_fingerprint(model)
     exact = model.clone(dtype=torch.float64)
-    for seed in range(100):
+    for seed in range(50):
         twin = rewritten(exact, COMPOSITION, seed).clone(dtype=torch.float32)
         unrelated = random_model(model.architecture, model.task, seed=seed)
         assert same_function(original, function_fingerprint(twin))

@@ -33,6 +33,9 @@ STEPS = 64
 CLOSE = 1e-5
 """On smooth paths, at a tolerance as small."""
 
+LEFT_OUT = ("dyck2x4-2layer-constructed", "dyck2x4-2layer-2head-again")
+"""The steps of the constructed model need more than a thousand points; the other differs from one here by its seed."""
+
 
 @pytest.mark.parametrize("family", LANGUAGE_MODELS)
 def test_attributions_are_the_path_integral_over_z(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,10 +96,10 @@ def test_the_first_head_of_the_bundled_classifier_has_the_sign_of_its_integral()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in zoo.names() if name != "dyck2x4-2layer-constructed"])
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name not in LEFT_OUT])
 def test_bundled_models_agree_with_a_thousand_points(name: str) -> None:
-    """Mean scores to 1 % of the largest in their layer; the constructed model's steps need more than a thousand."""
-    model, inputs = _bundled(name, 16)
+    """Mean scores to 1 % of the largest in their layer."""
+    model, inputs = _bundled(name, 8)
     found = methods()[NAME].interpret(Request(model, inputs, numpy_generator(0, "x")))
     start = 0
     for layer, block in enumerate(model.architecture.blocks):
