@@ -25,12 +25,12 @@ DRAWN_TOKENS = 1_000_000
 """Fewer are drawn where the sequences are long."""
 
 
-def draw_rare(task: Task, generator: np.random.Generator) -> InputBatch | None:
-    """Up to :data:`WANTED` sequences of each state; None for classifiers, and where too few reach either."""
+def draw_rare(task: Task, generator: np.random.Generator, wanted: int = WANTED) -> InputBatch | None:
+    """Up to ``wanted`` sequences of each state; None for classifiers, and where too few reach either."""
     if task.objective == "classifier" or task.longest_input < 2:
         return None
     parts: list[InputBatch] = []
-    missing = dict.fromkeys(("far", "deepest"), WANTED)
+    missing = dict.fromkeys(("far", "deepest"), wanted)
     if task.longest_input < FAR:
         missing["far"] = 0
     affordable = min(DRAWN, DRAWN_TOKENS // task.longest_input)
@@ -48,7 +48,7 @@ def draw_rare(task: Task, generator: np.random.Generator) -> InputBatch | None:
     if not parts:
         return None
     found = reduce(joined, parts)
-    return found if max(WANTED - left for left in missing.values()) >= RARE_SEQUENCES else None
+    return found if max(wanted - left for left in missing.values()) >= RARE_SEQUENCES else None
 
 
 def _reached(inputs: InputBatch) -> dict[str, torch.Tensor]:

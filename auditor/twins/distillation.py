@@ -66,7 +66,7 @@ class Schedule:
     hard_example_share: float = 0.0  # share of each batch drawn in proportion to a sequence's last seen KL
 
 
-KEPT_NUMBERS = 50_000_000
+KEPT_NUMBERS = 75_000_000
 """Attention weights of the teacher that are kept, 4 bytes each."""
 
 UNSEEN = 10.0

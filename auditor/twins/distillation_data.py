@@ -17,12 +17,16 @@ from torch import Tensor
 
 from auditor.behaviour.evaluation import CERTIFICATE_LONGER
 from auditor.behaviour.input_batch import InputBatch, draw_inputs, joined
+from auditor.behaviour.rare_states import draw_rare
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import TransformRequest
 from auditor.twins.distillation import Pool, Schedule, kl_to_teacher, make_pool, optimise
 
 SEQUENCES, LONG_SEQUENCES = 4_000, 1_000
 """Different sequences to learn from; steps revisit them in random batches."""
+
+RARE_SEQUENCES = 2_000
+"""Sequences wanted of each state that few reach: a match far away, or the depth bound."""
 
 BATCH, LONG_BATCH = 32, 12
 """Sequences per step, short and long: steps of both kinds then cost about the same."""
@@ -44,6 +48,7 @@ def distillation_data(
     first_layer: int,
     shortest: float = 0.0,
     own: InputBatch | None = None,
+    rare: bool = False,
 ) -> tuple[Pool, ...]:
     """Pools to visit in turn: two thirds of the batches have the training lengths, one third is longer.
 
@@ -51,7 +56,8 @@ def distillation_data(
     are beginnings of longer ones, and nothing is learned from padding; other models get every length.
     Where the positions end before ``CERTIFICATE_LONGER`` training lengths, the longer ones are as long as fits; where
     nothing longer fits, all have the training lengths. ``own`` are a user's strings, to which half of the batches of
-    training lengths go. A classifier sees different strings in half of the batches, or in a third of them.
+    training lengths go; ``rare`` adds more that reach a rare state to those of training lengths. A classifier sees
+    different strings in half of the batches, or in a third of them.
     """
     task, is_classifier = teacher.task, teacher.architecture.is_classifier
     high = _longest(teacher)
@@ -60,7 +66,10 @@ def distillation_data(
     beyond = (max(task.max_length, int(max(0.5, shortest) * high)), high) if high > task.max_length else known
     if is_classifier:
         return _for_classifier(teacher, generator, first_layer, beyond, own)
-    short = _pools(teacher, draw_inputs(task, SEQUENCES, generator, lengths=known), first_layer, BATCH)
+    drawn = draw_inputs(task, SEQUENCES, generator, lengths=known)
+    if rare and (seldom := draw_rare(task, generator, RARE_SEQUENCES)) is not None:
+        drawn = joined(drawn, seldom)
+    short = _pools(teacher, drawn, first_layer, BATCH)
     long = _pools(teacher, draw_inputs(task, LONG_SEQUENCES, generator, lengths=beyond), first_layer, LONG_BATCH)
     second = short if own is None else _pools(teacher, own, first_layer, BATCH)
     return tuple(_in_turn(short, second, long))

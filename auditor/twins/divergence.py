@@ -26,7 +26,7 @@ from auditor.canonical.sites import Site
 from auditor.contracts import TransformRequest
 from auditor.records import Json
 from auditor.records.values import whole
-from auditor.twins.distillation import Penalty, Schedule, distil, with_patterns
+from auditor.twins.distillation import Penalty, Pool, Schedule, distil, with_patterns
 from auditor.twins.distillation_data import distillation_data, own_strings
 from auditor.twins.first_token import has_first_token, turn_to_first_token
 from auditor.twins.ladder import Attempt, Objective, Progress, Rung, budget_of, climb, restarts_of
@@ -61,6 +61,10 @@ LARGEST_KL = 5e-4
 IMPROVED = 3
 """With fewer times the steps, the first twin that moved far enough and passes with room to spare ends the search."""
 
+ROOM = 0.7
+"""Share of each margin of its certificate that the bounds of a twin may take where the search ends: the worst string
+and the rarest states of other sequences may be further off."""
+
 SLACK = 0.015
 """How far above its aim the target of later attempts lies."""
 
@@ -86,10 +90,13 @@ MOVING, GOING_ON, POLISHING = 0.75, 0.5, 0.1
 """Shares of these steps: of a new start, of going on with a lower target, and of polishing after either."""
 
 GRADE = 0.03
-"""By how much each new start for a classifier asks for less than the one before. How attention leaves decides where it
-leads: KL differs threefold between starts, and going on or polishing seldom lowers it."""
+"""By how much each new start for a classifier asks for less than the one before."""
 
-PEAK, GENTLE_PEAK, POLISHING_PEAK = 1e-2, 8e-3, 5e-3
+CONTINUED = 2
+"""Times that each start for a classifier is gone on with: its KL on strings that it did not learn from is up to three
+times as large as on those that it did."""
+
+PEAK, GENTLE_PEAK, POLISHING_PEAK = 1e-2, 5e-3, 5e-3
 """Highest learning rates of the three."""
 
 COUNTED = 4_000
@@ -120,6 +127,7 @@ def attend_elsewhere(
         generator=request.generator,
         progress=request.progress,
         judge=search.judge,
+        room=ROOM,
         largest_kl=LARGEST_KL if restarts_of(request.parameters) >= IMPROVED else math.inf,
     )
     return best.model, {"aim_total_variation": wanted.aim, **best.to_json()}
@@ -127,7 +135,8 @@ def attend_elsewhere(
 
 class _Search:
     """The rungs of one search: new starts, going on with lower targets, and polishing after each of these; for a
-    classifier new starts alone, each with a lower target.
+    classifier new starts, each with a lower target, and going on. Whatever goes on sees new strings: those that it saw
+    before it knows by heart, and its worst ones are others.
 
     Polishing trains everything but the queries and keys of the attacked layers and the norm that they read, without the
     penalty and mostly on the worst strings; where one layer is attacked, its attention cannot change by that.
@@ -143,11 +152,18 @@ class _Search:
     ) -> None:
         self.teacher, self.layers, self.wanted, self.steps = model.clone(dtype=torch.float32), layers, wanted, steps
         self.reach = _reach(model, request.generator)
+        self.own = own_strings(request)
+        self.pools = self._drawn(request.generator)
+        self.starts = self.moves = 0
+        self.moved = False  # whether the last rung did
+
+    def _drawn(self, generator: np.random.Generator) -> tuple[Pool, ...]:
+        """Strings to learn from, with the original's answers and attention."""
+        first = self.layers[0]
         pools = distillation_data(
-            self.teacher, request.generator, first_layer=layers[0], shortest=SHORTEST, own=own_strings(request)
+            self.teacher, generator, first_layer=first, shortest=SHORTEST, own=self.own, rare=True
         )
-        self.pools = with_patterns(self.teacher, pools, layers[0], layers)
-        self.starts = 0
+        return with_patterns(self.teacher, pools, first, self.layers)
 
     def judge(self, twin: CanonicalTransformer, search: InputBatch) -> Objective:
         """Whether every head attends elsewhere as far as is wanted."""
@@ -156,30 +172,51 @@ class _Search:
         return Objective(least >= self.wanted.aim, least, {"total_variation": moved.tolist()})
 
     def next_rung(self, attempts: Sequence[Attempt]) -> Rung:
-        """A polishing after every other rung; then what the attempts so far ask for."""
+        """A polishing after each twin that moved far enough; else what the attempts so far ask for."""
         if self.teacher.architecture.is_classifier:
-            return self._moving(max(GRADE, self.wanted.first - GRADE * len(attempts)), self.wanted.weight, None)
-        if len(attempts) % 2:
-            return self._polishing(len(attempts) - 1)
-        stage, numbers = len(attempts) // 2, range(len(attempts))
+            return self._of_classifier(attempts)
+        last = len(attempts) - 1
+        if self.moved and attempts[last].objective.reached:
+            self.moved = False
+            return self._polishing(last)
+        numbers = range(len(attempts))
         there = [number for number in numbers if attempts[number].objective.reached]
-        weight = self.wanted.weight if there or not stage else 2 * self.wanted.weight
-        if stage % 2 == 0 or not there:  # a new start
-            return self._moving(self.wanted.first, weight, None)
-        if stage >= GIVING_UP and not any(attempt.certificate.passed for attempt in attempts):
+        if attempts and not there:  # pushed on where it repeats the original so far, else from a new start
+            is_new, weight = self.moves % 2 == 1, 2 * self.wanted.weight
+            return self._moving(
+                self.wanted.first, weight, last if is_new and attempts[last].certificate.passed else None
+            )
+        if self.moves % 2 == 0:
+            return self._moving(self.wanted.first, self.wanted.weight, None)
+        if self.moves >= GIVING_UP and not any(attempt.certificate.passed for attempt in attempts):
             closest = min(numbers, key=lambda number: attempts[number].kl)
-            return self._moving(self.wanted.aim - LOWERED, weight, closest)
-        return self._moving(self.wanted.aim + SLACK, weight, min(there, key=lambda number: attempts[number].kl))
+            return self._moving(self.wanted.aim - LOWERED, self.wanted.weight, closest)
+        best = min(there, key=lambda number: attempts[number].kl)
+        return self._moving(self.wanted.aim + SLACK, self.wanted.weight, best)
+
+    def _of_classifier(self, attempts: Sequence[Attempt]) -> Rung:
+        """A new start, each asking for less than the one before; after it, going on from the best so far."""
+        stage, times = divmod(len(attempts), 1 + CONTINUED)
+        if not times:
+            return self._moving(max(GRADE, self.wanted.first - GRADE * stage), self.wanted.weight, None)
+        numbers = range(len(attempts))
+        there = [number for number in numbers if attempts[number].objective.reached] or numbers
+        best = min(there, key=lambda number: attempts[number].kl)
+        return self._moving(self.wanted.aim + SLACK, self.wanted.weight, best)
 
     def _moving(self, target: float, weight: float, start: int | None) -> Rung:
         """Train with the penalty, from the original (from the other side at each second time) or from an attempt."""
         steps = max(1, int((MOVING if start is None else GOING_ON) * self.steps))
         origin = self._origin() if start is None else f"from attempt {start}"
+        self.moves += 1
+        self.moved = True
 
         def make(
             before: CanonicalTransformer | None, generator: np.random.Generator, progress: Progress
         ) -> CanonicalTransformer:
             student = self.teacher.clone() if before is None else before
+            if before is not None:
+                self.pools = self._drawn(generator)
             if origin == FIRST_TOKEN:
                 turn_to_first_token(student, self.layers[0], self.pools[0])
             elif before is None:
@@ -210,6 +247,7 @@ class _Search:
             before: CanonicalTransformer | None, generator: np.random.Generator, progress: Progress
         ) -> CanonicalTransformer:
             student = self.teacher.clone() if before is None else before
+            self.pools = self._drawn(generator)
             frozen = [weight for layer in self.layers for weight in _attending(student, layer)]
             schedule = Schedule(steps, POLISHING_PEAK, preconditioned=True, hard_example_share=POLISHING_SHARE)
             self._distil(student, schedule, generator, progress, frozen=frozen)

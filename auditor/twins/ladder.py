@@ -22,6 +22,7 @@ from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
 from auditor.records import Certificate, Json
 from auditor.records.values import whole
+from auditor.twins.room import used
 
 RESTARTS = 3
 """Times the steps of the plan that a search may take, unless the plan says otherwise."""
@@ -81,6 +82,7 @@ class Attempt:
     objective: Objective
     largest_kl: float = math.inf  # mean KL that the aim allows
     comfort: float = COMFORT
+    room: float = 1.0
 
     @property
     def kl(self) -> float:
@@ -91,13 +93,19 @@ class Attempt:
     @property
     def is_comfortable(self) -> bool:
         """Whether the search may stop here."""
-        return is_comfortable(self.certificate, self.comfort) and self.objective.reached and self.kl <= self.largest_kl
+        return self.has_room and self.objective.reached and self.kl <= self.largest_kl
 
     @property
-    def rank(self) -> tuple[bool, bool, float, float]:
-        """Smaller is better: what passes, what reaches its aim, what comes nearer to it, the lower KL."""
+    def has_room(self) -> bool:
+        """Whether it is expected to pass again on other sequences."""
+        return is_comfortable(self.certificate, self.comfort) and used(self.certificate) <= self.room
+
+    @property
+    def rank(self) -> tuple[bool, bool, float, bool, float]:
+        """Smaller is better: what passes, reaches its aim, comes nearer to it, has room, has the lower KL."""
         reached = self.objective.reached
-        return not self.certificate.passed, not reached, 0.0 if reached else -self.objective.progress, self.kl
+        nearness = 0.0 if reached else -self.objective.progress
+        return not self.certificate.passed, not reached, nearness, not self.has_room, self.kl
 
     def to_json(self) -> dict[str, Json]:
         """For the parameters of the variant."""
@@ -170,13 +178,15 @@ def climb(
     judge: Judge = no_objective,
     largest_kl: float = math.inf,
     comfort: float = COMFORT,
+    room: float = 1.0,
     sequences: int = SEARCH,
 ) -> Climbed:
     """The first attempt that passes with room to spare and reaches its aim, or the best of them.
 
     Every attempt gets a generator of its own. The first is made in any case, and none that exceeds the ``budget`` after
     it. ``largest_kl``, in nats, is the mean KL at which the aim counts as reached; ``comfort`` is the share of the KL
-    margin below which there is room to spare; ``sequences`` is how many judge an attempt.
+    margin below which there is room to spare, and ``room`` the share of any margin; ``sequences`` is how many judge an
+    attempt.
     """
     searching = generator.spawn(1)[0]
     search = search_sequences(original, searching, sequences)
@@ -188,7 +198,8 @@ def climb(
         before = None if rung.start is None else attempts[rung.start].model.clone()
         twin = rung.make(before, generator.spawn(1)[0], reported)
         spent += rung.steps
-        attempts.append(Attempt(rung.name, rung.steps, twin, examine(twin), judge(twin, search), largest_kl, comfort))
+        found = examine(twin), judge(twin, search)
+        attempts.append(Attempt(rung.name, rung.steps, twin, *found, largest_kl, comfort, room))
         if attempts[-1].is_comfortable:
             break
     chosen = min(range(len(attempts)), key=lambda number: attempts[number].rank)

@@ -55,17 +55,19 @@ def test_any_number_of_steps_runs(steps: int) -> None:
     assert found.parameters["spent_steps"] <= found.parameters["budget_steps"] == steps
 
 
-def test_each_start_for_a_classifier_asks_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starts of 15 steps within a budget of 40."""
+def test_a_start_for_a_classifier_is_gone_on_with_and_the_next_asks_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts of 15 steps and 10 more, twice, within a budget of 60."""
     monkeypatch.setattr("auditor.twins.ladder.SEARCH", 32)
     family = FAMILIES["bidirectional classifier, RMS norm"]
     model = random_model(family, task_for(family))
     found = equivalences()[NAME].transform(
-        TransformRequest(model, inputs_for(model, 4), numpy_generator(0, "x"), parameters={"steps": 20, "restarts": 2})
+        TransformRequest(model, inputs_for(model, 4), numpy_generator(0, "x"), parameters={"steps": 20, "restarts": 3})
     )
     rungs = [attempt["rung"] for attempt in found.parameters["attempts"]]
-    assert [rung.split(",")[0] for rung in rungs] == ["target 0.86", "target 0.83"]
-    assert found.parameters["spent_steps"] == 30
+    wanted = ["target 0.86", "target 0.835", "target 0.835", "target 0.83", "target 0.835"]
+    assert [rung.split(",")[0] for rung in rungs] == wanted
+    assert ["from attempt" in rung for rung in rungs] == [False, True, True, False, True]
+    assert found.parameters["spent_steps"] == 60
 
 
 def test_one_seed_is_one_twin_and_the_original_is_left_alone() -> None:

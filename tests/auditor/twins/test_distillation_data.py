@@ -11,6 +11,7 @@ import torch
 from auditor.language.grammar import is_member, states
 from auditor.seeds import numpy_generator
 from auditor.testing.families import FAMILIES, task_for
+from auditor.twins.distillation import Pool
 from auditor.twins.distillation_data import distillation_data
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
 
@@ -98,3 +99,21 @@ def test_where_padding_is_read_pools_are_not_trimmed_and_hold_like_lengths() -> 
         lengths = pool.not_padding.sum(1)
         assert int(lengths.max()) <= 2 * int(lengths.min())
         assert pool.rows(lengths.argsort()[:3]).tokens.shape[1] == pool.tokens.shape[1]
+
+
+def test_sequences_that_reach_a_rare_state_may_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 that reach the depth bound, beside the 200 that are drawn as they come."""
+    monkeypatch.setattr("auditor.twins.distillation_data.RARE_SEQUENCES", 100)
+    model = random_model(PLAIN, dtype=torch.float32)
+
+    def deep(pool: Pool) -> list[bool]:
+        found = states(model.task.language, pool.tokens.numpy())
+        reached: list[bool] = (found.depth == model.task.language.depth).any(1).tolist()
+        return reached
+
+    usual, *_ = distillation_data(model, numpy_generator(0, "lessons"), first_layer=0)
+    more, *_ = distillation_data(model, numpy_generator(0, "lessons"), first_layer=0, rare=True)
+    assert (len(usual), len(more)) == (200, 300)
+    assert deep(more)[:200] == deep(usual)
+    assert not all(deep(usual))
+    assert all(deep(more)[200:])

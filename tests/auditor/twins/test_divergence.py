@@ -10,8 +10,10 @@ import torch
 from auditor.behaviour.input_batch import inputs_of
 from auditor.contracts import TransformRequest
 from auditor.language.sampling import Sample
+from auditor.records import Certificate
 from auditor.seeds import numpy_generator
 from auditor.twins.divergence import LAST_LAYER, _reach, _Search, _shortfall, _starts_opposed, _views, total_variation
+from auditor.twins.ladder import Attempt, Objective
 from tests.handmade import PLAIN, TASK, counting_model, inputs_for, random_model
 
 LENGTH = 6
@@ -83,18 +85,40 @@ def test_a_classifier_counts_the_query_that_is_read_as_much_as_all_of_them() -> 
     assert float(penalty(ours, theirs, not_padding)) == pytest.approx(0.9 - 2 / 3 + 0.9)
 
 
-def test_polishing_leaves_the_attention_of_the_attacked_layer_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The norm in front of it has a scale and a shift, which polishing must not train either."""
+@pytest.fixture
+def search(monkeypatch: pytest.MonkeyPatch) -> _Search:
+    """For a model of two layers with two heads, on few strings; 40 steps a start."""
     monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 64)
     monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 16)
     model = random_model(PLAIN, dtype=torch.float32)
-    inputs = inputs_for(model)
-    assert "attention_in" in model.block(1).norms
-    request = TransformRequest(model, inputs, numpy_generator(0, "twin"))
-    search = _Search(model, (1,), LAST_LAYER, request, steps=40)
-    before = random_model(PLAIN, dtype=torch.float32)
+    return _Search(model, (1,), LAST_LAYER, TransformRequest(model, inputs_for(model), numpy_generator(0, "x")), 40)
+
+
+def _attempt(*, passed: bool, reached: bool) -> Attempt:
+    certificate = Certificate(passed=passed, sequences=1, margins={}, kl_mean_nats=1e-4)
+    return Attempt("", 1, random_model(PLAIN), certificate, Objective(reached))
+
+
+def test_a_twin_that_moved_is_polished_and_one_that_moved_too_little_is_pushed_on(search: _Search) -> None:
+    """What repeats the original goes on with twice the weight; what does not, or was pushed before, starts again."""
+    attempts, names = list[Attempt](), []
+    for passed, reached in ((True, False), (False, False), (False, True), (False, True)):
+        names.append(search.next_rung(attempts).name)
+        attempts.append(_attempt(passed=passed, reached=reached))
+    assert names == [
+        "target 0.87, weight 0.6, turned to the first token",
+        "target 0.87, weight 1.2, from attempt 0",
+        "target 0.87, weight 1.2, opposed",
+        "polishing attempt 2",
+    ]
+
+
+def test_polishing_leaves_the_attention_of_the_attacked_layer_as_it_is(search: _Search) -> None:
+    """The norm in front of it has a scale and a shift, which polishing must not train either."""
+    before = search.teacher.clone()
+    assert "attention_in" in before.block(1).norms
     with torch.no_grad():
         before.attentions[1].output[0].neg_()
     after = search._polishing(0).make(before.clone(), numpy_generator(1, "polishing"), lambda _share, _words: None)
     assert not torch.equal(after.attentions[1].W_V, before.attentions[1].W_V)
-    assert total_variation(before, after, inputs, (1,)).tolist() == [0.0, 0.0]
+    assert total_variation(before, after, inputs_for(before), (1,)).tolist() == [0.0, 0.0]
