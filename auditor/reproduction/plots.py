@@ -115,7 +115,8 @@ def balance(found: Reproduction) -> Figure:
         axis.set_xlabel("violation")
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("accuracy on 400–500 brackets")
-    axes[1].legend(fontsize=6)
+    if axes[1].lines:
+        axes[1].legend(fontsize=6)
     return figure
 
 

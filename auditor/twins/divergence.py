@@ -232,13 +232,11 @@ class _Search:
         return Rung(f"target {target:.3g}, weight {weight:g}, {origin}", steps, make, start)
 
     def _origin(self) -> str:
-        """Where the next new start begins: at the first token where that is possible, then on either side in turn."""
+        """Where the next new start begins."""
+        first_token = has_first_token(self.teacher, self.layers, self.pools[0])
+        origins = origins_of(self.teacher, self.layers, first_token=first_token)
         number, self.starts = self.starts, self.starts + 1
-        if has_first_token(self.teacher, self.layers, self.pools[0]):
-            if number == 0:
-                return FIRST_TOKEN
-            number -= 1
-        return OPPOSED if _starts_opposed(self.teacher, self.layers, number) else ORIGINAL
+        return origins[number % len(origins)]
 
     def _polishing(self, start: int) -> Rung:
         steps = max(1, int(POLISHING * self.steps))
@@ -350,19 +348,19 @@ def _reach(model: CanonicalTransformer, generator: np.random.Generator) -> Tenso
     return torch.from_numpy(model.task.draw(COUNTED, generator).input_mask.mean(axis=0)).float()
 
 
-def _starts_opposed(model: CanonicalTransformer, layers: Collection[int], number: int) -> bool:
-    """Whether an attempt starts from the opposite attention: every other attempt does.
-
-    With several heads in a single layer the first attempt does, otherwise the second. Of a classifier none does.
+def origins_of(model: CanonicalTransformer, layers: Collection[int], *, first_token: bool) -> tuple[str, ...]:
+    """Where new starts begin, one after the other and again from the first.
 
     A head that leaves the original's attention step by step may saturate on START and stay there; one that starts from
     the opposite cannot. But a single head that is turned around no longer reads what its layer needs, nor does a
-    layer whose inputs are turned around as well, nor one of which a classifier reads a single query.
+    layer whose inputs are turned around as well, nor one of which a classifier reads a single query: these begin at the
+    first token if they can.
     """
     if model.architecture.is_classifier:
-        return False
-    is_safe = len(layers) == 1 and min(model.architecture.blocks[layer].heads for layer in layers) > 1
-    return is_safe == (number % 2 == 0)
+        return (FIRST_TOKEN, ORIGINAL) if first_token else (ORIGINAL,)
+    if len(layers) == 1 and min(model.architecture.blocks[layer].heads for layer in layers) > 1:
+        return (OPPOSED, FIRST_TOKEN, ORIGINAL) if first_token else (OPPOSED, ORIGINAL)
+    return (FIRST_TOKEN, ORIGINAL, OPPOSED) if first_token else (ORIGINAL, OPPOSED)
 
 
 @torch.no_grad()

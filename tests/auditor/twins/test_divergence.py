@@ -12,7 +12,18 @@ from auditor.contracts import TransformRequest
 from auditor.language.sampling import Sample
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
-from auditor.twins.divergence import LAST_LAYER, _reach, _Search, _shortfall, _starts_opposed, _views, total_variation
+from auditor.twins.divergence import (
+    FIRST_TOKEN,
+    LAST_LAYER,
+    OPPOSED,
+    ORIGINAL,
+    _reach,
+    _Search,
+    _shortfall,
+    _views,
+    origins_of,
+    total_variation,
+)
 from auditor.twins.ladder import Attempt, Objective
 from tests.handmade import PLAIN, TASK, counting_model, inputs_for, random_model
 
@@ -62,13 +73,14 @@ def test_every_string_reaches_the_first_positions() -> None:
     assert 0 < float(reach[-1]) < 1
 
 
-def test_several_heads_of_one_layer_start_opposed_first_and_others_in_alternate_attempts() -> None:
+def test_several_heads_of_one_layer_start_opposed_and_others_at_the_first_token() -> None:
     two, one = random_model(PLAIN), random_model(replace(PLAIN, blocks=(replace(PLAIN.blocks[0], heads=1),) * 2))
-    assert [_starts_opposed(two, (1,), number) for number in range(3)] == [True, False, True]
-    assert [_starts_opposed(one, (1,), number) for number in range(3)] == [False, True, False]
-    assert [_starts_opposed(two, (0, 1), number) for number in range(3)] == [False, True, False]
     classifier = random_model(replace(PLAIN, causal=False, read_out=0, classes=2))
-    assert [_starts_opposed(classifier, (1,), number) for number in range(3)] == [False, False, False]
+    assert origins_of(two, (1,), first_token=True) == (OPPOSED, FIRST_TOKEN, ORIGINAL)
+    assert origins_of(one, (1,), first_token=True) == (FIRST_TOKEN, ORIGINAL, OPPOSED)
+    assert origins_of(two, (0, 1), first_token=False) == (ORIGINAL, OPPOSED)
+    assert origins_of(classifier, (1,), first_token=True) == (FIRST_TOKEN, ORIGINAL)
+    assert origins_of(classifier, (1,), first_token=False) == (ORIGINAL,)
 
 
 def test_a_classifier_counts_the_query_that_is_read_as_much_as_all_of_them() -> None:

@@ -12,7 +12,6 @@ from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
 from auditor.twins.distillation import Pool, make_pool
-from auditor.twins.divergence import FIRST_TOKEN, _Search, _starts_opposed
 from auditor.twins.first_token import LEFT, has_first_token, turn_to_first_token
 from tests.handmade import PLAIN, counting_model, inputs_for, random_model
 
@@ -76,15 +75,3 @@ def test_it_needs_one_layer_one_first_token_and_scores_without_turns() -> None:
     assert not has_first_token(model, (1,), replace(pool, tokens=other))
     rotary = random_model(replace(PLAIN, positions="rotary", rotary_width=2), dtype=torch.float32)
     assert not has_first_token(rotary, (1,), pool)
-
-
-def test_a_search_begins_at_the_first_token_and_then_on_either_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditor.twins.divergence.has_first_token", lambda *_: True)
-    search = object.__new__(_Search)
-    search.teacher, search.layers, search.starts = random_model(PLAIN, dtype=torch.float32), (1,), 0
-    search.pools = (_pool(search.teacher, 1),)
-    found = [search._origin() for _ in range(3)]
-    assert found[0] == FIRST_TOKEN
-    assert [origin == "opposed" for origin in found[1:]] == [
-        _starts_opposed(search.teacher, (1,), number) for number in range(2)
-    ]
