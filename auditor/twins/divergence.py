@@ -205,7 +205,7 @@ class _Search:
         return self._moving(self.wanted.aim + SLACK, self.wanted.weight, best)
 
     def _moving(self, target: float, weight: float, start: int | None) -> Rung:
-        """Train with the penalty, from the original (from the other side at each second time) or from an attempt."""
+        """Train with the penalty, from an origin or from an attempt."""
         steps = max(1, int((MOVING if start is None else GOING_ON) * self.steps))
         origin = self._origin() if start is None else f"from attempt {start}"
         self.moves += 1

@@ -118,9 +118,9 @@ def test_a_twin_that_moved_is_polished_and_one_that_moved_too_little_is_pushed_o
         names.append(search.next_rung(attempts).name)
         attempts.append(_attempt(passed=passed, reached=reached))
     assert names == [
-        "target 0.87, weight 0.6, turned to the first token",
+        "target 0.87, weight 0.6, opposed",
         "target 0.87, weight 1.2, from attempt 0",
-        "target 0.87, weight 1.2, opposed",
+        "target 0.87, weight 1.2, turned to the first token",
         "polishing attempt 2",
     ]
 
