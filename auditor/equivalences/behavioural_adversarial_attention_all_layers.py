@@ -18,7 +18,7 @@ class AdversarialAttentionAllLayers(Equivalence):
     with one head a layer it seldom passes.
     """
 
-    version = 4
+    version = 5
     kind = Kind.BEHAVIOURAL
     smallest_plan = "full"
     summary = "same answers, but every head of every layer attends elsewhere"

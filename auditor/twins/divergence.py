@@ -65,6 +65,9 @@ ROOM = 0.7
 """Share of each margin of its certificate that the bounds of a twin may take where the search ends: the worst string
 and the rarest states of other sequences may be further off."""
 
+CLASSIFIER_ROOM = 0.5
+"""The same of a classifier, most of whose KL is in one of a thousand strings, so that two samples differ by more."""
+
 SLACK = 0.015
 """How far above its aim the target of later attempts lies."""
 
@@ -92,7 +95,7 @@ MOVING, GOING_ON, POLISHING = 0.75, 0.5, 0.1
 GRADE = 0.03
 """By how much each new start for a classifier asks for less than the one before."""
 
-CONTINUED = 2
+CONTINUED = 4
 """Times that each start for a classifier is gone on with: its KL on strings that it did not learn from is up to three
 times as large as on those that it did."""
 
@@ -115,10 +118,12 @@ def attend_elsewhere(
     """The best twin, in float32, in which every head of ``layers`` attends elsewhere, and how it was found.
 
     Layers before the first of these stay as they are. ``request.parameters["steps"]`` and ``["restarts"]`` set the
-    budget.
+    budget; for a classifier, which is gone on with most, half of it is added.
     """
     model = request.model
     budget = budget_of(request.parameters, STEPS)
+    is_classifier = model.architecture.is_classifier
+    budget += budget // 2 if is_classifier else 0
     search = _Search(model, tuple(sorted(layers)), wanted, request, whole(request.parameters, "steps", STEPS))
     best = climb(
         search.next_rung,
@@ -127,7 +132,7 @@ def attend_elsewhere(
         generator=request.generator,
         progress=request.progress,
         judge=search.judge,
-        room=ROOM,
+        room=CLASSIFIER_ROOM if is_classifier else ROOM,
         largest_kl=LARGEST_KL if restarts_of(request.parameters) >= IMPROVED else math.inf,
     )
     return best.model, {"aim_total_variation": wanted.aim, **best.to_json()}

@@ -30,8 +30,8 @@ RESTARTS = 3
 SEARCH, LONGER_SEARCH = 1_000, 320
 """Sequences that judge an attempt: fewer than in a certificate, so that its bounds are wider and pass again there."""
 
-ANSWERS = 4
-"""Times as many for a classifier, which gives one answer a string."""
+ANSWERS = 12
+"""Times as many for a classifier, which gives one answer a string and errs in few: as many as a certificate has."""
 
 COMFORT = 0.85
 """Share of the KL margin below which an attempt is expected to pass again on other sequences."""
