@@ -30,7 +30,7 @@ class AdversarialMethod(Equivalence):
     pattern looks as it does. Methods without a derivative are moved through the nearest one that has some.
     """
 
-    version = 3
+    version = 4
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but a chosen interpretation method says otherwise"
     needs = "a method whose scores, or those of a near one, are differentiable"

@@ -74,7 +74,7 @@ def test_attention_that_is_forced_survives() -> None:
 @pytest.mark.slow
 def test_an_attack_that_destroys_the_model_is_no_witness() -> None:
     """The stream after the last layer is what the outputs are read from: to move it is to move them."""
-    found = _attacked(load(path("dyck2x4-1layer-minimal")), _standing("L0.residual", ">= -0.7", "logit_lens"), 90)
+    found = _attacked(load(path("dyck2x4-1layer-minimal")), _standing("L0.residual", ">= -0.01", "logit_lens"), 200)
     assert found.outcome is Outcome.STABLE
     assert "no twin was certified" in found.reason
 
