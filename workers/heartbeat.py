@@ -52,14 +52,15 @@ class Heartbeat:
         self._claimed = claimed
         self._lease_seconds = lease_seconds
         self._beat_seconds = beat_seconds
+        self._armed = False
         self._over = threading.Event()
         self._lost = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat {claimed.cell.key}", daemon=True)
 
     def __enter__(self) -> Self:
-        """Start beating."""
-        self._armed = arm(TakenAwayError, never_in=Heartbeat.__exit__.__code__)
+        """Start beating; armed last, since what is raised before the block has begun would never be disarmed."""
         self._thread.start()
+        self._armed = arm(TakenAwayError, never_in=(Heartbeat.__enter__.__code__, Heartbeat.__exit__.__code__))
         return self
 
     def __exit__(
@@ -98,6 +99,7 @@ class Heartbeat:
 
     def _stop_computing(self) -> None:
         self._lost.set()
-        while self._armed and not self._over.is_set():
-            interrupt()
+        while not self._over.is_set():
+            if self._armed:
+                interrupt()
             self._over.wait(AGAIN_SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Collection
 from types import CodeType, FrameType
 
 _SIGNAL = signal.SIGUSR2  # SIGUSR1 is the one by which Celery raises its soft time limit
@@ -16,16 +17,17 @@ _armed: type[Exception] | None = None
 _never_in: frozenset[CodeType] = frozenset()
 
 
-def arm(kind: type[Exception], *, never_in: CodeType) -> bool:
+def arm(kind: type[Exception], *, never_in: Collection[CodeType]) -> bool:
     """Let :func:`interrupt` raise an exception of this kind, made without arguments; whether it can here.
 
-    It is never raised in the function ``never_in``, which ends what was armed. Only the main thread can be interrupted.
+    It is never raised in the functions ``never_in``: those that arm and that end what was armed. Only the main thread
+    can be interrupted.
     """
     global _armed, _never_in
     if threading.current_thread() is not threading.main_thread():
         return False
     signal.signal(_SIGNAL, _raise)
-    _armed, _never_in = kind, frozenset((never_in, disarm.__code__))
+    _armed, _never_in = kind, frozenset((*never_in, arm.__code__, disarm.__code__))
     return True
 
 

@@ -86,6 +86,25 @@ def test_what_comes_too_late_to_stop_anything_stops_nothing_else(
     assert threading.active_count() < 20
 
 
+def test_a_cell_lost_before_anything_can_be_raised_is_stopped_in_the_block(
+    database: Database, claimed: ClaimedCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first beat finds the loss while the block is still being entered."""
+    monkeypatch.setattr(heartbeat, "AGAIN_SECONDS", 0.001)
+    _cancel(database, claimed)
+    arm, stopped = heartbeat.arm, True
+
+    def late(*arguments: object, **named: object) -> bool:
+        time.sleep(0.2)
+        return arm(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(heartbeat, "arm", late)
+    with suppress(LostLeaseError), Heartbeat(database, claimed, lease_seconds=LEASE, beat_seconds=0.001):
+        time.sleep(30)
+        stopped = False
+    assert stopped
+
+
 def test_a_database_that_is_away_for_a_moment_costs_nothing(
     database: Database, claimed: ClaimedCell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
