@@ -136,7 +136,7 @@ def twins(found: Reproduction) -> Figure:
     axis.set_ylim(0.0, 1.0)
     axis.set_xlabel("mean KL to the original, nats per scored output")
     axis.set_ylabel("total variation of the last layer's attention")
-    axis.legend(fontsize=7)
+    axis.legend(fontsize=7, loc="lower left")
     axis.grid(alpha=0.3)
     return figure
 
