@@ -56,7 +56,7 @@ def test_any_number_of_steps_runs(steps: int) -> None:
 
 
 def test_a_start_for_a_classifier_is_gone_on_with_and_the_next_asks_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starts of 15 steps and 10 more, twice, within a budget of 60."""
+    """A start of 15 steps is gone on with four times for 10; then the next, within a budget of 60 and half of it."""
     monkeypatch.setattr("auditor.twins.ladder.SEARCH", 32)
     family = FAMILIES["bidirectional classifier, RMS norm"]
     model = random_model(family, task_for(family))
@@ -64,10 +64,10 @@ def test_a_start_for_a_classifier_is_gone_on_with_and_the_next_asks_for_less(mon
         TransformRequest(model, inputs_for(model, 4), numpy_generator(0, "x"), parameters={"steps": 20, "restarts": 3})
     )
     rungs = [attempt["rung"] for attempt in found.parameters["attempts"]]
-    wanted = ["target 0.86", "target 0.835", "target 0.835", "target 0.83", "target 0.835"]
+    wanted = ["target 0.86", *["target 0.835"] * 4, "target 0.83", *["target 0.835"] * 2]
     assert [rung.split(",")[0] for rung in rungs] == wanted
-    assert ["from attempt" in rung for rung in rungs] == [False, True, True, False, True]
-    assert found.parameters["spent_steps"] == 60
+    assert ["from attempt" in rung for rung in rungs] == [False, *[True] * 4, False, *[True] * 2]
+    assert found.parameters["spent_steps"] == found.parameters["budget_steps"] == 90
 
 
 def test_one_seed_is_one_twin_and_the_original_is_left_alone() -> None:
