@@ -415,6 +415,11 @@ class Life(RuleBasedStateMachine):
             return {row.key: CellState(row.state) for row in rows}
 
 
+EXAMPLES = (30, 120, 480)
+"""Lives that are tried, more of them until every fence was met: which ones hypothesis draws changes with the constants
+that it finds in the code."""
+
+
 def test_no_order_of_events_loses_or_doubles_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (audits, cells, dispatch, lifecycle, needs, reports):
         monkeypatch.setattr(module, "database_now", module.database_now)  # put back at the end
@@ -425,17 +430,20 @@ def test_no_order_of_events_loses_or_doubles_anything(monkeypatch: pytest.Monkey
     Life.database = Database(url)
     refused.clear()
     try:
-        run_state_machine_as_test(
-            Life,
-            settings=settings(
-                max_examples=30,
-                stateful_step_count=40,
-                deadline=None,
-                derandomize=True,
-                database=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        for examples in EXAMPLES:
+            run_state_machine_as_test(
+                Life,
+                settings=settings(
+                    max_examples=examples,
+                    stateful_step_count=40,
+                    deadline=None,
+                    derandomize=True,
+                    database=None,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+            if all(refused[fence] for fence in FENCES):
+                break
     finally:
         Life.database.dispose()
         shutil.rmtree(folder)
