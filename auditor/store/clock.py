@@ -8,7 +8,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, text
 
 LONGEST_LEASE_SECONDS: Final = 60.0
-"""No lease is given for longer, so what lies further ahead was written before the clock was set back."""
+"""No lease is given for longer, so what lies much further ahead was written before the clock was set back."""
+
+AHEAD_SECONDS: Final = 2 * LONGEST_LEASE_SECONDS
+"""How far: one transaction may have read the time before it waited for a lock and another given the longest lease."""
 
 
 def database_now(session: Connection) -> datetime:
@@ -33,4 +36,4 @@ def is_ahead(column: ColumnElement[Any], now: datetime) -> ColumnElement[bool]:
 
     Without this, a lease that was given just before the clock is set back by an hour would hold for that hour.
     """
-    return column > now + timedelta(seconds=LONGEST_LEASE_SECONDS)
+    return column > now + timedelta(seconds=AHEAD_SECONDS)

@@ -62,7 +62,7 @@ from auditor.store import (
     save_variant,
     skip_dependents,
 )
-from auditor.store.clock import LONGEST_LEASE_SECONDS
+from auditor.store.clock import AHEAD_SECONDS, LONGEST_LEASE_SECONDS
 from auditor.store.revisions import upgrade
 from auditor.store.schema import cell, finding, interpretation
 from tests.auditor.store.samples import BEHAVIOUR, CELLS, FINDINGS, PLAN, TWIN, VERSIONS, report, scores, twin
@@ -404,7 +404,7 @@ class Life(RuleBasedStateMachine):
             save_interpretation(session, self.audit, TWIN if TWIN in key else variant, method, scores(method))
 
     def _is_over(self, lease: datetime) -> bool:
-        return not self.now <= lease <= self.now + timedelta(seconds=LONGEST_LEASE_SECONDS)
+        return not self.now <= lease <= self.now + timedelta(seconds=AHEAD_SECONDS)
 
     def _owns(self, one: Held) -> bool:
         return self.owners.get(one.key) == one.owner
