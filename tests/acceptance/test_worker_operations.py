@@ -46,7 +46,7 @@ def test_health_json_lines_and_an_end_that_finishes_what_runs(
 ) -> None:
     file, audit, address = tmp_path / "worker.jsonl", new_audit(), f"127.0.0.1:{free_port()}"
     options = ("--hostname", "one", "--log-file", str(file), "--log-format", "json", "--grace", "60")
-    worker = new_worker(*options, "--metrics", address, seconds=1.0)
+    worker = new_worker(*options, "--metrics", address, seconds=2.0)
     send(audit)
     eventually(lambda: len(worker.begun()) == 2, "two cells run")
     running = set(worker.begun().values())
@@ -55,10 +55,8 @@ def test_health_json_lines_and_an_end_that_finishes_what_runs(
     assert said.startswith("worker one is ready, 2 processes")
     refused = run(settings, "worker", "--hostname", "one", expect=1).stderr
     assert f"a worker named one runs here already, process {worker.process.pid}" in refused
-    with urlopen(f"http://{address}/metrics") as answer:
-        numbers = answer.read().decode()
-    assert 'dyck_audit_cells{state="running"} 2' in numbers
-    assert 'dyck_audit_worker_ready{worker="one"} 1' in numbers
+    eventually(lambda: 'dyck_audit_cells{state="running"} 2' in _metrics(address), "the metrics show both running cells")
+    assert 'dyck_audit_worker_ready{worker="one"} 1' in _metrics(address)
     pool = worker.pool
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(60) == 0
@@ -211,6 +209,12 @@ def _in_state(database: Database, audit: StoredAudit, state: str) -> list[str]:
     query = "SELECT key FROM cell WHERE audit_id = ? AND state = ?"
     with database.transaction(read_only=True) as session:
         return [row[0] for row in session.exec_driver_sql(query, (audit.id, state))]
+
+
+def _metrics(address: str) -> str:
+    with urlopen(f"http://{address}/metrics") as answer:
+        text: str = answer.read().decode()
+    return text
 
 
 def _is_ready(settings: Settings, name: str) -> bool:
