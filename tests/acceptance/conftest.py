@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from auditor.settings import Settings
 from auditor.store import Database, StoredAudit, create_audit, open_database
 from tests.acceptance.broker_server import with_password
-from tests.acceptance.worker_process import WorkerProcess, started_worker
+from tests.acceptance.recovery import Computing
+from tests.acceptance.worker_process import WorkerProcess, eventually, started_worker
 from tests.conftest import RECOVERY
 from tests.embedded_postgres import EmbeddedPostgres
 from tests.planted import files_that_show_passwords, heard, shows_password
 from tests.workers import standins
 from workers.app import create_app
+from workers.broker import count_workers
 from workers.embedded_broker import embedded_broker
 from workers.scheduling import dispatch
 from workers.submission import submit_model
@@ -137,3 +140,27 @@ def new_audit(database: Database) -> Callable[..., StoredAudit]:
 def send(database: Database, broker_url: str) -> Callable[[StoredAudit], int]:
     """Sends the ready cells of an audit."""
     return lambda audit: dispatch(database, create_app(broker_url), audit.id)
+
+
+@pytest.fixture
+def computing(
+    database: Database,
+    broker_url: str,
+    new_audit: Callable[..., StoredAudit],
+    send: Callable[[StoredAudit], int],
+    new_worker: Callable[..., WorkerProcess],
+    recovered: Callable[[str, float], None],
+) -> Callable[..., Computing]:
+    """Starts workers and an audit, and waits until the first worker computes; options are those of ``new_worker``."""
+
+    def begin(*arguments: str, workers: int = 1, **options: Any) -> Computing:
+        audit = new_audit()
+        started = [new_worker(*arguments, **options) for _ in range(workers)]
+        if workers > 1:
+            eventually(lambda: count_workers(broker_url) == workers, "all workers listen")
+        send(audit)
+        processes = options.get("concurrency", 2) if workers == 1 else 1
+        eventually(lambda: len(started[0].begun()) >= processes, "the first worker computes")
+        return Computing(database, audit, started, recovered)
+
+    return begin

@@ -3,15 +3,53 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from auditor.records import CellState
 from auditor.store import Database, StoredAudit, progress
 from auditor.store.schema import cell
-from tests.acceptance.worker_process import eventually
+from tests.acceptance.completeness import is_complete
+from tests.acceptance.worker_process import WorkerProcess, eventually
 from tests.workers import standins
+
+Attempts = Mapping[str, tuple[CellState, int]]
+"""Each cell's state, and how often it was claimed."""
+
+
+@dataclass(frozen=True)
+class Computing:
+    """An audit of stand-in cells of which the first worker computes some, and what follows a fault."""
+
+    database: Database
+    audit: StoredAudit
+    workers: Sequence[WorkerProcess]
+    note: Callable[[str, float], None]  # for the table of the times to recover
+
+    @property
+    def worker(self) -> WorkerProcess:
+        """The one that computes; others may."""
+        return self.workers[0]
+
+    def attempts(self) -> Attempts:
+        """Each cell's state, and how often it was claimed."""
+        return attempts(self.database, self.audit)
+
+    def goes_on(self, fault: str) -> None:
+        """After a fault that ends now: one more cell is done, and at the end nothing is missing or twice there."""
+        self.note(fault, until_progress(self.database, self.audit, time.monotonic()))
+        assert is_complete(self.database, self.audit.id)
+
+    def is_taken_up(self, fault: str, before: Attempts, keys: set[str], since: float | None = None) -> None:
+        """After a fault, now or ``since``: each of these cells is claimed once more than before it, or done."""
+        started = time.monotonic() if since is None else since
+        self.note(fault, until_taken_up(self.database, self.audit, before, keys, started))
+
+    def is_complete(self) -> bool:
+        """Whether at the end nothing is missing or twice there."""
+        return is_complete(self.database, self.audit.id)
 
 
 def done(database: Database, audit: StoredAudit) -> int:
@@ -20,7 +58,7 @@ def done(database: Database, audit: StoredAudit) -> int:
         return progress(session, audit.id).done
 
 
-def attempts(database: Database, audit: StoredAudit) -> dict[str, tuple[CellState, int]]:
+def attempts(database: Database, audit: StoredAudit) -> Attempts:
     """Each cell's state, and how often it was claimed."""
     with database.transaction(read_only=True) as session:
         rows = session.execute(select(cell.c.key, cell.c.state, cell.c.attempt).where(cell.c.audit_id == audit.id))
@@ -36,9 +74,7 @@ def until_progress(database: Database, audit: StoredAudit, since: float) -> floa
     return time.monotonic() - since
 
 
-def until_taken_up(
-    database: Database, audit: StoredAudit, before: Mapping[str, tuple[CellState, int]], keys: set[str], since: float
-) -> float:
+def until_taken_up(database: Database, audit: StoredAudit, before: Attempts, keys: set[str], since: float) -> float:
     """Seconds until every one of these cells is claimed once more than before, or done."""
 
     def taken_up() -> bool:
@@ -49,9 +85,7 @@ def until_taken_up(
     return time.monotonic() - since
 
 
-def until_queued_again(
-    database: Database, audit: StoredAudit, before: Mapping[str, tuple[CellState, int]], keys: set[str]
-) -> None:
+def until_queued_again(database: Database, audit: StoredAudit, before: Attempts, keys: set[str]) -> None:
     """Wait until none of these cells is held by who held it before; in a long queue they then wait for their turn."""
 
     def queued_again() -> bool:
@@ -61,6 +95,6 @@ def until_queued_again(
     eventually(queued_again, f"{keys} are queued again")
 
 
-def running(found: Mapping[str, tuple[CellState, int]]) -> set[str]:
+def running(found: Attempts) -> set[str]:
     """The cells among these that are being computed."""
     return {key for key, (state, _) in found.items() if state is CellState.RUNNING}

@@ -9,24 +9,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy import make_url
 
-from auditor.store import Database, StoredAudit
 from tests.acceptance.broker_server import client_of
-from tests.acceptance.completeness import is_complete
 from tests.acceptance.machine_clock import MachineClock, machine_clock
-from tests.acceptance.recovery import attempts, done, running, until_progress, until_taken_up
+from tests.acceptance.recovery import Computing, done, running
 from tests.acceptance.worker_process import WorkerProcess, eventually
 from tests.embedded_postgres import embedded_postgres
 
 NewWorker = Callable[..., WorkerProcess]
-NewAudit = Callable[..., StoredAudit]
-Send = Callable[[StoredAudit], int]
-Note = Callable[[str, float], None]
+Begin = Callable[..., Computing]
 
 HOUR = 3600
 READS = "import datetime, time; print(time.time(), datetime.datetime.now().timestamp(), time.monotonic())"
@@ -75,50 +70,28 @@ def test_the_clock_is_set_for_programs(clock: MachineClock, jump: int) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize(("database_url", "jump"), [("sqlite", BACK), *WHERE], indirect=["database_url"])
 def test_cells_that_are_computed_while_the_clock_is_set(
-    clock: MachineClock,
-    database: Database,
-    kind: str,
-    new_audit: NewAudit,
-    send: Send,
-    new_worker: NewWorker,
-    recovered: Note,
-    jump: int,
+    clock: MachineClock, kind: str, computing: Begin, jump: int
 ) -> None:
-    audit = new_audit()
-    worker = new_worker(seconds=0.5, more=clock.environment)
-    send(audit)
-    eventually(lambda: done(database, audit) > 0 and bool(worker.begun()), "the worker computes")
+    work = computing(seconds=0.5, more=clock.environment)
+    eventually(lambda: done(work.database, work.audit) > 0 and bool(work.worker.begun()), "more cells are computed")
     clock.jump(jump)
-    took = until_progress(database, audit, time.monotonic())
-    recovered(f"clock set by {jump // HOUR:+d} h [{kind}]", took)
-    assert is_complete(database, audit.id)
-    assert worker.process.poll() is None
+    work.goes_on(f"clock set by {jump // HOUR:+d} h [{kind}]")
+    assert work.worker.process.poll() is None
 
 
 @pytest.mark.parametrize(("database_url", "jump"), [("sqlite", BACK), *ON_SOAK], indirect=["database_url"])
 def test_a_worker_is_killed_and_messages_are_lost_while_the_clock_is_set(
-    clock: MachineClock,
-    database: Database,
-    kind: str,
-    broker_url: str,
-    new_audit: NewAudit,
-    send: Send,
-    new_worker: NewWorker,
-    recovered: Note,
-    jump: int,
+    clock: MachineClock, kind: str, broker_url: str, computing: Begin, new_worker: NewWorker, jump: int
 ) -> None:
     """Leases and messages of before are not waited for until that clock comes to their time."""
-    audit = new_audit()
-    first = new_worker(seconds=30.0, more=clock.environment)
-    send(audit)
-    eventually(lambda: len(first.begun()) == 2, "the worker computes")
-    first.kill_all()
-    before = attempts(database, audit)
+    work = computing(seconds=30.0, more=clock.environment)
+    work.worker.kill_all()
+    before = work.attempts()
     assert len(running(before)) == 2
     clock.jump(jump)
     with client_of(broker_url) as client:
         client.flushall()
     new_worker(seconds=0.2, more=clock.environment)
-    took = until_taken_up(database, audit, before, running(before), time.monotonic())
-    recovered(f"worker killed, messages lost, clock set by {jump // HOUR:+d} h, another starts [{kind}]", took)
-    assert is_complete(database, audit.id)
+    fault = f"worker killed, messages lost, clock set by {jump // HOUR:+d} h, another starts [{kind}]"
+    work.is_taken_up(fault, before, running(before))
+    assert work.is_complete()

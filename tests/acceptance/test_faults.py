@@ -18,29 +18,23 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from auditor.records import AuditState, CellState
+from auditor.records import AuditState
 from auditor.store import Database, StoredAudit, cancel_audit, retry_audit
 from tests.acceptance.broker_server import BrokerServer
 from tests.acceptance.completeness import is_complete
-from tests.acceptance.recovery import (
-    attempts,
-    running,
-    until_progress,
-    until_queued_again,
-    until_taken_up,
-)
+from tests.acceptance.recovery import Attempts, Computing, attempts, running, until_queued_again
 from tests.acceptance.standin_worker import REAL_LEASE
 from tests.acceptance.worker_process import WorkerProcess, eventually, thaw
 from tests.embedded_postgres import EmbeddedPostgres
 from tests.workers import standins
 from workers.app import KEY_PREFIX, QUEUE
-from workers.broker import count_workers
 from workers.waiting import wait
 
 NewWorker = Callable[..., WorkerProcess]
 NewAudit = Callable[..., StoredAudit]
 Send = Callable[[StoredAudit], int]
 Note = Callable[[str, float], None]
+Begin = Callable[..., Computing]
 
 
 @dataclass(frozen=True)
@@ -93,163 +87,80 @@ def database_url(request: pytest.FixtureRequest, tmp_path: object) -> str:
 
 
 def test_a_part_of_the_messages_is_lost_while_others_are_queued(
-    database: Database,
-    new_audit: NewAudit,
-    send: Send,
-    new_worker: NewWorker,
-    broker: BrokerServer,
-    scale: Scale,
-    recovered: Note,
+    computing: Begin, broker: BrokerServer, scale: Scale
 ) -> None:
-    audit = new_audit()
-    worker = new_worker(concurrency=1, seconds=0.4, more=scale.worker)
-    send(audit)
-    eventually(lambda: bool(worker.begun()), "the worker computes")
+    work = computing(concurrency=1, seconds=0.4, more=scale.worker)
     name = f"{KEY_PREFIX}{QUEUE}\x06\x163"
     with broker.client() as client:
         lost = [json.loads(client.lpop(name) or b"{}")["headers"]["cell"].split()[1] for _ in range(3)]
         assert client.llen(name) > 0, "others are queued"
-    took = until_taken_up(database, audit, attempts(database, audit), set(lost), time.monotonic())
-    recovered(f"3 of the queued messages lost, others before them [{scale.name}]", took)
-    assert is_complete(database, audit.id)
+    fault = f"3 of the queued messages lost, others before them [{scale.name}]"
+    work.is_taken_up(fault, work.attempts(), set(lost))
+    assert work.is_complete()
 
 
 @pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.soak), 3])
-def test_the_broker_is_killed_and_comes_back_empty(
-    database: Database,
-    new_audit: NewAudit,
-    send: Send,
-    new_worker: NewWorker,
-    broker: BrokerServer,
-    times: int,
-    recovered: Note,
-) -> None:
-    audit = new_audit()
-    worker = new_worker(seconds=0.5)
-    send(audit)
-    eventually(lambda: bool(worker.begun()), "the worker computes")
+def test_the_broker_is_killed_and_comes_back_empty(computing: Begin, broker: BrokerServer, times: int) -> None:
+    work = computing(seconds=0.5)
     for _ in range(times):
         broker.restart_empty(down_seconds=0.0 if times == 1 else 1.0)
-    took = until_progress(database, audit, time.monotonic())
-    recovered(f"broker killed and started empty, {times} times", took)
-    assert is_complete(database, audit.id)
+    work.goes_on(f"broker killed and started empty, {times} times")
 
 
 @pytest.mark.soak
 @ONLY_LONG
-def test_the_broker_is_away(
-    database: Database,
-    new_audit: NewAudit,
-    send: Send,
-    new_worker: NewWorker,
-    broker: BrokerServer,
-    scale: Scale,
-    recovered: Note,
-) -> None:
-    audit = new_audit()
-    worker = new_worker(seconds=0.5, more=scale.worker)
-    send(audit)
-    eventually(lambda: bool(worker.begun()), "the worker computes")
+def test_the_broker_is_away(computing: Begin, broker: BrokerServer, scale: Scale) -> None:
+    work = computing(seconds=0.5, more=scale.worker)
     broker.restart_empty(down_seconds=scale.down_seconds)
-    took = until_progress(database, audit, time.monotonic())
-    recovered(f"broker away for {scale.down_seconds:g} s", took)
-    assert is_complete(database, audit.id)
+    work.goes_on(f"broker away for {scale.down_seconds:g} s")
 
 
 @pytest.mark.soak
 @ONLY_LONG
-def test_the_broker_is_frozen(
-    database: Database,
-    new_audit: NewAudit,
-    send: Send,
-    new_worker: NewWorker,
-    broker: BrokerServer,
-    scale: Scale,
-    recovered: Note,
-) -> None:
-    audit = new_audit()
-    worker = new_worker(seconds=0.5, more=scale.worker)
-    send(audit)
-    eventually(lambda: bool(worker.begun()), "the worker computes")
+def test_the_broker_is_frozen(computing: Begin, broker: BrokerServer, scale: Scale) -> None:
+    work = computing(seconds=0.5, more=scale.worker)
     broker.freeze(scale.frozen_seconds)
-    took = until_progress(database, audit, time.monotonic())
-    recovered(f"broker frozen for {scale.frozen_seconds:g} s", took)
-    assert is_complete(database, audit.id)
+    work.goes_on(f"broker frozen for {scale.frozen_seconds:g} s")
 
 
 @ON_POSTGRESQL
-def test_a_worker_is_frozen_past_its_lease_and_thawed(
-    database: Database,
-    new_audit: NewAudit,
-    send: Send,
-    new_worker: NewWorker,
-    broker: BrokerServer,
-    scale: Scale,
-    recovered: Note,
-) -> None:
+def test_a_worker_is_frozen_past_its_lease_and_thawed(computing: Begin, scale: Scale) -> None:
     """On PostgreSQL: who is stopped in the middle of a write to SQLite holds its lock."""
-    audit = new_audit()
-    first, second = new_worker(seconds=1.0, more=scale.worker), new_worker(seconds=1.0, more=scale.worker)
-    eventually(lambda: count_workers(broker.url) == 2, "both workers listen")
-    send(audit)
-    eventually(lambda: bool(first.begun()), "the first worker computes")
-    frozen, since = first.freeze(), time.monotonic()
-    before = attempts(database, audit)
-    took = until_taken_up(database, audit, before, running(before), since)
+    work = computing(workers=2, seconds=1.0, more=scale.worker)
+    frozen, since = work.worker.freeze(), time.monotonic()
+    before = work.attempts()
+    work.is_taken_up(f"worker frozen past its lease [{scale.name}]", before, running(before), since)
     thaw(frozen)
-    recovered(f"worker frozen past its lease [{scale.name}]", took)
-    assert is_complete(database, audit.id)
-    assert {first.process.poll(), second.process.poll()} == {None}
+    assert work.is_complete()
+    assert {worker.process.poll() for worker in work.workers} == {None}
 
 
 @pytest.mark.soak
 @ONLY_LONG
-def test_a_whole_worker_is_killed(
-    database: Database,
-    new_audit: NewAudit,
-    send: Send,
-    new_worker: NewWorker,
-    broker: BrokerServer,
-    scale: Scale,
-    recovered: Note,
-) -> None:
-    audit = new_audit()
-    first, _ = new_worker(seconds=1.0, more=scale.worker), new_worker(seconds=1.0, more=scale.worker)
-    eventually(lambda: count_workers(broker.url) == 2, "both workers listen")
-    send(audit)
-    eventually(lambda: bool(first.begun()), "the first worker computes")
-    before = attempts(database, audit)
-    first.kill_all()
-    took = until_taken_up(database, audit, before, running(before), time.monotonic())
-    recovered(f"whole worker killed, another lives [{scale.name}]", took)
-    assert is_complete(database, audit.id)
+def test_a_whole_worker_is_killed(computing: Begin, scale: Scale) -> None:
+    work = computing(workers=2, seconds=1.0, more=scale.worker)
+    before = work.attempts()
+    work.worker.kill_all()
+    work.is_taken_up(f"whole worker killed, another lives [{scale.name}]", before, running(before))
+    assert work.is_complete()
 
 
 @pytest.mark.soak
 @ONLY_LONG
-def test_a_process_that_computes_is_killed(
-    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, scale: Scale, recovered: Note
-) -> None:
-    audit = new_audit()
-    worker = new_worker(seconds=0.5, more=scale.worker)
-    send(audit)
-    eventually(lambda: bool(worker.begun()), "the worker computes")
-    before, since = attempts(database, audit), time.monotonic()
-    lost = worker.begun()
-    key = lost[worker.kill_one_that_computes(next(iter(lost.values())))]
-    took = until_taken_up(database, audit, before, {key}, since)
-    recovered(f"process that computes killed [{scale.name}]", took)
-    assert is_complete(database, audit.id)
+def test_a_process_that_computes_is_killed(computing: Begin, scale: Scale) -> None:
+    work = computing(seconds=0.5, more=scale.worker)
+    before, since = work.attempts(), time.monotonic()
+    lost = work.worker.begun()
+    key = lost[work.worker.kill_one_that_computes(next(iter(lost.values())))]
+    work.is_taken_up(f"process that computes killed [{scale.name}]", before, {key}, since)
+    assert work.is_complete()
 
 
 @ON_POSTGRESQL
 def test_every_connection_to_the_database_is_cut_one_of_them_holding_a_lock(
-    database: Database, database_url: str, new_audit: NewAudit, send: Send, new_worker: NewWorker, recovered: Note
+    computing: Begin, database_url: str
 ) -> None:
-    audit = new_audit()
-    worker = new_worker(seconds=0.5)
-    send(audit)
-    eventually(lambda: bool(worker.begun()), "the worker computes")
+    work = computing(seconds=0.5)
     ours = "datname = current_database() AND pid <> pg_backend_pid()"
     cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}"
     plain = database_url.replace("postgresql+psycopg", "postgresql")
@@ -257,83 +168,50 @@ def test_every_connection_to_the_database_is_cut_one_of_them_holding_a_lock(
         holder.execute("SELECT id FROM audit FOR UPDATE")
         time.sleep(1.0)  # every worker waits for the lock, which ends with its connection
         for _ in range(3):
-            with database.transaction() as session:
+            with work.database.transaction() as session:
                 session.exec_driver_sql(cut)
             time.sleep(0.3)
         with suppress(psycopg.Error):
             holder.rollback()
-    took = until_progress(database, audit, time.monotonic())
-    recovered("PostgreSQL: every connection cut, three times", took)
-    assert is_complete(database, audit.id)
+    work.goes_on("PostgreSQL: every connection cut, three times")
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@ON_POSTGRESQL
 @pytest.mark.parametrize("down_seconds", [0.0, 20.0])
 def test_the_database_server_crashes_and_comes_back(
-    database: Database,
-    postgres_server: EmbeddedPostgres,
-    new_audit: NewAudit,
-    send: Send,
-    new_worker: NewWorker,
-    down_seconds: float,
-    recovered: Note,
+    computing: Begin, postgres_server: EmbeddedPostgres, down_seconds: float
 ) -> None:
-    audit = new_audit()
-    worker = new_worker(seconds=0.5, more=LONG.worker)
-    send(audit)
-    eventually(lambda: bool(worker.begun()), "the worker computes")
-    database.dispose()
+    work = computing(seconds=0.5, more=LONG.worker)
+    work.database.dispose()
     postgres_server.restart(down_seconds=down_seconds)
-    took = until_progress(database, audit, time.monotonic())
-    recovered(f"PostgreSQL crashed, away for {down_seconds:g} s", took)
-    assert is_complete(database, audit.id)
+    work.goes_on(f"PostgreSQL crashed, away for {down_seconds:g} s")
 
 
 @pytest.mark.soak
 @ONLY_LONG
-def test_another_writer_holds_the_lock_of_sqlite(
-    database: Database,
-    database_url: str,
-    new_audit: NewAudit,
-    send: Send,
-    new_worker: NewWorker,
-    scale: Scale,
-    recovered: Note,
-) -> None:
-    audit = new_audit()
-    worker = new_worker(seconds=0.3, more=scale.worker)
-    send(audit)
-    eventually(lambda: bool(worker.begun()), "the worker computes")
+def test_another_writer_holds_the_lock_of_sqlite(computing: Begin, database_url: str, scale: Scale) -> None:
+    work = computing(seconds=0.3, more=scale.worker)
     seconds = scale.frozen_seconds * 2 / 3
     with sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=30, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         time.sleep(seconds)
         other.execute("ROLLBACK")
     other.close()
-    took = until_progress(database, audit, time.monotonic())
-    recovered(f"SQLite locked by another writer for {seconds:g} s", took)
-    assert is_complete(database, audit.id)
+    work.goes_on(f"SQLite locked by another writer for {seconds:g} s")
 
 
 def test_a_cancelled_audit_frees_its_worker_in_the_middle_of_a_long_cell(
-    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, recovered: Note
+    computing: Begin, new_audit: NewAudit, send: Send
 ) -> None:
-    audit, other = new_audit(), new_audit(seed=1)
-    worker = new_worker(concurrency=1, seconds=300.0)
-    send(audit)
-    eventually(lambda: bool(worker.begun()), "the worker computes")
-    with database.transaction() as session:
-        cancel_audit(session, audit.id)
+    work, other = computing(concurrency=1, seconds=300.0), new_audit(seed=1)
+    with work.database.transaction() as session:
+        cancel_audit(session, work.audit.id)
     since = time.monotonic()
     send(other)
-
-    def begun() -> bool:
-        return bool(running(attempts(database, other)))
-
-    eventually(begun, "the worker takes another audit")
-    recovered("cancel in the middle of a cell of 300 s", time.monotonic() - since)
-    assert worker.process.poll() is None
+    eventually(lambda: bool(running(attempts(work.database, other))), "the worker takes another audit")
+    work.note("cancel in the middle of a cell of 300 s", time.monotonic() - since)
+    assert work.worker.process.poll() is None
 
 
 @pytest.mark.soak
@@ -348,7 +226,7 @@ def test_a_batch_of_which_every_tenth_model_fails_under_kills(
         send(audit)
     for number in range(5):
         worker = workers[-1]
-        before: dict[str, dict[str, tuple[CellState, int]]] = {}
+        before: dict[str, Attempts] = {}
 
         def computes_what_no_kill_has_met() -> bool:
             before.update({audit.id: attempts(database, audit) for audit in batch})  # noqa: B023 - called at once
@@ -379,15 +257,12 @@ def test_a_batch_of_which_every_tenth_model_fails_under_kills(
 
 @pytest.mark.soak
 def test_a_worker_that_is_asked_to_end_gives_back_and_its_successor_goes_on(
-    database: Database, new_audit: NewAudit, send: Send, new_worker: NewWorker, recovered: Note
+    computing: Begin, new_worker: NewWorker
 ) -> None:
-    audit = new_audit()
-    first = new_worker("--hostname", "one", "--grace", "0", seconds=5.0)
-    send(audit)
-    eventually(lambda: bool(first.begun()), "the worker computes")
+    work = computing("--hostname", "one", "--grace", "0", seconds=5.0)
     since = time.monotonic()
-    os.kill(first.process.pid, signal.SIGTERM)
-    first.process.wait(timeout=60)
+    os.kill(work.worker.process.pid, signal.SIGTERM)
+    work.worker.process.wait(timeout=60)
     new_worker("--hostname", "one", seconds=0.0)
-    assert is_complete(database, audit.id)
-    recovered("SIGTERM without grace, restarted under the same name, until the end", time.monotonic() - since)
+    assert work.is_complete()
+    work.note("SIGTERM without grace, restarted under the same name, until the end", time.monotonic() - since)

@@ -55,7 +55,9 @@ def test_health_json_lines_and_an_end_that_finishes_what_runs(
     assert said.startswith("worker one is ready, 2 processes")
     refused = run(settings, "worker", "--hostname", "one", expect=1).stderr
     assert f"a worker named one runs here already, process {worker.process.pid}" in refused
-    eventually(lambda: 'dyck_audit_cells{state="running"} 2' in _metrics(address), "the metrics show both running cells")
+    eventually(
+        lambda: 'dyck_audit_cells{state="running"} 2' in _metrics(address), "the metrics show both running cells"
+    )
     assert 'dyck_audit_worker_ready{worker="one"} 1' in _metrics(address)
     pool = worker.pool
     worker.process.send_signal(signal.SIGTERM)
