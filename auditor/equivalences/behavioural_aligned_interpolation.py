@@ -10,7 +10,7 @@ from auditor.behaviour.input_batch import InputBatch, Rewritten
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.records import Json, Kind
-from auditor.twins.divergence import total_variation
+from auditor.twins.attention_distance import total_variation
 from auditor.twins.fresh_student import distilled_from_scratch
 from auditor.twins.ladder import is_comfortable, search_examiner
 from auditor.twins.superposition import between, superposed

@@ -1,11 +1,7 @@
 """Distils the original's outputs while some layers are trained to attend elsewhere.
 
-The penalty is weight · Σ_layers Σ_heads max(0, target − total variation). Total variation is the mean, over the
-queries that have a choice, of the distance ½ Σ_key |A − A′| between the copy's attention row and the original's. The
-copy learns mostly from long strings (see ``distillation_data``), in which a query near the end counts as often as one
-near the start; queries are therefore weighted by the share of the language's own strings that reach them.
-
-The hinge is steep and its target lies just above what is wanted: no KL is spent on moving further.
+The penalty is weight · Σ_layers Σ_heads max(0, target − total variation); see ``attention_distance``. The hinge is
+steep and its target lies just above what is wanted: no KL is spent on moving further.
 """
 
 from __future__ import annotations
@@ -16,16 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from auditor.behaviour.input_batch import InputBatch
-from auditor.canonical.architecture import Architecture
-from auditor.canonical.interventions import run_with_cache
 from auditor.canonical.model import CanonicalTransformer
-from auditor.canonical.sites import Site
 from auditor.contracts import TransformRequest
 from auditor.records import Json
 from auditor.records.values import whole
+from auditor.twins.attention_distance import reach_of, shortfall, total_variation
 from auditor.twins.distillation import Penalty, Pool, Schedule, distil, with_patterns
 from auditor.twins.distillation_data import distillation_data, own_strings
 from auditor.twins.first_token import has_first_token, turn_to_first_token
@@ -102,9 +96,6 @@ times as large as on those that it did."""
 PEAK, GENTLE_PEAK, POLISHING_PEAK = 1e-2, 5e-3, 5e-3
 """Highest learning rates of the three."""
 
-COUNTED = 4_000
-"""Strings from which the share that reaches a position is counted."""
-
 FIRST_TOKEN, OPPOSED, ORIGINAL = "turned to the first token", "opposed", "from the original"
 """Where a new start begins, in the words of the report."""
 
@@ -156,7 +147,7 @@ class _Search:
         steps: int,
     ) -> None:
         self.teacher, self.layers, self.wanted, self.steps = model.clone(dtype=torch.float32), layers, wanted, steps
-        self.reach = _reach(model, request.generator)
+        self.reach = reach_of(model, request.generator)
         self.own = own_strings(request)
         self.pools = self._drawn(request.generator)
         self.starts = self.moves = 0
@@ -230,7 +221,7 @@ class _Search:
                 _jitter(student, self.layers, generator)
             peak = PEAK if before is None else GENTLE_PEAK
             schedule = Schedule(steps, peak, preconditioned=True, hard_example_share=HARD_EXAMPLE_SHARE)
-            penalty = _shortfall(target, self.reach, self.teacher.architecture)
+            penalty = shortfall(target, self.reach, self.teacher.architecture)
             self._distil(student, schedule, generator, progress, penalty=penalty, weight=weight)
             return student
 
@@ -289,68 +280,6 @@ def _attending(student: CanonicalTransformer, layer: int) -> list[nn.Parameter]:
     attention, norms = student.attentions[layer], student.block(layer).norms
     read = list(norms["attention_in"].parameters()) if "attention_in" in norms else []
     return [attention.W_Q, attention.b_Q, attention.W_K, attention.b_K, *read]
-
-
-@torch.no_grad()
-def total_variation(
-    original: CanonicalTransformer, twin: CanonicalTransformer, inputs: InputBatch, layers: Collection[int]
-) -> Tensor:
-    """Mean total variation of each head of some layers, [head], layer by layer.
-
-    Of a classifier that is read at one position, the smaller of two means: over all queries, and over the one read.
-    """
-    totals: list[Tensor] = []
-    for _, part in inputs.batches():
-        ours, theirs = (run_with_cache(model, part.tokens, sites=(Site.PATTERN,))[1] for model in (twin, original))
-        found = []
-        for counted in _views(part.not_padding, original.architecture):
-            rows = [_variation(ours[Site.PATTERN, n], theirs[Site.PATTERN, n], counted) for n in sorted(layers)]
-            found.append(torch.cat([torch.cat(rows) * counted.sum(), counted.sum()[None].to(rows[0])]))
-        totals.append(torch.stack(found))
-    total = torch.stack(totals).sum(0)  # [view, heads and the count behind them]
-    return (total[:, :-1] / total[:, -1:]).min(0).values
-
-
-def _views(not_padding: Tensor, architecture: Architecture) -> list[Tensor]:
-    """Weights of queries by which total variation is averaged, each [batch, query]: all, and that which is read.
-
-    The first query of a causal model has no choice and is left out.
-    """
-    every = not_padding.float()
-    if architecture.causal:
-        every[:, 0] = 0
-    read_out, position = architecture.read_out, torch.arange(not_padding.shape[1])
-    if read_out == "last":
-        return [every, (position == (not_padding * position).amax(1, keepdim=True)).float()]
-    if isinstance(read_out, int):
-        return [every, (position == read_out % not_padding.shape[1]).float().expand_as(every)]
-    return [every]
-
-
-def _variation(ours: Tensor, theirs: Tensor, counted: Tensor) -> Tensor:
-    """Mean total variation of each head, [head], from patterns [batch, head, query, key] and weights [batch, query]."""
-    variation = 0.5 * (ours - theirs).abs().sum(-1)
-    return (variation * counted[:, None]).sum((0, 2)) / counted.sum()
-
-
-def _shortfall(target: float, reach: Tensor, architecture: Architecture) -> Penalty:
-    """Σ_heads max(0, target − total variation); strings longer than the language's own count all queries alike.
-
-    A classifier that is read at one position pays for this query and for all of them.
-    """
-
-    def penalty(ours: Tensor, theirs: Tensor, not_padding: Tensor) -> Tensor:
-        views = _views(not_padding, architecture)
-        if not_padding.shape[1] <= len(reach):
-            views = [counted * reach[: not_padding.shape[1]] for counted in views]
-        return torch.stack([(target - _variation(ours, theirs, view)).clamp_min(0).sum() for view in views]).sum()
-
-    return penalty
-
-
-def _reach(model: CanonicalTransformer, generator: np.random.Generator) -> Tensor:
-    """Share of the language's own strings that have an input at each position, [position]."""
-    return torch.from_numpy(model.task.draw(COUNTED, generator).input_mask.mean(axis=0)).float()
 
 
 def origins_of(model: CanonicalTransformer, layers: Collection[int], *, first_token: bool) -> tuple[str, ...]:

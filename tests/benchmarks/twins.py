@@ -26,7 +26,7 @@ from auditor.plans.plan import PLANS
 from auditor.records import Certificate, Kind
 from auditor.seeds import numpy_generator
 from auditor.stages.build import Built, build
-from auditor.twins.divergence import total_variation
+from auditor.twins.attention_distance import total_variation
 from tests.wen2023_files import NAMES, checkpoint
 
 DEFAULT = "behavioural_adversarial_attention"

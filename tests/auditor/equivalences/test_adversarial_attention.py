@@ -25,7 +25,7 @@ from auditor.testing.families import FAMILIES, task_for
 from auditor.testing.snapshots import differences, snapshot
 from auditor.training.fit import Schedule as FitSchedule
 from auditor.training.fit import fit
-from auditor.twins.divergence import total_variation
+from auditor.twins.attention_distance import total_variation
 from auditor.verdicts.distances import pattern_variation
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
 

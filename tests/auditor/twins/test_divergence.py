@@ -12,17 +12,14 @@ from auditor.contracts import TransformRequest
 from auditor.language.sampling import Sample
 from auditor.records import Certificate
 from auditor.seeds import numpy_generator
+from auditor.twins.attention_distance import reach_of, shortfall, total_variation, views
 from auditor.twins.divergence import (
     FIRST_TOKEN,
     LAST_LAYER,
     OPPOSED,
     ORIGINAL,
-    _reach,
     _Search,
-    _shortfall,
-    _views,
     origins_of,
-    total_variation,
 )
 from auditor.twins.ladder import Attempt, Objective
 from tests.handmade import PLAIN, TASK, counting_model, inputs_for, random_model
@@ -59,7 +56,7 @@ def test_the_penalty_counts_each_query_as_often_as_strings_reach_it() -> None:
     theirs = torch.eye(3).expand(1, 1, 3, 3).clone()
     ours = theirs.clone()
     ours[0, 0, 1] = torch.tensor([1.0, 0.0, 0.0])
-    penalty = _shortfall(0.9, torch.tensor([1.0, 1.0, 0.5]), PLAIN)
+    penalty = shortfall(0.9, torch.tensor([1.0, 1.0, 0.5]), PLAIN)
     not_padding = torch.ones(1, 3, dtype=torch.bool)
     assert float(penalty(ours, theirs, not_padding)) == pytest.approx(0.9 - 2 / 3)
     assert bool(not_padding.all())
@@ -67,7 +64,7 @@ def test_the_penalty_counts_each_query_as_often_as_strings_reach_it() -> None:
 
 
 def test_every_string_reaches_the_first_positions() -> None:
-    reach = _reach(random_model(), numpy_generator(0, "reach"))
+    reach = reach_of(random_model(), numpy_generator(0, "reach"))
     assert reach[0] == 1.0
     assert bool((reach.diff() <= 0).all())
     assert 0 < float(reach[-1]) < 1
@@ -90,10 +87,10 @@ def test_a_classifier_counts_the_query_that_is_read_as_much_as_all_of_them() -> 
     ours = theirs.clone()
     ours[0, 0, 1:] = torch.tensor([1.0, 0.0, 0.0])
     not_padding = torch.ones(1, 3, dtype=torch.bool)
-    assert [view.tolist() for view in _views(not_padding, classifier)] == [[[1, 1, 1]], [[1, 0, 0]]]
-    assert [view.tolist() for view in _views(not_padding, replace(classifier, read_out="last"))][1] == [[0, 0, 1]]
-    assert len(_views(not_padding, replace(classifier, read_out="mean"))) == 1
-    penalty = _shortfall(0.9, torch.ones(3), classifier)
+    assert [view.tolist() for view in views(not_padding, classifier)] == [[[1, 1, 1]], [[1, 0, 0]]]
+    assert [view.tolist() for view in views(not_padding, replace(classifier, read_out="last"))][1] == [[0, 0, 1]]
+    assert len(views(not_padding, replace(classifier, read_out="mean"))) == 1
+    penalty = shortfall(0.9, torch.ones(3), classifier)
     assert float(penalty(ours, theirs, not_padding)) == pytest.approx(0.9 - 2 / 3 + 0.9)
 
 
