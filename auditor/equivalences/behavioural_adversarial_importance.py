@@ -43,7 +43,7 @@ class AdversarialImportance(Equivalence):
     but never the top one.
     """
 
-    version = 3
+    version = 4
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but a head that mattered little becomes the most important one by mean ablation"
     needs = "at least two heads"

@@ -131,7 +131,7 @@ def _sparser(
                 teacher,
                 pools,
                 first_layer=0,
-                schedule=Schedule(steps=steps // rounds, peak=PEAK),
+                schedule=Schedule(steps=steps // rounds, peak=PEAK, preconditioned=False),
                 generator=generator,
                 progress=report,
             )
@@ -143,5 +143,5 @@ def _sparser(
 
 
 def _keeping(mask: Tensor) -> Callable[[Tensor], Tensor]:
-    """No gradient where a weight was cut: Adam without decay then leaves it at zero."""
+    """No gradient where a weight was cut: Adam without decay then leaves it at zero; SOAP would not."""
     return lambda gradient: gradient * mask

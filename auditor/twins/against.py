@@ -229,7 +229,7 @@ class _Search:
                 TargetLosses(student, self.teacher, target, wanted),
                 self._pools(first),
                 weight=weight,
-                schedule=Schedule(steps, peak, preconditioned=True, hard_example_share=HARD_EXAMPLE_SHARE),
+                schedule=Schedule(steps, peak, hard_example_share=HARD_EXAMPLE_SHARE),
                 generator=generator,
                 progress=progress,
             )

@@ -56,12 +56,12 @@ class Pool:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Optimiser settings: one cycle to ``peak``, gradients clipped to ``clip``; Adam, or SOAP if ``preconditioned``."""
+    """One cycle to ``peak``, gradients clipped to ``clip``; optimised by SOAP, or by Adam if not ``preconditioned``."""
 
     steps: int
     peak: float = 1.5e-2
     clip: float = 1.0
-    preconditioned: bool = False
+    preconditioned: bool = True
     ramp: int = 100  # steps over which the penalty grows to its full weight
     hard_example_share: float = 0.0  # share of each batch drawn in proportion to a sequence's last seen KL
 

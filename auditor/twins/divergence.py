@@ -220,7 +220,7 @@ class _Search:
                     _oppose(student, self.layers)
                 _jitter(student, self.layers, generator)
             peak = PEAK if before is None else GENTLE_PEAK
-            schedule = Schedule(steps, peak, preconditioned=True, hard_example_share=HARD_EXAMPLE_SHARE)
+            schedule = Schedule(steps, peak, hard_example_share=HARD_EXAMPLE_SHARE)
             penalty = shortfall(target, self.reach, self.teacher.architecture)
             self._distil(student, schedule, generator, progress, penalty=penalty, weight=weight)
             return student
@@ -243,7 +243,7 @@ class _Search:
             student = self.teacher.clone() if before is None else before
             self.pools = self._drawn(generator)
             frozen = [weight for layer in self.layers for weight in _attending(student, layer)]
-            schedule = Schedule(steps, POLISHING_PEAK, preconditioned=True, hard_example_share=POLISHING_SHARE)
+            schedule = Schedule(steps, POLISHING_PEAK, hard_example_share=POLISHING_SHARE)
             self._distil(student, schedule, generator, progress, frozen=frozen)
             return student
 

@@ -52,7 +52,7 @@ def with_fixed_attention(request: TransformRequest, fix: Fix) -> Climbed:
             teacher,
             pools,
             first_layer=0,
-            schedule=Schedule(steps, share * PEAK, preconditioned=True, hard_example_share=HARD_EXAMPLE_SHARE),
+            schedule=Schedule(steps, share * PEAK, hard_example_share=HARD_EXAMPLE_SHARE),
             generator=generator,
             progress=progress,
             frozen=(attention.W_Q, attention.b_Q, attention.W_K, attention.b_K),

@@ -75,7 +75,13 @@ def attacks(
             losses, weight = _attention_losses(student, teacher, against.heads, first), ATTENTION_WEIGHT
         else:
             losses, weight = _importance_losses(student, against.heads, first, model.task.max_length), IMPORTANCE_WEIGHT
-        schedule = Schedule(steps, NARROW_PEAK if is_narrow else PEAK, hard_example_share=0.5, ramp=max(1, steps // 10))
+        schedule = Schedule(
+            steps,
+            NARROW_PEAK if is_narrow else PEAK,
+            preconditioned=False,  # the kept numbers are Adam's
+            hard_example_share=0.5,
+            ramp=max(1, steps // 10),
+        )
         trained = _weights_of(student, against) if is_narrow else weights_from(student, first)
         with _only(student, against.heads) if is_narrow else nullcontext():
             optimise(
