@@ -2,8 +2,8 @@
 
 A classifier gives one answer a string, and a third of its strings are among the few shortest ones, so it learns from
 two kinds of strings in turn: as they are drawn (words, and words corrupted by every edit of
-``auditor.language.corruption``), and different ones that are not short, each of them once, more of them corrupted and
-more of them near its decision boundary.
+``auditor.language.corruption``) together with all short ones, and different ones that are not short, each of them once,
+more of them corrupted and more of them near its decision boundary.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ BATCH, LONG_BATCH = 32, 12
 
 STRINGS, DIFFERENT_STRINGS = 2, 6
 """Times as many strings for a classifier: as they are drawn, and drawn for different ones."""
+
+SHORT_DRAWS, SHORT = 20_000, 0.4
+"""Draws of strings up to this length, in the longest training length, that are learned too, each once: a twin that is
+sure of the wrong answer to one such string can lose its certificate by it, and a pool lacks some of them."""
 
 NOT_SHORT = (0.3, 0.5)
 """Least lengths of the two halves of these, in the longest training length."""
@@ -69,9 +73,9 @@ def distillation_data(
     drawn = draw_inputs(task, SEQUENCES, generator, lengths=known)
     if rare and (seldom := draw_rare(task, generator, RARE_SEQUENCES)) is not None:
         drawn = joined(drawn, seldom)
-    short = _pools(teacher, drawn, first_layer, BATCH)
-    long = _pools(teacher, draw_inputs(task, LONG_SEQUENCES, generator, lengths=beyond), first_layer, LONG_BATCH)
-    second = short if own is None else _pools(teacher, own, first_layer, BATCH)
+    short = pools_of(teacher, drawn, first_layer, BATCH)
+    long = pools_of(teacher, draw_inputs(task, LONG_SEQUENCES, generator, lengths=beyond), first_layer, LONG_BATCH)
+    second = short if own is None else pools_of(teacher, own, first_layer, BATCH)
     return tuple(_in_turn(short, second, long))
 
 
@@ -93,14 +97,16 @@ def _for_classifier(
     low, high = task.min_length, task.max_length
     times = DIFFERENT_IN_STEP if first_layer == teacher.architecture.layers - 1 else STRINGS_IN_STEP
     drawn = draw_inputs(task, STRINGS * SEQUENCES, generator, lengths=(low, high))
+    if low <= SHORT * high:
+        drawn = joined(drawn, each_once(draw_inputs(task, SHORT_DRAWS, generator, lengths=(low, int(SHORT * high)))))
     halves = [(max(low, min(int(share * high), high - 1)), high) for share in NOT_SHORT]
     several = [_different(teacher, DIFFERENT_STRINGS * SEQUENCES, generator, halves)]
     if beyond[1] > high:
         several.append(_different(teacher, STRINGS * SEQUENCES, generator, [beyond]))
-    kinds = [_pools(teacher, drawn, first_layer, STRINGS_IN_STEP * BATCH)]
-    kinds += [_pools(teacher, one, first_layer, times * BATCH) for one in several]
+    kinds = [pools_of(teacher, drawn, first_layer, STRINGS_IN_STEP * BATCH)]
+    kinds += [pools_of(teacher, one, first_layer, times * BATCH) for one in several]
     if own is not None:
-        kinds.append(_pools(teacher, own, first_layer, STRINGS_IN_STEP * BATCH))
+        kinds.append(pools_of(teacher, own, first_layer, STRINGS_IN_STEP * BATCH))
     return tuple(_in_turn(*kinds))
 
 
@@ -140,10 +146,10 @@ def _different(
     corrupted = torch.arange(len(more)) % 2 == 0
     nearest = _certainty(teacher, more).argsort(stable=True)[: len(more) // 8]
     corrupted[nearest] = True
-    return _each_once(reduce(joined, [*parts, more.rows(corrupted.nonzero().flatten())]))
+    return each_once(reduce(joined, [*parts, more.rows(corrupted.nonzero().flatten())]))
 
 
-def _each_once(inputs: InputBatch) -> InputBatch:
+def each_once(inputs: InputBatch) -> InputBatch:
     """Without the strings that came before, in the same order."""
     _, places = np.unique(inputs.tokens.numpy(), axis=0, return_index=True)
     return inputs.rows(torch.from_numpy(np.sort(places)))
@@ -159,7 +165,7 @@ def _certainty(teacher: CanonicalTransformer, inputs: InputBatch) -> Tensor:
     return found
 
 
-def _pools(teacher: CanonicalTransformer, inputs: InputBatch, first_layer: int, batch: int) -> list[Pool]:
+def pools_of(teacher: CanonicalTransformer, inputs: InputBatch, first_layer: int, batch: int) -> list[Pool]:
     """One pool; where a model reads its padding, one for each range of lengths that is run together."""
     if teacher.hides_padding:
         return [make_pool(teacher, inputs, first_layer=first_layer, batch=batch)]

@@ -48,13 +48,15 @@ def test_a_classifier_is_taught_on_words_and_corrupted_words_of_every_length() -
     family = FAMILIES["bidirectional classifier, RMS norm"]
     model = random_model(family, task_for(family), dtype=torch.float32)
     drawn, *_ = distillation_data(model, numpy_generator(0, "lessons"), first_layer=0, shortest=0.7)
-    assert len(drawn) == 400
     assert drawn.log_p.shape[1:] == (1, 2)
     found = states(model.task.language, drawn.tokens.numpy())
-    rows, last = np.arange(400), drawn.not_padding.sum(1).numpy() - 1
+    rows, last = np.arange(400), drawn.not_padding[:400].sum(1).numpy() - 1
     words = found.legal[rows, last] & (found.depth[rows, last] == 0)
     assert words.tolist() == [False, True] * 200
-    assert int(drawn.not_padding.sum(1).min()) < 0.7 * TASK.max_length  # every length, since none begins another
+    assert int(drawn.not_padding[:400].sum(1).min()) < 0.7 * TASK.max_length  # every length, since none begins another
+    short = drawn.rows(torch.arange(400, len(drawn)))
+    assert int(short.not_padding.sum(1).max()) - 1 <= 0.4 * TASK.max_length
+    assert 20 < len(short) == len({tuple(row) for row in short.tokens.tolist()})
 
 
 def test_half_of_its_batches_are_different_strings_that_are_not_short() -> None:
