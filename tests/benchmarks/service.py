@@ -106,7 +106,7 @@ def _batch(settings: Settings, plan: str, audits: int, processes: int) -> float:
     assert all(one.audit.state is AuditState.DONE for one in ended.values())
     with database.transaction(read_only=True) as session:
         span = select(func.min(cell.c.started_at), func.max(cell.c.finished_at)).where(cell.c.audit_id.in_(mine))
-        first, last = session.execute(span).tuples().one()
+        first, last = session.execute(span).one()
     assert first is not None
     assert last is not None
     database.dispose()
