@@ -6,6 +6,7 @@ import hashlib
 import platform
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 
 from auditor.canonical.model import CanonicalTransformer
@@ -51,8 +52,14 @@ def library_versions() -> dict[str, str]:
     return {
         "dyck-audit": dyck_audit_version(),
         "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
+        **_packages(),
     }
+
+
+@cache
+def _packages() -> dict[str, str]:
+    """Installed packages do not change while a process runs, and reading what they say takes milliseconds."""
+    return {name: version(name) for name in PACKAGES}
 
 
 def plugins_of(plan: Plan, format_name: str = "") -> tuple[Plugin, ...]:
