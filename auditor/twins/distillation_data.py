@@ -97,7 +97,7 @@ def _for_classifier(
     low, high = task.min_length, task.max_length
     times = DIFFERENT_IN_STEP if first_layer == teacher.architecture.layers - 1 else STRINGS_IN_STEP
     drawn = draw_inputs(task, STRINGS * SEQUENCES, generator, lengths=(low, high))
-    if low <= SHORT * high:
+    if low < int(SHORT * high):  # two lengths, of which one is that of words
         drawn = joined(drawn, each_once(draw_inputs(task, SHORT_DRAWS, generator, lengths=(low, int(SHORT * high)))))
     halves = [(max(low, min(int(share * high), high - 1)), high) for share in NOT_SHORT]
     several = [_different(teacher, DIFFERENT_STRINGS * SEQUENCES, generator, halves)]
