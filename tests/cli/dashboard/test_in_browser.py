@@ -81,7 +81,8 @@ def test_a_wrong_token_is_refused_and_a_right_one_opens_the_page_that_was_asked_
     page.goto(f"{address}/findings?verdict=unstable")
     assert "/login" in page.url
     page.get_by_label("Access token").fill("not a token")
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     assert "does not know" in page.get_by_role("alert").inner_text()
     page.get_by_label("Access token").fill(token(Scope.READ))
     page.keyboard.press("Enter")
@@ -105,7 +106,8 @@ def test_filters_and_order_survive_a_reload_and_lead_to_the_row_that_was_meant(
     page.get_by_text("More conditions").click()
     page.get_by_label("Order").select_option("effect")
     page.get_by_label("Rows").fill("3")
-    page.get_by_role("button", name="Show").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Show").click()
     rows = page.locator(".findings tbody tr")
     first = rows.all_inner_texts()
     assert len(first) == 3
@@ -114,14 +116,17 @@ def test_filters_and_order_survive_a_reload_and_lead_to_the_row_that_was_meant(
     assert rows.all_inner_texts() == first
     assert page.get_by_label("Verdict").input_value() == "unstable"
     assert page.get_by_label("Order").input_value() == "effect"
-    page.get_by_role("link", name="Next page").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Next page").click()
     second = rows.all_inner_texts()
     assert not set(second) & set(first)
-    page.get_by_role("link", name="First page").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="First page").click()
     assert rows.all_inner_texts() == first
     claim = rows.nth(1).locator("a").first
     said, target = claim.inner_text(), claim.get_attribute("href")
-    claim.press("Enter")
+    with page.expect_navigation():
+        claim.press("Enter")
     assert page.url == address + str(target)
     assert page.get_by_role("heading", level=1).inner_text().startswith(said)
     page.go_back()
@@ -133,11 +138,12 @@ def test_keys_lead_from_a_claim_to_its_finding_to_the_certificate_of_its_twin(
 ) -> None:
     page = new_page(viewport=WIDE).page
     page.goto(f"{served()}/audits/{ids.done}")
-    page.locator(".claims a", has_text="top head by ablation_head_zero").press("Enter")
+    with page.expect_navigation():
+        page.locator(".claims a", has_text="top head by ablation_head_zero").press("Enter")
     assert "OVERTURNED" in page.locator(".claim").inner_text()
     page.get_by_role("link", name="Certificate of this twin").press("Enter")
     page.wait_for_url("**/report#twin-exact_value_bias_shift-1")
-    assert "PASSED" in page.locator("tr:focus").inner_text()
+    page.locator("tr:focus", has_text="PASSED").wait_for()
     page.go_back()
     assert page.get_by_role("heading", name="The numbers").is_visible()
 
@@ -157,11 +163,13 @@ def test_upload_progress_report_and_deletion(
     seen = new_page(viewport=WIDE)
     page = seen.page
     page.goto(address)
-    page.get_by_role("link", name="Upload").first.click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Upload").first.click()
     wrong = tmp_path / "wrong.txt"
     wrong.write_text("no model")
     page.get_by_label("Checkpoint", exact=True).set_input_files(wrong)
-    page.get_by_role("button", name="Upload").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Upload").click()
     assert page.get_by_role("alert").is_visible()
     seen.complaints.clear()  # a browser notes every refusal
     page.get_by_label("Checkpoint", exact=True).set_input_files(zoo.path("dyck2x4-1layer-minimal"))
@@ -180,7 +188,7 @@ def test_upload_progress_report_and_deletion(
     with database.transaction() as session:
         save_report(session, audit, sample_report())
     page.get_by_role("link", name="Open the report").click()  # the page went on by itself
-    assert page.url == f"{address}/audits/{audit}/report"
+    page.wait_for_url(f"{address}/audits/{audit}/report")
     assert page.get_by_role("heading", name="Which claims can be published").is_visible()
     assert page.locator("#filter-text").is_visible()  # its own script runs
     assert seen.complaints == []
@@ -208,12 +216,15 @@ def test_pages_are_read_without_scripts(served: Served, new_page: NewPage, ids: 
     page = new_page(viewport=WIDE, java_script_enabled=False).page
     page.goto(f"{address}/audits/{ids.queued}")
     assert re.search(r"waiting for \d+", page.locator("#progress").inner_text())
-    page.get_by_role("link", name="Findings").first.click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Findings").first.click()
     page.get_by_label("Verdict").select_option("inconclusive")
-    page.get_by_role("button", name="Show").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Show").click()
     assert "verdict=inconclusive" in page.url
 
 
 def _delete(seen: Watched, link: str) -> None:
-    seen.page.get_by_role("link", name=link).click()
+    with seen.page.expect_navigation():
+        seen.page.get_by_role("link", name=link).click()
     seen.page.get_by_role("button", name="Delete").click()
