@@ -159,6 +159,11 @@ class InterpretationMethod(ABC):
         """Scores with named axes, per sequence where the method allows."""
 
 
+def without_neurons(model: CanonicalTransformer) -> str | None:
+    """Why what needs MLP neurons does not apply to this model, or None."""
+    return None if model.mlps else "the model has no MLP neurons"
+
+
 _EXACT_PROMISES: Final = {
     Compared.LOGITS: f"max|Δlogit| ≤ {EXACT_LOGITS:g} in float64",
     Compared.LOG_PROBABILITIES: f"max|Δlog p| ≤ {EXACT_LOGITS:g} in float64",

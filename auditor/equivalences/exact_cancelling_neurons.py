@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.contracts import Equivalence, Transformed, TransformRequest, without_neurons
 from auditor.records import Kind, Relabelling
 from auditor.records.theory import Aspect
 from auditor.symmetries.widening import extended, random_like, widened
@@ -27,7 +27,7 @@ class CancellingNeurons(Equivalence):
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs a layer of neurons to add to."""
-        return None if model.mlps else "the model has no MLP neurons"
+        return without_neurons(model)
 
     @torch.no_grad()
     def transform(self, request: TransformRequest) -> Transformed:

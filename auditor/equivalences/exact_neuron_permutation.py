@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.contracts import Equivalence, Transformed, TransformRequest, without_neurons
 from auditor.records import Kind, Relabelling
 from auditor.records.theory import Aspect
 from auditor.symmetries.orders import reorder_neurons
@@ -25,11 +25,9 @@ class NeuronPermutation(Equivalence):
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs neurons."""
-        if model.architecture.mlp != "two_layer":
-            return "the model has no MLP neurons"
-        if all(block.neurons < 2 for block in model.architecture.blocks):
+        if model.mlps and all(block.neurons < 2 for block in model.architecture.blocks):
             return "every MLP has one neuron"
-        return None
+        return without_neurons(model)
 
     @torch.no_grad()
     def transform(self, request: TransformRequest) -> Transformed:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.contracts import Equivalence, Transformed, TransformRequest, without_neurons
 from auditor.records import Kind
 from auditor.records.theory import Aspect
 
@@ -27,11 +27,9 @@ class NeuronRescaling(Equivalence):
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Only ReLU is positively homogeneous."""
-        if model.architecture.mlp != "two_layer":
-            return "the model has no MLP neurons"
-        if model.architecture.activation != "relu":
+        if model.mlps and model.architecture.activation != "relu":
             return f"the activation function {model.architecture.activation} does not commute with positive scales"
-        return None
+        return without_neurons(model)
 
     @torch.no_grad()
     def transform(self, request: TransformRequest) -> Transformed:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.measures.direct_logits import DirectLogits, without_mlp
+from auditor.contracts import without_neurons
+from auditor.measures.direct_logits import DirectLogits
 from auditor.measures.direct_paths import DirectPaths
 from auditor.measures.expectations import WHOLE_SCORES
 from auditor.records import Component
@@ -26,7 +27,7 @@ class DirectLogitMlp(DirectLogits):
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs two closing brackets and an MLP."""
-        return without_mlp(model) or super().not_applicable(model)
+        return without_neurons(model) or super().not_applicable(model)
 
     def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
         """The MLP of each layer."""

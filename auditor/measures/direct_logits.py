@@ -59,8 +59,3 @@ class DirectLogits(InterpretationMethod):
             values[piece.rows.numpy()] = ((written * where).sum(1) / where.sum(1)).numpy()
         has_open = with_open_bracket(request.inputs).any(1).numpy()
         return Interpretation(self.name, ("sequence", self.axis), components, values[has_open])
-
-
-def without_mlp(model: CanonicalTransformer) -> str | None:
-    """Why there is no MLP that writes, or None."""
-    return None if model.mlps else "the model has no MLP neurons"

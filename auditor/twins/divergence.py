@@ -248,7 +248,7 @@ class _Search:
 
     def _origin(self) -> str:
         """Where the next new start begins."""
-        first_token = has_first_token(self.teacher, self.layers, self.pools[0])
+        first_token = not self.is_classifier and has_first_token(self.teacher, self.layers, self.pools[0])
         origins = origins_of(self.teacher, self.layers, first_token=first_token)
         number, self.starts = self.starts, self.starts + 1
         return origins[number % len(origins)]

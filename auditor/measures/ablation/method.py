@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import InterpretationMethod, Request
+from auditor.contracts import InterpretationMethod, Request, without_neurons
 from auditor.measures.ablation.effects import EFFECTS, EffectName
 from auditor.measures.ablation.optimal import optimal
 from auditor.measures.ablation.substitutes import mean, mean_per_position, zero
@@ -153,7 +153,7 @@ class NeuronAblation(AblationMethod):
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs neurons."""
-        return super().not_applicable(model) if model.architecture.neurons else "the model has no MLP neurons"
+        return without_neurons(model) or super().not_applicable(model)
 
     def components(self, model: CanonicalTransformer) -> tuple[Component, ...]:
         """All neurons."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import InterpretationMethod, Request
+from auditor.contracts import InterpretationMethod, Request, without_neurons
 from auditor.measures.attribution.memory import tokens_at_once
 from auditor.measures.attribution.score import Explained, blank_token, explained, has_score, why_no_score
 from auditor.measures.expectations import HEAD_SCORES, NEURON_SCORES, WHOLE_SCORES
@@ -145,7 +145,7 @@ class NeuronAttribution(Attribution):
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
         """Needs neurons."""
-        return super().not_applicable(model) if model.mlps else "the model has no MLP neurons"
+        return without_neurons(model) or super().not_applicable(model)
 
 
 def by_batch(request: Request, attribute: Attributor, *, copies: int) -> NDArray[np.float64]:
