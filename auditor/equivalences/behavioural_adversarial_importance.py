@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
 from auditor.canonical.sites import Site
-from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
+from auditor.contracts import Equivalence, Transformed, TransformRequest
 from auditor.measures.ablation.substitutes import mean
 from auditor.measures.ablation.sweep import head_effects
 from auditor.measures.untouched import Untouched
 from auditor.records import Json, Kind
 from auditor.records.values import whole
 from auditor.twins.distillation import Schedule, optimise, weights_from
-from auditor.twins.distillation_data import distillation_data, own_strings
 from auditor.twins.importance import MARGIN, Promotion
-from auditor.twins.ladder import Objective, budget_of, climb
-from auditor.twins.learning import learning
+from auditor.twins.ladder import Objective
+from auditor.twins.learning import Lesson, learned, the_original
 
 STEPS = 1_500
 """Optimiser steps unless the plan says otherwise."""
@@ -43,7 +41,7 @@ class AdversarialImportance(Equivalence):
     but never the top one.
     """
 
-    version = 4
+    version = 5
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but a head that mattered little becomes the most important one by mean ablation"
     needs = "at least two heads"
@@ -67,21 +65,17 @@ class AdversarialImportance(Equivalence):
         before = _effects(model, ranked_on)
         rivals = np.argsort(before)[:-1]
         target = int(rivals[whole(parameters, "from_last", 0) % len(rivals)])
-        teacher = model.clone(dtype=torch.float32)
-        pools = distillation_data(teacher, request.generator, first_layer=0, own=own_strings(request))
 
-        def learn(
-            student: CanonicalTransformer, steps: int, share: float, generator: np.random.Generator, progress: Progress
-        ) -> None:
+        def learn(student: CanonicalTransformer, lesson: Lesson) -> None:
             optimise(
                 student,
                 weights_from(student, 0),
                 Promotion(student, target, model.task.max_length),
-                pools,
+                lesson.pools,
                 weight=WEIGHT,
-                schedule=Schedule(steps, share * PEAK),
-                generator=generator,
-                progress=progress,
+                schedule=Schedule(lesson.steps, lesson.share * PEAK),
+                generator=lesson.generator,
+                progress=lesson.progress,
             )
 
         def judge(twin: CanonicalTransformer, search: InputBatch) -> Objective:
@@ -89,14 +83,7 @@ class AdversarialImportance(Equivalence):
             lead = float(effects[target] / max(np.delete(effects, target).max(), 1e-12))
             return Objective(bool(np.isfinite(effects).all()) and lead > 1, lead, {"lead": lead})
 
-        best = climb(
-            learning(lambda _number, _generator: teacher.clone(), learn, whole(parameters, "steps", STEPS)),
-            model,
-            budget=budget_of(parameters, STEPS),
-            generator=request.generator,
-            progress=request.progress,
-            judge=judge,
-        )
+        best, _ = learned(request, the_original, learn, steps=STEPS, judge=judge)
         labels = [head.label for head in model.architecture.heads]
         report = {
             "target": labels[target],

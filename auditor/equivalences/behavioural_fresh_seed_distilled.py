@@ -15,7 +15,7 @@ class FreshSeedDistilled(Equivalence):
     function. Heads and neurons are matched with the original's on the search sequences.
     """
 
-    version = 4
+    version = 5
     kind = Kind.BEHAVIOURAL
     summary = "distilled from the original into random weights; heads and neurons are matched with the original's"
     needs = "nothing"

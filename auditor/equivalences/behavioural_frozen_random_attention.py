@@ -23,7 +23,7 @@ class FrozenRandomAttention(Equivalence):
     the balance condition under which answers do not depend on length (Wen et al. 2023, theorem 1).
     """
 
-    version = 4
+    version = 5
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but the last layer attends by random W_Q and W_K that were never trained"
     needs = "a layer of attention"
@@ -31,10 +31,10 @@ class FrozenRandomAttention(Equivalence):
 
     def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps and restarts."""
-        best = with_fixed_attention(request, _randomise)
+        best, start = with_fixed_attention(request, _randomise)
         report = {
             "layer": best.model.architecture.layers - 1,
-            "scale": _scale(best.chosen // 2),  # every second attempt goes on from the one before it
+            "scale": _scale(start),
             **best.to_json(),
         }
         return Transformed(best.model, parameters=report)

@@ -8,11 +8,9 @@ import torch
 from auditor.canonical.model import CanonicalTransformer
 from auditor.contracts import Equivalence, Progress, Transformed, TransformRequest
 from auditor.records import Kind
-from auditor.records.values import whole
 from auditor.twins.distillation import Schedule
-from auditor.twins.distillation_data import distillation_data, own_strings, teach
-from auditor.twins.ladder import budget_of, climb
-from auditor.twins.learning import learning
+from auditor.twins.distillation_data import teach
+from auditor.twins.learning import Lesson, learned, the_original
 from auditor.twins.matching import match
 
 STEPS = 2_000
@@ -35,7 +33,7 @@ class RandomWalk(Equivalence):
     the search sequences. An interpretation that is a fact about the function should not move at all.
     """
 
-    version = 4
+    version = 5
     kind = Kind.BEHAVIOURAL
     summary = "same answers after a random walk of the weights (perturb, distil back, repeat), components matched"
     needs = "nothing"
@@ -46,33 +44,22 @@ class RandomWalk(Equivalence):
 
     def transform(self, request: TransformRequest) -> Transformed:
         """The twin at the end of the walk in float32; ``parameters`` says the steps and restarts."""
-        model, parameters = request.model, request.parameters
-        teacher = model.clone(dtype=torch.float32)
-        pools = distillation_data(teacher, request.generator, first_layer=0, own=own_strings(request))
-
-        def learn(
-            student: CanonicalTransformer, steps: int, share: float, generator: np.random.Generator, progress: Progress
-        ) -> None:
-            if share < 1.0:  # the end of the walk is taught more
-                schedule = Schedule(steps, share * PEAK)
-                teach(student, pools, schedule=schedule, generator=generator, progress=progress)
-                return
-            schedule = Schedule(max(1, steps // ROUNDS), PEAK)
-            for number in range(ROUNDS):
-                _perturb(student, generator)
-                reported = _part(progress, number)
-                teach(student, pools, schedule=schedule, generator=generator, progress=reported)
-
-        best = climb(
-            learning(lambda _number, _generator: teacher.clone(), learn, whole(parameters, "steps", STEPS)),
-            model,
-            budget=budget_of(parameters, STEPS),
-            generator=request.generator,
-            progress=request.progress,
-        )
-        report = {"rounds": ROUNDS, "noise": NOISE, "relative_distance": _distance(teacher, best.model)}
+        best, _ = learned(request, the_original, _walk, steps=STEPS)
+        model = request.model
+        report = {"rounds": ROUNDS, "noise": NOISE, "relative_distance": _distance(model, best.model)}
         found = match(model, best.model, request.inputs)
         return Transformed(best.model, found.relabelling, {**report, **found.to_json(), **best.to_json()})
+
+
+def _walk(student: CanonicalTransformer, lesson: Lesson) -> None:
+    """The rounds of a walk; the end of one is only taught more."""
+    rounds = 1 if lesson.goes_on else ROUNDS
+    schedule = Schedule(max(1, lesson.steps // rounds), lesson.share * PEAK)
+    for number in range(rounds):
+        if not lesson.goes_on:
+            _perturb(student, lesson.generator)
+        reported = lesson.progress if lesson.goes_on else _part(lesson.progress, number)
+        teach(student, lesson.pools, schedule=schedule, generator=lesson.generator, progress=reported)
 
 
 @torch.no_grad()

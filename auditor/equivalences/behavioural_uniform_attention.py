@@ -17,7 +17,7 @@ class UniformAttention(Equivalence):
     exactly, where a penalty on the distance to uniform only comes near.
     """
 
-    version = 4
+    version = 5
     kind = Kind.BEHAVIOURAL
     summary = "same answers, but every head of the last layer attends to all tokens alike"
     needs = "a layer of attention"
@@ -25,7 +25,7 @@ class UniformAttention(Equivalence):
 
     def transform(self, request: TransformRequest) -> Transformed:
         """The trained twin in float32; ``parameters`` says the steps and restarts."""
-        best = with_fixed_attention(request, _flatten)
+        best, _ = with_fixed_attention(request, _flatten)
         return Transformed(best.model, parameters={"layer": best.model.architecture.layers - 1, **best.to_json()})
 
 

@@ -110,21 +110,18 @@ def attend_elsewhere(
     """The best twin, in float32, in which every head of ``layers`` attends elsewhere, and how it was found.
 
     Layers before the first of these stay as they are. ``request.parameters["steps"]`` and ``["restarts"]`` set the
-    budget; for a classifier, which is gone on with most, half of it is added.
+    budget.
     """
     model = request.model
-    budget = budget_of(request.parameters, STEPS)
-    is_classifier = model.architecture.is_classifier
-    budget += budget // 2 if is_classifier else 0
     search = _Search(model, tuple(sorted(layers)), wanted, request, whole(request.parameters, "steps", STEPS))
     best = climb(
         search.next_rung,
         model,
-        budget=budget,
+        budget=budget_of(request, STEPS),
         generator=request.generator,
         progress=request.progress,
         judge=search.judge,
-        room=CLASSIFIER_ROOM if is_classifier else ROOM,
+        room=CLASSIFIER_ROOM if model.architecture.is_classifier else ROOM,
         largest_kl=LARGEST_KL if restarts_of(request.parameters) >= IMPROVED else math.inf,
     )
     return best.model, {"aim_total_variation": wanted.aim, **best.to_json()}

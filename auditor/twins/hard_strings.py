@@ -58,6 +58,10 @@ class HardStrings:
         found = torch.empty(len(pool))
         for index in torch.split(pool.not_padding.sum(1).argsort(stable=True), LOOKED_AT):
             part = pool.rows(index)
-            answers = twin.run_from(part.residual, part.tokens, self._first_layer, fast=True)
+            answers = (
+                twin.run_from(part.residual, part.tokens, self._first_layer, fast=True)
+                if self._first_layer
+                else twin(part.tokens, fast=True)  # what enters the first layer may be trained too
+            )
             found[index] = kl_to_teacher(part, answers.log_softmax(-1)).nan_to_num(0.0)
         return found

@@ -20,6 +20,7 @@ from auditor.behaviour.certificate import BEHAVIOURAL_MARGINS, certify_behaviour
 from auditor.behaviour.evaluation import certificate_lengths
 from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import TransformRequest
 from auditor.records import Certificate, Json
 from auditor.records.values import whole
 from auditor.twins.room import used
@@ -206,9 +207,10 @@ def climb(
     return Climbed(chosen, tuple(attempts), budget)
 
 
-def budget_of(parameters: Mapping[str, Json], steps: int) -> int:
-    """Optimiser steps of a whole search by the plan: ``steps`` × ``restarts``."""
-    return whole(parameters, "steps", steps) * restarts_of(parameters)
+def budget_of(request: TransformRequest, steps: int) -> int:
+    """Optimiser steps of a whole search by the plan, ``steps`` × ``restarts``; half of it more for a classifier."""
+    budget = whole(request.parameters, "steps", steps) * restarts_of(request.parameters)
+    return budget + budget // 2 if request.model.architecture.is_classifier else budget
 
 
 def restarts_of(parameters: Mapping[str, Json]) -> int:
