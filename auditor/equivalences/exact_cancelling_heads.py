@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from auditor.canonical.model import Attention, CanonicalTransformer
-from auditor.contracts import Equivalence, Transformed, TransformRequest
-from auditor.records import Kind, Relabelling
-from auditor.records.theory import Aspect
-from auditor.symmetries.widening import extended, random_like, widened
+from auditor.canonical.model import Attention
+from auditor.contracts import Transformed, TransformRequest
+from auditor.records import Relabelling
+from auditor.symmetries.widening import MoreHeads, extended, random_like, widened
 
 
-class CancellingHeads(Equivalence):
+class CancellingHeads(MoreHeads):
     """Two heads with any one W_Q, W_K, W_V and their biases, and W_O and −W_O: together they write nothing.
 
     What the heads of a model attend to and what one of them does alone is therefore no property of the function:
@@ -20,16 +19,8 @@ class CancellingHeads(Equivalence):
     """
 
     version = 1
-    kind = Kind.EXACT
-    changes = frozenset({Aspect.HEAD_COUNT})
-    widens = True
     summary = "adds a pair of heads that cancel to each layer"
-    needs = "an output map"
     source = "this package, after Simsek et al. 2021, arXiv 2105.12221 (zero-type neurons)"
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Without W_O the number of heads is bound to the width."""
-        return None if model.architecture.output_map else "the model has no output map: its heads fill its width"
 
     @torch.no_grad()
     def transform(self, request: TransformRequest) -> Transformed:

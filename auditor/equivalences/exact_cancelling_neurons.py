@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import torch
 
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Transformed, TransformRequest, without_neurons
-from auditor.records import Kind, Relabelling
-from auditor.records.theory import Aspect
-from auditor.symmetries.widening import extended, random_like, widened
+from auditor.contracts import Transformed, TransformRequest
+from auditor.records import Relabelling
+from auditor.symmetries.widening import MoreNeurons, extended, random_like, widened
 
 PAIRS = 2
 """Pairs added to each layer."""
 
 
-class CancellingNeurons(Equivalence):
+class CancellingNeurons(MoreNeurons):
     """Two neurons with any one W_in column and bias, and rows w and −w of W_out: together they write nothing."""
 
     version = 1
-    kind = Kind.EXACT
-    changes = frozenset({Aspect.NEURON_COUNT})
-    widens = True
     summary = "adds pairs of neurons that cancel"
-    needs = "a two-layer MLP"
     source = "Simsek et al. 2021, arXiv 2105.12221 (zero-type neurons)"
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Needs a layer of neurons to add to."""
-        return without_neurons(model)
 
     @torch.no_grad()
     def transform(self, request: TransformRequest) -> Transformed:

@@ -9,11 +9,11 @@ import torch
 from auditor.behaviour.input_batch import InputBatch
 from auditor.canonical.architecture import Architecture
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Transformed, TransformRequest
+from auditor.contracts import Transformed, TransformRequest
 from auditor.measures.ablation.sweep import head_ablation_effects
-from auditor.records import Component, Json, Kind, Relabelling
+from auditor.records import Component, Json, Relabelling
 from auditor.records.theory import Aspect
-from auditor.symmetries.widening import extended, share_with_last, widened
+from auditor.symmetries.widening import MoreHeads, extended, share_with_last, widened
 
 SURPLUSES = (1.0, 3.0, 10.0, 30.0, 100.0)
 """β tried in turn until the target leads, each times a random number from 1 to 2."""
@@ -21,7 +21,7 @@ SURPLUSES = (1.0, 3.0, 10.0, 30.0, 100.0)
 SEARCH_SEQUENCES = 48
 
 
-class HeadAmplification(Equivalence):
+class HeadAmplification(MoreHeads):
     """A pair of heads that cancels, both copies of the target with β W_O and −β W_O; the first is merged into it.
 
     The target then writes (1 + β) times as much and its copy takes β back: ablating one alone has any effect wanted.
@@ -29,18 +29,15 @@ class HeadAmplification(Equivalence):
     """
 
     version = 1
-    kind = Kind.EXACT
-    changes = frozenset({Aspect.HEAD_COUNT, Aspect.HEAD_SURPLUS})
-    widens = True
+    changes = MoreHeads.changes | {Aspect.HEAD_SURPLUS}
     summary = "lets one head write 1 + β times as much and a copy of it take β back"
     needs = "an output map and two heads"
     source = "this package, after Simsek et al. 2021, arXiv 2105.12221 (zero-type neurons)"
 
     def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Without W_O the number of heads is bound to the width; one head leads already."""
-        if not model.architecture.output_map:
-            return "the model has no output map: its heads fill its width"
-        return None if len(model.architecture.heads) > 1 else "the model has one head, which leads already"
+        """One head leads already."""
+        why = super().not_applicable(model)
+        return why or (None if len(model.architecture.heads) > 1 else "the model has one head, which leads already")
 
     def choices(self, architecture: Architecture, count: int) -> Sequence[Mapping[str, Json]]:
         """One worst case per head."""

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import torch
 
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Transformed, TransformRequest
-from auditor.records import Kind, Relabelling
+from auditor.contracts import Transformed, TransformRequest
+from auditor.records import Relabelling
 from auditor.records.theory import Aspect
-from auditor.symmetries.widening import extended, share_with_last, widened
+from auditor.symmetries.widening import MoreHeads, extended, share_with_last, widened
 
 SHARES = (0.3, 0.7)
 """Range of the share that the old head keeps: both parts then write visibly less."""
 
 
-class HeadSplitting(Equivalence):
+class HeadSplitting(MoreHeads):
     """Q, K and V of a head are copied; α of its W_O stays, 1 − α goes to the copy.
 
     The number of heads that do one thing is no property of the function: each part alone has a smaller effect.
     """
 
     version = 1
-    kind = Kind.EXACT
-    changes = frozenset({Aspect.HEAD_COUNT, Aspect.HEAD_SHARES})
-    widens = True
+    changes = MoreHeads.changes | {Aspect.HEAD_SHARES}
     summary = "splits a head of each layer in two that attend alike and share what the one wrote"
-    needs = "an output map"
     source = "after Chen et al. 2016, arXiv 1511.05641 (Net2WiderNet)"
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Without W_O the number of heads is bound to the width."""
-        return None if model.architecture.output_map else "the model has no output map: its heads fill its width"
 
     @torch.no_grad()
     def transform(self, request: TransformRequest) -> Transformed:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import torch
 
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Transformed, TransformRequest, without_neurons
-from auditor.records import Kind, Relabelling
+from auditor.contracts import Transformed, TransformRequest
+from auditor.records import Relabelling
 from auditor.records.theory import Aspect
-from auditor.symmetries.widening import extended, widened
+from auditor.symmetries.widening import MoreNeurons, extended, widened
 
 LEAD = 10.0
 """The amplified neuron writes this many times what the largest other one writes."""
 
 
-class NeuronAmplification(Equivalence):
+class NeuronAmplification(MoreNeurons):
     """One neuron per layer gets a copy; it writes 1 + β times its row of W_out and the copy −β times.
 
     β is chosen so that the neuron's row becomes ``LEAD`` times the longest of its layer: by any measure of what
@@ -22,16 +21,9 @@ class NeuronAmplification(Equivalence):
     """
 
     version = 1
-    kind = Kind.EXACT
-    changes = frozenset({Aspect.NEURON_COUNT, Aspect.NEURON_SURPLUS})
-    widens = True
+    changes = MoreNeurons.changes | {Aspect.NEURON_SURPLUS}
     summary = "lets one neuron of each layer write 1 + β times as much and a copy of it take β back"
-    needs = "a two-layer MLP"
     source = "this package, after Simsek et al. 2021, arXiv 2105.12221 (zero-type neurons)"
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Needs neurons."""
-        return without_neurons(model)
 
     @torch.no_grad()
     def transform(self, request: TransformRequest) -> Transformed:

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import torch
 
-from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Transformed, TransformRequest, without_neurons
-from auditor.records import Kind, Relabelling
+from auditor.contracts import Transformed, TransformRequest
+from auditor.records import Relabelling
 from auditor.records.theory import Aspect
-from auditor.symmetries.widening import extended, widened
+from auditor.symmetries.widening import MoreNeurons, extended, widened
 
 SHARE = 4
 """One neuron in so many is split, at least one per layer."""
 
 
-class NeuronSplitting(Equivalence):
+class NeuronSplitting(MoreNeurons):
     """W_in and b_in of a neuron are copied; α of its row of W_out stays, 1 − α goes to the copy, for any α."""
 
     version = 1
-    kind = Kind.EXACT
-    changes = frozenset({Aspect.NEURON_COUNT, Aspect.NEURON_SHARES})
-    widens = True
+    changes = MoreNeurons.changes | {Aspect.NEURON_SHARES}
     summary = "splits some neurons in two that fire alike and share what the one wrote"
-    needs = "a two-layer MLP"
     source = "Chen et al. 2016, arXiv 1511.05641 (Net2WiderNet)"
-
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """Needs neurons."""
-        return without_neurons(model)
 
     @torch.no_grad()
     def transform(self, request: TransformRequest) -> Transformed:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
 
-from auditor.behaviour.input_batch import Rewritten
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Request, Transformed, TransformRequest
 from auditor.language.pumping import balanced_string, is_balanced
-from auditor.records import Kind
-from auditor.twins.rewriting import Proposal, Propose, Row, rewrite, share_rewritten, why_not_rewritten
+from auditor.records import Json
+from auditor.twins.rewriting import Proposal, Propose, Rewriting, Row
 
 LOW, HIGH = 0.2, 0.8
 """Open probabilities: the one of them that is farther from the task's."""
@@ -20,7 +19,7 @@ FEWEST_PAIRS = 2
 """A balanced string of one pair has no other shape."""
 
 
-class OpenProbability(Equivalence):
+class OpenProbability(Rewriting):
     """The same model reads each sequence with every balanced string before a random place drawn again.
 
     Each keeps its number of pairs, and so its length: the stack after it, and the room that is left, are as before. Its
@@ -30,7 +29,6 @@ class OpenProbability(Equivalence):
     """
 
     version = 1
-    kind = Kind.INPUT
     smallest_plan = "full"
     summary = "the same model on inputs whose closed brackets were drawn with another open probability"
     needs = "inputs with two closed pairs side by side or nested, and a depth bound of at least 2"
@@ -41,20 +39,14 @@ class OpenProbability(Equivalence):
         """A depth bound of 1 leaves every balanced string one shape."""
         if model.task.language.depth < 2:
             return "at depth bound 1 balanced strings have one shape only"
-        return why_not_rewritten(model, self._propose(model))
+        return super().not_applicable(model)
 
-    def transform(self, request: TransformRequest) -> Transformed:
-        """The model itself: only its inputs are other ones; ``parameters["rewritten"]`` is the share of them."""
-        model, inputs = request.model, request.inputs
-        share = share_rewritten(model, inputs, self._propose(model))
-        return Transformed(model.clone(), parameters={"open_probability": other_probability(model), "rewritten": share})
+    def facts(self, model: CanonicalTransformer) -> Mapping[str, Json]:
+        """The open probability of what is drawn again."""
+        return {"open_probability": other_probability(model)}
 
-    def rewrite(self, request: Request) -> Rewritten:
-        """Every sequence with its balanced strings drawn again, where it has some."""
-        return rewrite(request.model, request.inputs, self._propose(request.model), request.generator)
-
-    @staticmethod
-    def _propose(model: CanonicalTransformer) -> Propose:
+    def proposals(self, model: CanonicalTransformer) -> Propose:
+        """Every balanced string before a random place drawn again."""
         probability = other_probability(model)
 
         def propose(row: Row, generator: np.random.Generator) -> Proposal | None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from auditor.behaviour.input_batch import Rewritten
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Request, Transformed, TransformRequest
 from auditor.language.pumping import is_balanced
-from auditor.records import Kind
-from auditor.twins.rewriting import Proposal, Row, rewrite, share_rewritten, why_not_rewritten
+from auditor.records import Json
+from auditor.twins.rewriting import Proposal, Propose, Rewriting, Row
 
 MOST_PAIRS = 3
 """Pairs taken out at once: the longest balanced string that is removed."""
 
 
-class PairRemoval(Equivalence):
+class PairRemoval(Rewriting):
     """The same model reads each sequence without one matched pair and what it encloses, at most 3 pairs.
 
     The inverse of pumping. A sequence without such a pair, or too short without it, or in which a true answer would
@@ -23,27 +23,19 @@ class PairRemoval(Equivalence):
     """
 
     version = 2
-    kind = Kind.INPUT
     smallest_plan = "standard"
     summary = "the same model on inputs with a matched pair and what it encloses taken out"
     needs = "inputs with a closed pair"
     promise = "decisions outside the removed string stay within the margins of its certificate"
     source = "the pumping argument of Wen et al. 2023, arXiv 2312.01429, section 4.1, read backwards"
 
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """A task whose every answer depends on how much room is left has no such inputs."""
-        return why_not_rewritten(model, _remove)
+    def proposals(self, model: CanonicalTransformer) -> Propose:  # noqa: ARG002 - the same for every model
+        """One for each place that may be drawn."""
+        return _remove
 
-    def transform(self, request: TransformRequest) -> Transformed:
-        """The model itself: only its inputs are other ones; ``parameters["rewritten"]`` is the share of them."""
-        model, inputs = request.model, request.inputs
-        share = share_rewritten(model, inputs, _remove)
-        return Transformed(model.clone(), parameters={"most_pairs": MOST_PAIRS, "rewritten": share})
-
-    def rewrite(self, request: Request) -> Rewritten:
-        """Every sequence without one of its balanced strings, where one may go."""
-        model, inputs, generator = request.model, request.inputs, request.generator
-        return rewrite(model, inputs, _remove, generator)
+    def facts(self, model: CanonicalTransformer) -> Mapping[str, Json]:  # noqa: ARG002 - the same for every model
+        """The most pairs."""
+        return {"most_pairs": MOST_PAIRS}
 
 
 def _remove(row: Row, generator: np.random.Generator) -> Proposal | None:

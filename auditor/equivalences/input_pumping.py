@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from auditor.behaviour.input_batch import Rewritten
 from auditor.canonical.model import CanonicalTransformer
-from auditor.contracts import Equivalence, Request, Transformed, TransformRequest
 from auditor.language.pumping import balanced_string
-from auditor.records import Kind
-from auditor.twins.rewriting import Proposal, Row, rewrite, share_rewritten, why_not_rewritten
+from auditor.records import Json
+from auditor.twins.rewriting import Proposal, Propose, Rewriting, Row
 
 MOST_PAIRS = 3
 """Pairs inserted at once: enough to move what follows, few enough to stay within the training lengths."""
 
 
-class Pumping(Equivalence):
+class Pumping(Rewriting):
     """The same model reads each sequence with a balanced string of 1 to 3 pairs put in at a random place.
 
     The place is before some output that is judged, where the stack leaves room below the depth bound. A sequence that
@@ -24,27 +24,19 @@ class Pumping(Equivalence):
     """
 
     version = 1
-    kind = Kind.INPUT
     smallest_plan = "standard"
     summary = "the same model on inputs with a balanced string inserted at a random place"
     needs = "a depth bound of at least 1; room within the positions"
     promise = "decisions outside the inserted string stay within the margins of its certificate"
     source = "the pumping argument of Wen et al. 2023, arXiv 2312.01429, section 4.1"
 
-    def not_applicable(self, model: CanonicalTransformer) -> str | None:
-        """A task whose every answer depends on how much room is left has no such inputs."""
-        return why_not_rewritten(model, _insert)
+    def proposals(self, model: CanonicalTransformer) -> Propose:  # noqa: ARG002 - the same for every model
+        """One for each place that may be drawn."""
+        return _insert
 
-    def transform(self, request: TransformRequest) -> Transformed:
-        """The model itself: only its inputs are other ones; ``parameters["rewritten"]`` is the share of them."""
-        model, inputs = request.model, request.inputs
-        share = share_rewritten(model, inputs, _insert)
-        return Transformed(model.clone(), parameters={"most_pairs": MOST_PAIRS, "rewritten": share})
-
-    def rewrite(self, request: Request) -> Rewritten:
-        """Every sequence with a balanced string inserted, where one fits."""
-        model, inputs, generator = request.model, request.inputs, request.generator
-        return rewrite(model, inputs, _insert, generator)
+    def facts(self, model: CanonicalTransformer) -> Mapping[str, Json]:  # noqa: ARG002 - the same for every model
+        """The most pairs."""
+        return {"most_pairs": MOST_PAIRS}
 
 
 def _insert(row: Row, generator: np.random.Generator) -> Proposal | None:

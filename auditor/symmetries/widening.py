@@ -10,9 +10,38 @@ import torch
 from torch import Tensor
 
 from auditor.canonical.model import Attention, CanonicalTransformer
+from auditor.contracts import Equivalence, without_neurons
+from auditor.records import Kind
+from auditor.records.theory import Aspect
 
 FLOOR = 0.1
 """Size of a new weight where the old ones are all zero."""
+
+
+class MoreHeads(Equivalence):
+    """What moves that add heads to every layer have in common."""
+
+    kind = Kind.EXACT
+    changes = frozenset({Aspect.HEAD_COUNT})
+    widens = True
+    needs = "an output map"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Without W_O the number of heads is bound to the width."""
+        return None if model.architecture.output_map else "the model has no output map: its heads fill its width"
+
+
+class MoreNeurons(Equivalence):
+    """What moves that add neurons to every MLP have in common."""
+
+    kind = Kind.EXACT
+    changes = frozenset({Aspect.NEURON_COUNT})
+    widens = True
+    needs = "a two-layer MLP"
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """Needs an MLP to add to."""
+        return without_neurons(model)
 
 
 @torch.no_grad()

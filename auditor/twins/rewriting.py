@@ -7,7 +7,8 @@ complete strings also depends on how much room is left, so next-token outputs ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 
 from auditor.behaviour.input_batch import InputBatch, Rewritten, draw_inputs
 from auditor.canonical.model import CanonicalTransformer
+from auditor.contracts import Equivalence, Request, Transformed, TransformRequest
 from auditor.language.grammar import Dyck, Ids, States, states
 from auditor.language.task import Task
+from auditor.records import Json, Kind
 from auditor.seeds import numpy_generator
 
 SAME_ANSWER = 2e-3
@@ -55,6 +58,34 @@ class Proposal:
 
 Propose = Callable[[Row, np.random.Generator], Proposal | None]
 """Another sequence in the place of one, or None where there is none."""
+
+
+class Rewriting(Equivalence):
+    """The same model on other inputs: a sibling holds its proposal for one sequence."""
+
+    kind = Kind.INPUT
+
+    @abstractmethod
+    def proposals(self, model: CanonicalTransformer) -> Propose:
+        """What is put in the place of a sequence."""
+
+    @abstractmethod
+    def facts(self, model: CanonicalTransformer) -> Mapping[str, Json]:
+        """Its settings, for the parameters of the variant."""
+
+    def not_applicable(self, model: CanonicalTransformer) -> str | None:
+        """A task whose every answer depends on how much room is left has no such inputs."""
+        return why_not_rewritten(model, self.proposals(model))
+
+    def transform(self, request: TransformRequest) -> Transformed:
+        """The model itself: only its inputs are other ones; ``parameters["rewritten"]`` is the share of them."""
+        model = request.model
+        share = share_rewritten(model, request.inputs, self.proposals(model))
+        return Transformed(model.clone(), parameters={**self.facts(model), "rewritten": share})
+
+    def rewrite(self, request: Request) -> Rewritten:
+        """Every sequence with another in its place, where there is one."""
+        return rewrite(request.model, request.inputs, self.proposals(request.model), request.generator)
 
 
 def rewrite(
