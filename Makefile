@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 TOOLS  := $(VENV)/.installed-with-tools
 
 # Two processes compute at once, each a file at a time and the longest first (tests/longest_files.py).
-# Acceptance tests mostly wait for servers and workers, so three of them run at once.
+# Acceptance tests mostly wait for servers and workers, so three of them run at once, handed out one by one.
 BY_FILE := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # One thread per process: two workers on two cores then do not fight, and numbers do not depend on the machine.
@@ -25,7 +25,7 @@ demo: $(STAMP)  ## audit a bundled model with no server, print the findings, wri
 
 test: setup  ## every test, real Redis and PostgreSQL included
 	$(BY_FILE) -m "not acceptance"
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m acceptance
+	$(BIN)/python -m pytest -n 3 --dist load --maxschedchunk 1 -m acceptance
 
 fast: setup  ## the tests that need no server, no browser and no training
 	$(BY_FILE) -m "not acceptance and not slow and not browser"

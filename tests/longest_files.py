@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 LONGEST_FIRST: Final = (
+    "tests/acceptance/test_command_line.py",
+    "tests/acceptance/test_example_plugin.py",
+    "tests/acceptance/test_web_server.py",
+    "tests/acceptance/test_foreign_models.py",
     "tests/laws/test_methods.py",
     "tests/laws/test_exact_equivalences.py",
     "tests/auditor/equivalences/test_trained_twins.py",

@@ -46,6 +46,7 @@ def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     if "slow" not in request.keywords:
         monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 128)
         monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
+        monkeypatch.setattr("auditor.twins.distillation_data.SHORT_DRAWS", 200)
 
 
 @pytest.mark.parametrize("steps", range(1, 6))

@@ -58,6 +58,7 @@ def _small_pools(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     if "timeout" not in request.keywords:
         monkeypatch.setattr("auditor.twins.distillation_data.SEQUENCES", 96)
         monkeypatch.setattr("auditor.twins.distillation_data.LONG_SEQUENCES", 32)
+        monkeypatch.setattr("auditor.twins.distillation_data.SHORT_DRAWS", 200)
         monkeypatch.setattr("auditor.twins.ladder.SEARCH", 32)
         monkeypatch.setattr("auditor.twins.ladder.LONGER_SEARCH", 16)
         monkeypatch.setattr("auditor.training.fit.DRAWN_TOGETHER", 2)
