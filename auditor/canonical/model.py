@@ -33,8 +33,12 @@ from auditor.language.grammar import token_roles
 from auditor.language.task import Task
 from auditor.tensors import Logits, Mask, Residual, Tokens
 
+RESTING = 1e-11
+"""Up to this input a ReLU gives 0 and has the derivative 0. In models that are written down or compiled many neurons rest
+exactly at 0, where rounding would decide whether a gradient passes: models of one function would get other gradients."""
+
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
+    "relu": lambda: nn.Threshold(RESTING, 0.0),
     "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
     "gelu_erf": nn.GELU,
 }
