@@ -34,8 +34,11 @@ from auditor.language.task import Task
 from auditor.tensors import Logits, Mask, Residual, Tokens
 
 RESTING = 1e-11
-"""Up to this input a ReLU gives 0 and has the derivative 0. In models that are written down or compiled many neurons rest
-exactly at 0, where rounding would decide whether a gradient passes: models of one function would get other gradients."""
+"""Up to this input a ReLU gives 0 and has the slope 0.
+
+In models that are written down or compiled many neurons rest exactly at 0. Rounding would decide whether a gradient
+passes them, so that models of one function would get different gradients.
+"""
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.Threshold(RESTING, 0.0),

@@ -29,7 +29,7 @@ CONTINUED, CLASSIFIER_CONTINUED = 1, 4
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one attempt learns from, and how long: ``share`` is that of the highest learning rate."""
+    """What one attempt learns from, in how many optimiser steps, and whether its student was taught before."""
 
     teacher: CanonicalTransformer
     pools: Sequence[Pool]
