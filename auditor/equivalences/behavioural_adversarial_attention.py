@@ -14,7 +14,7 @@ class AdversarialAttention(Equivalence):
     What earlier layers compute is unchanged, so only the last layer's share of the model has to make up for it.
     """
 
-    version = 7
+    version = 8
     kind = Kind.BEHAVIOURAL
     smallest_plan = "quick"
     summary = "same answers, but every head of the last layer attends elsewhere"

@@ -18,7 +18,7 @@ class AdversarialAttentionAllLayers(Equivalence):
     with one head a layer it seldom passes.
     """
 
-    version = 6
+    version = 7
     kind = Kind.BEHAVIOURAL
     smallest_plan = "full"
     summary = "same answers, but every head of every layer attends elsewhere"

@@ -90,6 +90,9 @@ MOVING, GOING_ON, POLISHING = 0.75, 0.5, 0.1
 GRADE = 0.03
 """By how much each new start for a classifier asks for less than the one before."""
 
+STUCK = 3
+"""One of so many steps is added to the search for a classifier, whose starts get stuck more often."""
+
 CONTINUED = 4
 """Times that each start for a classifier is gone on with: its KL on strings that it did not learn from is up to three
 times as large as on those that it did."""
@@ -113,11 +116,13 @@ def attend_elsewhere(
     budget.
     """
     model = request.model
+    budget = budget_of(request, STEPS)
+    budget += budget // STUCK if model.architecture.is_classifier else 0
     search = _Search(model, tuple(sorted(layers)), wanted, request, whole(request.parameters, "steps", STEPS))
     best = climb(
         search.next_rung,
         model,
-        budget=budget_of(request, STEPS),
+        budget=budget,
         generator=request.generator,
         progress=request.progress,
         judge=search.judge,
@@ -175,7 +180,7 @@ class _Search:
         least = float(moved.min())
         return Objective(least >= self.wanted.aim, least, {"total_variation": moved.tolist()})
 
-    def next_rung(self, attempts: Sequence[Attempt]) -> Rung:
+    def next_rung(self, attempts: Sequence[Attempt]) -> Rung | None:
         """A polishing after each twin that moved far enough; else what the attempts so far ask for."""
         if self.is_classifier:
             return self._of_classifier(attempts)
@@ -198,17 +203,21 @@ class _Search:
         best = min(there, key=lambda number: attempts[number].kl)
         return self._moving(self.wanted.aim + SLACK, self.wanted.weight, best)
 
-    def _of_classifier(self, attempts: Sequence[Attempt]) -> Rung:
+    def _of_classifier(self, attempts: Sequence[Attempt]) -> Rung | None:
         """A new start, each asking for less than the one before; after it, going on from the last.
 
         Which of two has the lower KL is decided by a few strings that are rare, and so by chance.
 
-        A start that remains far from its aim, or does not reach it when it is gone on with, is given up as stuck.
+        A start that remains far from its aim, or does not reach it when it is gone on with, is given up as stuck. One
+        that was gone on with to the end is followed by another only if none passed at its aim.
         """
         since = attempts[self.last_start :]
         furthest = max((attempt.objective.progress for attempt in since), default=0.0)
         is_stuck = furthest < self.wanted.aim - (GRADE if len(since) == 1 else 0.0)
-        if is_stuck or len(since) > CONTINUED:
+        is_over = len(since) > CONTINUED
+        if is_over and any(attempt.certificate.passed and attempt.objective.reached for attempt in attempts):
+            return None
+        if is_stuck or is_over:
             self.last_start = len(attempts)
             return self._moving(max(GRADE, self.wanted.first - GRADE * self.starts), self.wanted.weight, None)
         return self._moving(self.wanted.aim + SLACK, self.wanted.weight, len(attempts) - 1)

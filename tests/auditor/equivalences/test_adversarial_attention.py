@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,9 @@ from auditor.testing.families import FAMILIES, task_for
 from auditor.testing.snapshots import differences, snapshot
 from auditor.training.fit import Schedule as FitSchedule
 from auditor.training.fit import fit
+from auditor.twins import ladder
 from auditor.twins.attention_distance import total_variation
+from auditor.twins.ladder import Examine
 from auditor.verdicts.distances import pattern_variation
 from tests.handmade import PLAIN, TASK, inputs_for, random_model
 
@@ -56,19 +59,31 @@ def test_any_number_of_steps_runs(steps: int) -> None:
     assert found.parameters["spent_steps"] <= found.parameters["budget_steps"] == steps
 
 
-FOUR_TIMES = ["target 0.8", *["target 0.815"] * 4, "target 0.77", *["target 0.815"] * 2]
-ONCE = ["target 0.8", "target 0.815", "target 0.77", "target 0.815", "target 0.74", "target 0.815", "target 0.71"]
-NEVER = ["target 0.8", "target 0.77", "target 0.74", "target 0.71", "target 0.68", "target 0.65"]
+STARTS = [f"target {target}" for target in (0.8, 0.77, 0.74, 0.71, 0.68, 0.65, 0.62, 0.59)]
+ON = "target 0.815"
+FOUR_TIMES = [STARTS[0], *[ON] * 4, STARTS[1], *[ON] * 4]
+ONCE = [STARTS[0], ON, STARTS[1], ON, STARTS[2], ON, STARTS[3], ON, STARTS[4]]
+PASSED = FOUR_TIMES[:5]
 
 
-@pytest.mark.parametrize(("moved", "targets"), [(0.9, FOUR_TIMES), (0.78, ONCE), (0.5, NEVER)])
+@pytest.mark.parametrize(
+    ("moved", "passes", "targets"),
+    [(0.9, False, FOUR_TIMES), (0.78, False, ONCE), (0.78, True, ONCE), (0.5, False, STARTS), (0.9, True, PASSED)],
+)
 def test_a_start_for_a_classifier_is_gone_on_with_while_it_is_near_its_aim(
-    monkeypatch: pytest.MonkeyPatch, moved: float, targets: list[str]
+    monkeypatch: pytest.MonkeyPatch, moved: float, passes: bool, targets: list[str]
 ) -> None:
-    """A start has 15 steps, going on has 10, within a budget of 60 and half of it."""
+    """A start has 15 steps, going on has 10, within a budget of 60, half of it, and a third of both."""
     monkeypatch.setattr("auditor.twins.ladder.SEARCH", 32)
     monkeypatch.setattr("auditor.twins.ladder.Attempt.is_comfortable", property(lambda _attempt: False))
     monkeypatch.setattr("auditor.twins.divergence.total_variation", lambda *_: torch.tensor([0.95, moved]))
+    examiner = ladder.examiner
+
+    def judged(*given: Any) -> Examine:
+        examine = examiner(*given)
+        return lambda twin: replace(examine(twin), passed=passes)
+
+    monkeypatch.setattr(ladder, "examiner", judged)
     family = FAMILIES["bidirectional classifier, RMS norm"]
     model = random_model(family, task_for(family))
     found = equivalences()[NAME].transform(
@@ -77,9 +92,9 @@ def test_a_start_for_a_classifier_is_gone_on_with_while_it_is_near_its_aim(
     rungs = [attempt["rung"] for attempt in found.parameters["attempts"]]
     assert [rung.split(",")[0] for rung in rungs] == targets
     assert [f"from attempt {number - 1}" in rung for number, rung in enumerate(rungs)] == [
-        target == "target 0.815" for target in targets
+        target == ON for target in targets
     ]
-    assert found.parameters["spent_steps"] <= found.parameters["budget_steps"] == 90
+    assert found.parameters["spent_steps"] <= found.parameters["budget_steps"] == 120
 
 
 def test_one_seed_is_one_twin_and_the_original_is_left_alone() -> None:
