@@ -34,14 +34,23 @@ from auditor.language.task import Task
 from auditor.tensors import Logits, Mask, Residual, Tokens
 
 RESTING = 1e-11
-"""Up to this input a ReLU gives 0 and has the slope 0.
+"""Up to this input a ReLU has the slope 0; what it gives is not changed.
 
 In models that are written down or compiled many neurons rest exactly at 0. Rounding would decide whether a gradient
 passes them, so that models of one function would get different gradients.
 """
 
+
+class Relu(nn.Module):
+    """max(0, x) with the slope 0 up to :data:`RESTING`, by reverse and forward differentiation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Element by element."""
+        return torch.where(x > RESTING, x, x.relu().detach())
+
+
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": lambda: nn.Threshold(RESTING, 0.0),
+    "relu": Relu,
     "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
     "gelu_erf": nn.GELU,
 }

@@ -140,7 +140,7 @@ class _Search:
 
     def __init__(self, request: TransformRequest, claim: Claim, *, is_far: bool) -> None:
         self.is_far, self.request = is_far, request
-        self.budget = budget_of(request, STEPS)
+        self.budget = budget_of(request.parameters, STEPS)
         self.teacher = request.model.clone(dtype=torch.float32)
         self.methods = methods_against(claim, request.model)  # or refuse before anything is read
         self.bases = self._read(request.model, request.inputs)

@@ -24,7 +24,7 @@ from auditor.twins.distillation import Penalty, Pool, Schedule, distil, with_pat
 from auditor.twins.distillation_data import distillation_data, own_strings
 from auditor.twins.first_token import has_first_token, turn_to_first_token
 from auditor.twins.hard_strings import HardStrings
-from auditor.twins.ladder import Attempt, Objective, Progress, Rung, budget_of, climb, restarts_of
+from auditor.twins.ladder import Attempt, Objective, Progress, Rung, budget_by_plan, climb, restarts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def attend_elsewhere(
     budget.
     """
     model = request.model
-    budget = budget_of(request, STEPS)
+    budget = budget_by_plan(request, STEPS)
     budget += budget // STUCK if model.architecture.is_classifier else 0
     search = _Search(model, tuple(sorted(layers)), wanted, request, whole(request.parameters, "steps", STEPS))
     best = climb(

@@ -207,9 +207,14 @@ def climb(
     return Climbed(chosen, tuple(attempts), budget)
 
 
-def budget_of(request: TransformRequest, steps: int) -> int:
-    """Optimiser steps of a whole search by the plan, ``steps`` × ``restarts``; half of it more for a classifier."""
-    budget = whole(request.parameters, "steps", steps) * restarts_of(request.parameters)
+def budget_of(parameters: Mapping[str, Json], steps: int) -> int:
+    """Optimiser steps of a whole search as asked for: ``steps`` × ``restarts``."""
+    return whole(parameters, "steps", steps) * restarts_of(parameters)
+
+
+def budget_by_plan(request: TransformRequest, steps: int) -> int:
+    """The same where a plan and no user sets it: for a classifier, which is gone on with oftener, half of it more."""
+    budget = budget_of(request.parameters, steps)
     return budget + budget // 2 if request.model.architecture.is_classifier else budget
 
 

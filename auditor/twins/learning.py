@@ -18,7 +18,7 @@ from auditor.records.values import whole
 from auditor.twins.distillation import Pool
 from auditor.twins.distillation_data import distillation_data, own_strings
 from auditor.twins.hard_strings import HardStrings
-from auditor.twins.ladder import Attempt, Climbed, Judge, Progress, Rung, budget_of, climb, no_objective
+from auditor.twins.ladder import Attempt, Climbed, Judge, Progress, Rung, budget_by_plan, climb, no_objective
 
 GENTLER = 0.5
 """Learning rate of an attempt that goes on, in that of a new start."""
@@ -67,7 +67,7 @@ def learned(
     best = climb(
         lessons.next_rung,
         request.model,
-        budget=budget_of(request, steps),
+        budget=budget_by_plan(request, steps),
         generator=request.generator,
         progress=request.progress,
         judge=judge,

@@ -58,6 +58,6 @@ def test_a_neuron_that_rests_has_no_slope_and_others_have_theirs() -> None:
     inputs = torch.tensor([-1.0, -RESTING, 0.0, 1e-14, RESTING, 1e-9, 1.0], dtype=torch.float64, requires_grad=True)
     activations = mlp.neuron_site(inputs)
     activations.sum().backward()
-    assert activations.tolist() == [0, 0, 0, 0, 0, 1e-9, 1.0]
+    assert activations.tolist() == [0, 0, 0, 1e-14, RESTING, 1e-9, 1.0]
     assert inputs.grad is not None
     assert inputs.grad.tolist() == [0, 0, 0, 0, 0, 1, 1]
